@@ -1,0 +1,10 @@
+//go:build tools
+
+// Package tools pins GitLab Runner, the newest that the module proxy serves,
+// and its helper.
+package tools
+
+import (
+	_ "gitlab.com/gitlab-org/gitlab-runner"
+	_ "gitlab.com/gitlab-org/gitlab-runner/apps/gitlab-runner-helper"
+)
