@@ -1,0 +1,127 @@
+import type { Artifact, Job, Pipeline, Project } from "./model";
+import { type Expanded, PipelineError, cacheFilesKey, expandPipeline } from "./expand";
+import type { Repositories } from "./git";
+import type { ServerOptions } from "./options";
+import { isDone } from "./model";
+import { jobPayload } from "./payload";
+import { type Schedule, newJob, pipelineStatus } from "./schedule";
+import type { JobView, PipelineInput, PipelineView } from "./protocol";
+import type { Store } from "./store";
+import { cloneUrl, expand, pipelineVariables } from "./variables";
+
+/** Makes pipelines out of projects, and tells how they stand. */
+export class Pipelines {
+  constructor(
+    private readonly options: ServerOptions,
+    private readonly store: Store,
+    private readonly repositories: Repositories,
+    private readonly schedule: Schedule,
+  ) {}
+
+  /** @throws PipelineError when the ref, or a valid `.gitlab-ci.yml` on it, is missing */
+  async create(project: Project, input: PipelineInput): Promise<Pipeline> {
+    const pipeline = await this.describe(project, input);
+    const known = Object.fromEntries([
+      ...Object.entries(pipelineVariables(this.options, pipeline)),
+      ...[...project.variables, ...pipeline.variables].map(({ key, value }) => [key, value] as const),
+    ]);
+    const expanded = await this.repositories.withCheckout(
+      project,
+      pipeline.sha,
+      pipeline.ref,
+      cloneUrl(this.options, project),
+      (directory) => expandPipeline(directory, known),
+    );
+    await this.repositories.keepForPipeline(project, pipeline.id, pipeline.sha);
+    this.fill(pipeline, expanded, known);
+    this.store.pipelines.set(pipeline.id, pipeline);
+    this.store.save();
+    this.schedule.advance(pipeline);
+    return pipeline;
+  }
+
+  async payload(job: Job): Promise<object> {
+    const { project, sha, ref } = job.pipeline;
+    return jobPayload(this.options, job, async (key) => {
+      const suffix = ref === project.defaultBranch ? "protected" : "non_protected"; // separate caches, as GitLab's default
+      if (typeof key !== "object") return `${key ?? "default"}-${suffix}`;
+      const commits = (key.files ?? []).map((file) => this.repositories.lastChange(project, sha, file));
+      return `${cacheFilesKey(key.prefix, await Promise.all(commits))}-${suffix}`;
+    });
+  }
+
+  private async describe(project: Project, input: PipelineInput): Promise<Pipeline> {
+    const ref = input.ref ?? project.defaultBranch;
+    const branch = await this.repositories.resolve(project, `refs/heads/${ref}`);
+    const sha = branch ?? (await this.repositories.resolve(project, `refs/tags/${ref}`));
+    if (!sha) throw new PipelineError(`Project ${project.path} has no branch or tag ${ref}: commit to it first.`);
+    const { parent, ...commit } = await this.repositories.describe(project, sha);
+    return {
+      id: this.store.id("pipeline"),
+      iid: ++project.lastPipelineIid,
+      project,
+      ref,
+      refType: branch ? "branch" : "tag",
+      sha,
+      beforeSha: parent,
+      commit,
+      source: input.source ?? "api",
+      stages: [],
+      variables: input.variables ?? [],
+      createdAt: Date.now(),
+      jobs: [],
+    };
+  }
+
+  private fill(pipeline: Pipeline, { stages, jobs }: Expanded, known: Record<string, string>): void {
+    pipeline.stages = stages;
+    const names = new Set(jobs.flatMap((job) => [job.name, job.baseName]));
+    for (const job of jobs) {
+      const missing = job.needs?.find((need) => !need.optional && !names.has(need.job));
+      if (missing) throw new PipelineError(`Job ${job.name} needs ${missing.job}, which is not in the pipeline.`);
+    }
+    const plain = { public: true, masked: false, file: false, raw: false };
+    for (const job of jobs) {
+      const all = [...Object.entries(known), ...job.variables.map(({ key, value }) => [key, value] as const)];
+      const lookup = new Map(all.map(([key, value]) => [key, { key, value, ...plain }]));
+      newJob(this.store, pipeline, { ...job, tags: job.tags.map((tag) => expand(tag, lookup)) });
+    }
+  }
+}
+
+export function viewPipeline(pipeline: Pipeline): PipelineView {
+  const { id, iid, ref, sha, createdAt } = pipeline;
+  const status = pipelineStatus(pipeline);
+  const finishedAt = isDone(status) ? Math.max(...pipeline.jobs.map((job) => job.finishedAt ?? 0)) : undefined;
+  const jobs = pipeline.jobs.map(viewJob);
+  return { id, iid, project: pipeline.project.path, ref, sha, status, createdAt, finishedAt, jobs };
+}
+
+export function viewJob(job: Job): JobView {
+  const { definition, runner, manager } = job;
+  return {
+    id: job.id,
+    pipelineId: job.pipeline.id,
+    name: definition.name,
+    stage: definition.stage,
+    status: job.status,
+    allowFailure: definition.allowFailure !== false,
+    tags: definition.tags,
+    retried: job.retried,
+    failureReason: job.failureReason,
+    exitCode: job.exitCode,
+    runner: runner && {
+      id: runner.id,
+      description: runner.description,
+      systemId: manager?.systemId ?? "",
+      version: manager?.version,
+    },
+    createdAt: job.createdAt,
+    pendingAt: job.pendingAt,
+    handedOutAt: job.handedOutAt,
+    scriptSeenAt: job.scriptSeenAt,
+    finishedAt: job.finishedAt,
+    traceSize: job.traceSize,
+    artifacts: job.artifacts.map(({ type, filename, size }: Artifact) => ({ type, filename, size })),
+  };
+}

@@ -1,0 +1,115 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Job, Pipeline, Project, Runner } from "./model";
+import type { Seed } from "./options";
+import type { RunnerInput } from "./protocol";
+
+/** What outlives a restart. Pipelines do not: their runners' next call gets 403, and they give the job up. */
+interface Saved {
+  nextId: Record<"project" | "runner" | "pipeline" | "job", number>;
+  projects: Project[];
+  runners: Omit<Runner, "managers" | "queueValue">[];
+}
+
+/** A new secret in the form of GitLab's: a prefix that says what it is, then 20 characters. */
+export function newToken(prefix: string): string {
+  return prefix + randomBytes(15).toString("base64url");
+}
+
+/** Projects, runners, pipelines and jobs, in memory; what must outlive a restart also in `state.json`. */
+export class Store {
+  readonly projects = new Map<string, Project>();
+  readonly runners = new Map<number, Runner>();
+  readonly pipelines = new Map<number, Pipeline>();
+  readonly jobs = new Map<number, Job>();
+  readonly registrationToken: string | undefined;
+  readonly adminToken: string | undefined;
+  private readonly nextId: Saved["nextId"] = { project: 1, runner: 1, pipeline: 1, job: 1 };
+  private readonly file: string;
+
+  constructor(stateDir: string, seed: Seed) {
+    mkdirSync(stateDir, { recursive: true });
+    this.file = join(stateDir, "state.json");
+    this.registrationToken = seed.registrationToken;
+    this.adminToken = seed.adminToken;
+    this.load();
+    for (const runner of seed.runners) {
+      if (!this.runnerByToken(runner.token)) this.addRunner(runner, "seed");
+    }
+  }
+
+  id(kind: keyof Saved["nextId"]): number {
+    return this.nextId[kind]++;
+  }
+
+  addRunner(input: RunnerInput, origin: Runner["origin"], scope: Pick<Runner, "projectId" | "groupPath"> = {}): Runner {
+    const tags = input.tags ?? [];
+    const runner: Runner = {
+      id: this.id("runner"),
+      description: input.description ?? "",
+      tags,
+      runUntagged: input.runUntagged ?? tags.length === 0,
+      paused: input.paused ?? false,
+      maximumTimeout: input.maximumTimeout,
+      token: input.token ?? newToken(origin === "registration" ? "" : "glrt-"),
+      origin,
+      ...scope,
+      managers: new Map(),
+      queueValue: newToken(""),
+    };
+    this.runners.set(runner.id, runner);
+    this.save();
+    return runner;
+  }
+
+  removeRunner(runner: Runner): void {
+    this.runners.delete(runner.id);
+    this.save();
+  }
+
+  runnerByToken(token: string | undefined): Runner | undefined {
+    if (!token) return undefined;
+    return [...this.runners.values()].find((runner) => runner.token === token);
+  }
+
+  projectById(id: number): Project | undefined {
+    return [...this.projects.values()].find((project) => project.id === id);
+  }
+
+  /** A job by its token; GitLab honours the token only while the job runs. */
+  runningJobByToken(token: string | undefined): Job | undefined {
+    if (!token) return undefined;
+    return [...this.jobs.values()].find(
+      (job) => job.token === token && (job.status === "running" || job.status === "canceling"),
+    );
+  }
+
+  save(): void {
+    const saved: Saved = {
+      nextId: this.nextId,
+      projects: [...this.projects.values()],
+      runners: [...this.runners.values()].map(({ managers: _managers, queueValue: _queueValue, ...runner }) => runner),
+    };
+    writeFileSync(`${this.file}.new`, JSON.stringify(saved, null, 2), { mode: 0o600 });
+    renameSync(`${this.file}.new`, this.file);
+  }
+
+  private load(): void {
+    let saved: Saved;
+    try {
+      saved = JSON.parse(readFileSync(this.file, "utf8")) as Saved;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+      throw new Error(
+        `The stand-in's state cannot be read: ${this.file}: ${String(error)}\nRemove the file to start afresh.`,
+        { cause: error },
+      );
+    }
+    Object.assign(this.nextId, saved.nextId);
+    for (const project of saved.projects) this.projects.set(project.path, project);
+    for (const runner of saved.runners) {
+      this.runners.set(runner.id, { ...runner, managers: new Map(), queueValue: newToken("") });
+    }
+  }
+}

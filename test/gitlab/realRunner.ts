@@ -1,0 +1,76 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { stringify } from "smol-toml";
+
+/** gitlab-runner on PATH, else in the lab's cache of built things; undefined when it is in neither. */
+export function findRunner(): string | undefined {
+  const cache = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "pi-runners");
+  const cached = existsSync(cache)
+    ? readdirSync(cache, { recursive: true, encoding: "utf8" }).filter((path) => /(^|\/)gitlab-runner$/.test(path))
+    : [];
+  const candidates = [
+    ...(process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, "gitlab-runner")),
+    ...cached.map((path) => join(cache, path)),
+  ];
+  return candidates.find((path) => {
+    try {
+      return execFileSync(path, ["--version"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).includes(
+        "ersion",
+      );
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** The real gitlab-runner with the shell executor, its configuration and builds in a temporary folder. */
+export class RealRunner {
+  readonly folder = mkdtempSync(join(tmpdir(), "pi-lab-runner-"));
+  readonly config = join(this.folder, "config.toml");
+  output = "";
+  private child: ChildProcess | undefined;
+
+  constructor(private readonly binary: string) {}
+
+  start(url: string, token: string, settings: Record<string, unknown> = {}): void {
+    const folders = { builds_dir: join(this.folder, "builds"), cache_dir: join(this.folder, "cache") };
+    for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true });
+    const runner = { name: "real", url, token, executor: "shell", ...folders, ...settings };
+    writeFileSync(this.config, stringify({ concurrent: 4, check_interval: 1, runners: [runner] }));
+    this.child = spawn(this.binary, ["--debug", "run", "--config", this.config], {
+      cwd: this.folder,
+      env: { PATH: process.env["PATH"], HOME: this.folder },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const keep = (chunk: Buffer) => (this.output += chunk.toString());
+    this.child.stdout?.on("data", keep);
+    this.child.stderr?.on("data", keep);
+  }
+
+  /** One command of the runner, such as `verify`; its exit status and all that it said. */
+  command(...args: string[]): { status: number; output: string } {
+    const options = { encoding: "utf8", env: { PATH: process.env["PATH"], HOME: this.folder } } as const;
+    try {
+      return { status: 0, output: execFileSync("sh", ["-c", 'exec "$0" "$@" 2>&1', this.binary, ...args], options) };
+    } catch (error) {
+      const { status, stdout } = error as { status: number; stdout: string };
+      return { status, output: stdout };
+    }
+  }
+
+  /** Ends it at once, as a power cut would. */
+  async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    const { child } = this;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill(signal);
+    await gone;
+  }
+
+  async stop(): Promise<void> {
+    await this.kill("SIGTERM");
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
