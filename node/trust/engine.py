@@ -1,0 +1,139 @@
+"""Docker as it runs on this host: which daemon, which settings file, which socket, and what it says of itself."""
+import json
+import os
+import re
+import signal
+import socket
+import time
+
+import host
+from problem import Problem
+
+DEFAULT_CONFIG = "/etc/docker/daemon.json"
+SNAP_CONFIG = "/var/snap/docker/current/config/daemon.json"
+APT, SNAP = "docker.service", "snap.docker.dockerd.service"
+
+
+class Silent(Exception):
+    """The engine does not answer."""
+
+
+class Engine:
+    """One Docker daemon, running or stopped."""
+
+    def __init__(self, unit):
+        self.unit = unit
+        self.snap = unit.name == SNAP
+        self.words = host.command_line(unit.pid) if unit.pid else host.planned_command_line(unit)
+        default = SNAP_CONFIG if self.snap else DEFAULT_CONFIG
+        self.config = (host.flag(self.words, "config-file") or [default])[-1]
+        self.default_config = self.config == DEFAULT_CONFIG and not self.snap
+        self.certs = "/var/snap/docker/current/etc/docker/certs.d" if self.snap else "/etc/docker/certs.d"
+        self.socket = socket_path(self.words)
+        self.began = host.started(unit.pid) if unit.pid else None
+
+    @property
+    def name(self):
+        return "docker (snap)" if self.snap else "docker"
+
+    def info(self):
+        """The engine's own words: GET /info."""
+        status, body = ask(self.socket, "/info", 20)
+        if status != 200:
+            raise Silent("GET /info answers %d" % status)
+        return json.loads(body.decode("utf-8"))
+
+    def same_process(self):
+        """Is the daemon that we found still the one that systemd runs?"""
+        return self.began is not None and host.started(self.unit.pid) == self.began
+
+    def alive(self):
+        unit = host.units([self.unit.name])[self.unit.name]
+        return unit.active and unit.pid == self.unit.pid and self.same_process()
+
+    def reload(self):
+        """SIGHUP, as `systemctl reload docker` sends it; the daemon answers nothing, so it must be asked afterwards."""
+        if not self.same_process():
+            raise Silent("the daemon is not running any more")
+        os.kill(self.unit.pid, signal.SIGHUP)
+
+    def restart(self):
+        if self.snap and host.has("snap"):
+            host.run(["snap", "restart", "docker"], 180)
+        else:
+            host.run(["systemctl", "restart", self.unit.name], 180)
+        self.find_again()
+
+    def start(self):
+        """Brings a daemon back that died."""
+        host.run(["systemctl", "reset-failed", self.unit.name])
+        host.run(["systemctl", "start", self.unit.name], 120)
+        self.find_again()
+
+    def find_again(self):
+        self.unit = host.settled(self.unit.name, 60)
+        self.began = host.started(self.unit.pid) if self.unit.pid else None
+
+
+def socket_path(words):
+    """The first unix socket that the daemon was told to listen on; fd:// is docker.socket's."""
+    hosts = host.flag(words, "host")
+    for place, word in enumerate(words):
+        if word == "-H" and place + 1 < len(words):
+            hosts.append(words[place + 1])
+        elif word.startswith("-H") and len(word) > 2:
+            hosts.append(word[2:].lstrip("="))
+    paths = [value[7:] for value in hosts if value.startswith("unix://") and value[7:]]
+    return paths[0] if paths else "/var/run/docker.sock"
+
+
+def ask(path, request, seconds):
+    """One HTTP request over a unix socket, with a limit on the whole of it."""
+    give_up = time.monotonic() + seconds
+    parts = []
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(seconds)
+            connection.connect(path)
+            connection.sendall(("GET %s HTTP/1.0\r\nHost: docker\r\n\r\n" % request).encode("ascii"))
+            while True:
+                connection.settimeout(max(0.01, give_up - time.monotonic()))
+                part = connection.recv(1 << 16)
+                if not part:
+                    break
+                parts.append(part)
+    except OSError as error:
+        raise Silent("%s does not answer (%s)" % (path, error))
+    head, _, body = b"".join(parts).partition(b"\r\n\r\n")
+    try:
+        return int(head.split(b" ", 2)[1]), body
+    except (IndexError, ValueError):
+        raise Silent("%s answers nothing that is HTTP" % path)
+
+
+def insecure(info):
+    """What the engine itself treats as insecure: hosts and networks. The two loopback networks are always there."""
+    registries = info.get("RegistryConfig") or {}
+    configs = registries.get("IndexConfigs") or {}
+    hosts = {name for name, config in configs.items() if not config.get("Secure")}
+    networks = set(registries.get("InsecureRegistryCIDRs") or [])
+    return hosts | networks
+
+
+def version(info):
+    """The engine's version as numbers, for comparing."""
+    numbers = re.findall(r"\d+", info.get("ServerVersion", ""))
+    return tuple(int(number) for number in (numbers + ["0", "0", "0"])[:3])
+
+
+def find():
+    """The Docker engines of this host, as systemd knows them: never by process name, as jobs run daemons too."""
+    known = host.units([APT, SNAP])
+    present = [unit for unit in known.values() if unit.loaded]
+    running = [unit for unit in present if unit.state not in ("inactive", "failed")]
+    engines = [Engine(host.settled(unit.name) if unit.state != "active" else unit) for unit in running or present]
+    if len({engine.socket for engine in engines}) < len(engines):
+        names = " and ".join(engine.unit.name for engine in engines)
+        raise Problem("engine", "two Docker engines share one socket: %s" % names,
+                      "Keep one: `snap remove docker`, or `apt-get remove docker.io docker-ce`; then run again.")
+    return engines

@@ -1,0 +1,258 @@
+"""Reads and replaces files so that at every instant, power cuts included, the old or the new one is there, whole."""
+import errno
+import os
+import stat
+
+from problem import Problem, reached
+
+MARK = ".pi-runners-"
+NEEDED = 1 << 20
+
+
+class Moved(Exception):
+    """Somebody else changed the file between reading and writing."""
+
+
+class Seen:
+    """A file as it was read: where it really is, its bytes (None when it is missing), and its status."""
+
+    def __init__(self, path, real, data, status):
+        self.path = path
+        self.real = real
+        self.data = data
+        self.status = status
+
+
+def look(path, step):
+    """Reads a file through its links, and refuses what could not be replaced safely afterwards."""
+    real = resolve(path, step)
+    try:
+        with open(real, "rb") as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise Problem(step, "%s is not a regular file" % real, "Replace it by a file, then run again.")
+            data = stream.read()
+    except FileNotFoundError:
+        return Seen(path, real, None, None)
+    except OSError as error:
+        raise Problem(step, "%s cannot be read (%s)" % (real, error.strerror), "Check the file and its disk.")
+    if status.st_nlink > 1:
+        raise Problem(step, "%s has %d hard links, and replacing it would part them" % (real, status.st_nlink),
+                      "Make it a file of its own or a symbolic link.")
+    return Seen(path, real, data, status)
+
+
+def resolve(path, step):
+    """The path behind all links; a link that leads nowhere is refused, as its disk may not be mounted."""
+    real = os.path.realpath(path)
+    if os.path.islink(path) and not os.path.exists(path):
+        raise Problem(step, "%s is a link to %s, which does not exist" % (path, os.readlink(path)),
+                      "Mount or create what it points to, or remove the link.")
+    return real
+
+
+def check_writable(real, step):
+    """Refuses a place that cannot take a new file for good: mount point, read-only, full, or gone at the next boot."""
+    mounts = mount_points()
+    if real in mounts:
+        raise Problem(step, "%s is a mount point, and cannot be replaced in one step" % real,
+                      "Change the file at its source, or mount its directory instead.")
+    directory = os.path.dirname(real)
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    check_kept(directory, mounts, step)
+    free = os.statvfs(directory)
+    if free.f_flag & os.ST_RDONLY:
+        raise Problem(step, "%s is on a read-only file system" % directory, "Mount it read-write, then run again.")
+    if free.f_bavail * free.f_frsize < NEEDED or (free.f_files and not free.f_favail):
+        raise Problem(step, "no space is left for %s" % real, "Free at least 1 MiB there, then run again.")
+
+
+def check_kept(directory, mounts, step):
+    """Refuses file systems that forget: tmpfs, and the overlay that protects an SD card from writes."""
+    point = directory
+    while point not in mounts and point != "/":
+        point = os.path.dirname(point)
+    kind = mounts.get(point, "")
+    if kind in ("tmpfs", "ramfs"):
+        raise Problem(step, "%s is on a %s, so a change would not survive a reboot" % (directory, kind),
+                      "Put it on a disk, then run again.")
+    if kind == "overlay" and point == "/" and not in_container():
+        raise Problem(step, "the root file system is an overlay, so a change would not survive a reboot",
+                      "Switch it off (raspi-config, Performance, Overlay File System), reboot, run again, switch it on.")
+
+
+def in_container():
+    """systemd notes here that it runs in a container, whose root is an overlay for another reason."""
+    try:
+        with open("/run/systemd/container") as stream:
+            return stream.read().strip() != ""
+    except OSError:
+        return False
+
+
+def mount_points():
+    """Mount point to type of file system, the last mount of each place winning."""
+    mounts = {}
+    with open("/proc/self/mountinfo") as stream:
+        for line in stream:
+            left, right = line.split(" - ", 1)
+            point = left.split(" ")[4].encode().decode("unicode_escape")
+            mounts[point] = right.split(" ")[0]
+    return mounts
+
+
+def replace(seen, data, step):
+    """Puts data in the file's place, if the file still is as it was seen; raises Moved otherwise.
+
+    The old and the new file are swapped in one system call where the kernel can, so that an edit which slipped in
+    at the last moment is noticed and put back.
+    """
+    check_same(seen)
+    temporary = write_temporary(seen, data, step)
+    try:
+        reached(step + " temporary")
+        check_same(seen)
+        if seen.data is None:
+            create(temporary, seen.real)
+        elif not exchange(temporary, seen.real):
+            os.rename(temporary, seen.real)
+        elif read(temporary) != seen.data:
+            exchange(temporary, seen.real)
+            raise Moved()
+    finally:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+    sync_directory(os.path.dirname(seen.real))
+    reached(step + " renamed")
+    return look(seen.path, step)
+
+
+def write_temporary(seen, data, step):
+    """A file beside the real one, with its mode, owner and attributes, whole on disk."""
+    directory, name = os.path.split(seen.real)
+    temporary = os.path.join(directory, ".%s%s%d.tmp" % (name, MARK, os.getpid()))
+    descriptor = None
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        write_all(descriptor, data)
+        if seen.status is None:
+            os.fchmod(descriptor, 0o644)
+        else:
+            os.fchown(descriptor, seen.status.st_uid, seen.status.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(seen.status.st_mode))
+            copy_attributes(seen.real, temporary)
+        os.fsync(descriptor)
+        return temporary
+    except OSError as error:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+        raise Problem(step, "%s cannot be written (%s)" % (seen.real, error.strerror),
+                      "Check space, permissions and attributes of %s." % directory)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def write_all(descriptor, data):
+    while data:
+        data = data[os.write(descriptor, data):]
+
+
+def copy_attributes(source, target):
+    try:
+        for name in os.listxattr(source):
+            os.setxattr(target, name, os.getxattr(source, name))
+    except OSError as error:
+        if error.errno not in (errno.ENOTSUP, errno.EPERM):
+            raise
+
+
+def check_same(seen):
+    if read(seen.real) != seen.data:
+        raise Moved()
+
+
+def read(path):
+    """A file's bytes, None when it is missing."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+
+
+def create(temporary, real):
+    """Gives the file its name only if nobody else made one."""
+    try:
+        os.link(temporary, real)
+    except FileExistsError:
+        raise Moved()
+    except OSError:
+        if os.path.lexists(real):
+            raise Moved()
+        os.rename(temporary, real)
+
+
+def exchange(one, other):
+    """Swaps two files in one step (renameat2, Linux 3.15, glibc 2.28); False where that is not to be had."""
+    try:
+        import ctypes
+        libc = ctypes.CDLL(None, use_errno=True)
+        here, swap = -100, 2
+        return libc.renameat2(here, os.fsencode(one), here, os.fsencode(other), swap) == 0
+    except (AttributeError, ImportError, OSError):
+        return False
+
+
+def delete(seen, step):
+    """Removes the file, if it still is as it was seen."""
+    check_same(seen)
+    if seen.data is not None:
+        os.unlink(seen.real)
+        sync_directory(os.path.dirname(seen.real))
+    reached(step + " deleted")
+
+
+def missing_directories(path):
+    """What is missing of a directory, outermost first."""
+    missing = []
+    while not os.path.isdir(path):
+        missing.insert(0, path)
+        path = os.path.dirname(path)
+    return missing
+
+
+def make_directories(missing):
+    for directory in missing:
+        os.makedirs(directory, 0o755, exist_ok=True)
+        os.chmod(directory, 0o755)
+        sync_directory(os.path.dirname(directory))
+
+
+def remove_directories(made):
+    """Removes directories that this tool made, as far as they are empty, innermost first."""
+    for directory in reversed(made):
+        try:
+            os.rmdir(directory)
+        except OSError:
+            return
+
+
+def sweep(directory):
+    """Removes what a killed run left beside the real files."""
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return
+    for name in names:
+        if MARK in name and name.startswith(".") and name.endswith(".tmp"):
+            os.unlink(os.path.join(directory, name))
+
+
+def sync_directory(path):
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

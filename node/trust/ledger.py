@@ -1,0 +1,162 @@
+"""What this tool wrote on this host, for whom, and what was there before: so that it can take back just that.
+
+One record for each file that belongs to others too. A holder is one node entry of one component of one stack.
+Records live in /var/lib/pi-runners/trust, and go with the last holder.
+"""
+import base64
+import fcntl
+import hashlib
+import json
+import os
+import stat
+import time
+
+import files
+from problem import Problem, reached
+
+HOME = "/var/lib/pi-runners/trust"
+WAIT = 60
+
+
+def digest(data):
+    return None if data is None else hashlib.sha256(data).hexdigest()
+
+
+class Lock:
+    """One run at a time on a host, by flock on a file that goes with the ledger."""
+
+    def __init__(self, home=HOME, wait=WAIT):
+        self.path = os.path.join(home, "lock")
+        self.home = home
+        self.wait = wait
+        self.descriptor = None
+
+    def __enter__(self):
+        give_up = time.monotonic() + self.wait
+        while True:
+            os.makedirs(self.home, 0o700, exist_ok=True)
+            try:
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except FileNotFoundError:
+                continue
+            if self.take(descriptor):
+                self.descriptor = descriptor
+                return self
+            os.close(descriptor)
+            if time.monotonic() > give_up:
+                raise Problem("lock", "another run has held %s for %d s" % (self.path, self.wait),
+                              "Wait for it to end, then run again; `fuser %s` names it." % self.path)
+            time.sleep(0.1)
+
+    def take(self, descriptor):
+        """True when the lock is ours and its file is still the one that others would lock."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return os.path.samestat(os.fstat(descriptor), os.stat(self.path))
+        except OSError:
+            return False
+
+    def __exit__(self, *_):
+        """Leaves nothing behind when no record is left."""
+        if records(self.home) == []:
+            os.unlink(self.path)
+            files.remove_directories([os.path.dirname(self.home), self.home])
+        os.close(self.descriptor)
+
+
+def records(home=HOME):
+    """Names of all records."""
+    try:
+        return sorted(name[:-5] for name in os.listdir(home) if name.endswith(".json") and not name.startswith("."))
+    except OSError:
+        return []
+
+
+class Record:
+    """The ledger of one file: holders, entries added, files made, and the file as it was before."""
+
+    def __init__(self, name, path, home=HOME):
+        self.name = name
+        self.file = os.path.join(home, name + ".json")
+        self.stored = None
+        self.data = {"version": 1, "path": path, "owners": {}, "added": [], "keyAdded": False, "fileAdded": False,
+                     "before": None, "written": [], "files": {}}
+        self.load()
+
+    def load(self):
+        text = files.read(self.file)
+        if text is None:
+            return
+        try:
+            data = json.loads(text.decode("utf-8"))
+            if data["version"] != 1:
+                raise ValueError("version %r" % data["version"])
+            self.data.update(data)
+        except (ValueError, KeyError, TypeError) as error:
+            raise Problem("ledger", "%s cannot be understood (%s)" % (self.file, error),
+                          "Use the version of pi-runners that wrote it, or see docs/registry-trust.md for undoing by hand.")
+        self.stored = text
+
+    def holder(self, holder):
+        """What a holder has claimed."""
+        return self.data["owners"].get(holder, {"entries": [], "files": []})
+
+    def claimed(self, kind):
+        """Everything of a kind that any holder claims."""
+        return {item for owner in self.data["owners"].values() for item in owner[kind]}
+
+    def claim(self, holder, entries, paths):
+        """Sets what a holder claims; nothing at all removes it."""
+        if entries or paths:
+            self.data["owners"][holder] = {"entries": sorted(entries), "files": sorted(paths)}
+        else:
+            self.data["owners"].pop(holder, None)
+
+    def remember(self, seen):
+        """Keeps the file as it was before this tool first wrote to it, for as long as nobody else edits it."""
+        data, before = self.data, self.data["before"]
+        now = digest(seen.data)
+        if now in data["written"] or (before is not None and now == before["sha256"]):
+            return
+        untouched = not (data["added"] or data["keyAdded"] or data["fileAdded"])
+        data["before"] = picture(seen) if untouched and seen.data is not None else None
+        data["written"] = []
+
+    def wrote(self, data):
+        """Notes what is about to be written, so that it is known for this tool's own afterwards."""
+        if digest(data) not in self.data["written"]:
+            self.data["written"] = self.data["written"][-3:] + [digest(data)]
+
+    def original(self, seen):
+        """The bytes from before, if nobody but this tool has written to the file since."""
+        before = self.data["before"]
+        if before is None or digest(seen.data) not in self.data["written"]:
+            return None
+        return base64.b64decode(before["base64"])
+
+    def is_empty(self):
+        return not self.data["owners"] and not self.data["added"] and not self.data["files"]
+
+    def save(self):
+        """Writes the record so that a power cut leaves the old or the new one; an unchanged one is not written."""
+        if self.is_empty():
+            if self.stored is not None:
+                os.unlink(self.file)
+                files.sync_directory(os.path.dirname(self.file))
+                self.stored = None
+            return
+        text = (json.dumps(self.data, indent=1, sort_keys=True) + "\n").encode("utf-8")
+        if text == self.stored:
+            return
+        step = "ledger"
+        seen = files.Seen(self.file, self.file, self.stored, os.stat(self.file) if self.stored is not None else None)
+        files.replace(seen, text, step)
+        os.chmod(self.file, 0o600)
+        self.stored = text
+        reached("ledger")
+
+
+def picture(seen):
+    """A file in a form that JSON can hold."""
+    return {"sha256": digest(seen.data), "base64": base64.b64encode(seen.data).decode("ascii"),
+            "mode": stat.S_IMODE(seen.status.st_mode), "uid": seen.status.st_uid, "gid": seen.status.st_gid}

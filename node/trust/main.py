@@ -1,0 +1,103 @@
+"""One run on one node: reads the settings, works on every engine, prints one line of JSON, or one message."""
+import json
+import os
+import signal
+import sys
+import traceback
+
+import files
+import host
+import ledger
+from problem import Context, Problem
+
+LIMIT = 240
+
+
+def main(action, settings):
+    """Exit status 0 with a report on stdout, or 1 with a message of three parts on stderr."""
+    shield()
+    context = Context(settings["node"], settings["holder"], settings.get("allowRestart", False), action == "probe")
+    try:
+        report = act(action, settings, context)
+    except Problem as problem:
+        tell(sys.stderr, problem.text(context.node))
+        return 1
+    except Exception:
+        fault = traceback.format_exc().strip().splitlines()
+        tell(sys.stderr, Problem("unexpected", "; ".join(fault[-3:]), "Please report this with the output of --verbose.",
+                                 "Run again: a run that was cut off is completed by the next.").text(context.node))
+        return 1
+    tell(sys.stdout, json.dumps(report, sort_keys=True))
+    return 0
+
+
+def shield():
+    """A connection that breaks must not stop a change half-way; a run that takes too long must put things back."""
+    os.umask(0o022)
+    os.chdir("/")
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, too_long)
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(LIMIT)
+
+
+def too_long(*_):
+    signal.alarm(0)
+    raise Problem("time", "no end after %d s" % LIMIT, "See what is slow on the node, then run again.")
+
+
+def act(action, settings, context):
+    facts = host.preflight()
+    for warning in host.preflight_warnings(facts):
+        context.warn(warning)
+    want = settings["registries"] if action != "remove" else []
+    check_authorities(want, facts)
+    if os.geteuid() != 0:
+        raise Problem("root", "the run is not root", "Give a user with sudo, or its sudo password.")
+    if context.dry:
+        reports = duties(settings, want, context)
+    else:
+        files.check_writable(ledger.HOME + "/lock", "preflight")
+        with ledger.Lock():
+            files.sweep(ledger.HOME)
+            reports = duties(settings, want, context)
+    return {"node": context.node, "facts": facts, "engines": reports, "warnings": context.warnings}
+
+
+def duties(settings, want, context):
+    """Every engine that the node has, or that was named."""
+    import docker
+    import engine
+    reports = []
+    found = engine.find()
+    for one in found:
+        reports.append(docker.reconcile(one, want, context))
+    return reports
+
+
+def check_authorities(want, facts):
+    """The controller has looked at the certificates; what only the node knows is its clock."""
+    import time
+    now = time.time()
+    for entry in want:
+        if "PRIVATE KEY" in entry.get("ca", ""):
+            raise Problem("preflight", "the ca of %s holds a private key" % entry["address"], "Give the certificate only.")
+        if entry.get("expires") and now > entry["expires"]:
+            raise Problem("preflight", "the CA of %s expired on %s; the node's clock says %s"
+                          % (entry["address"], day(entry["expires"]), facts["clock"]),
+                          "Give a valid CA, or set the node's clock.")
+
+
+def day(seconds):
+    import time
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds))
+
+
+def tell(stream, text):
+    """Whoever asked may be gone; the work is done all the same."""
+    try:
+        stream.write(text + "\n")
+        stream.flush()
+    except OSError:
+        pass
