@@ -1,0 +1,87 @@
+import { Provider } from "@pulumi/kubernetes/provider";
+import * as pulumi from "@pulumi/pulumi";
+import { DindRunner, DoodRunner, RegistryTrust, RunnerNamespace, RunnerToken, type DindMode } from "./components";
+import { readConfig, type RunnerConfig } from "./config";
+import { printPipeline } from "./pipelines/print";
+
+const config = readConfig();
+
+const cluster = new Provider("cluster", {
+  kubeconfig: config.kubeconfig,
+  context: config.context,
+  // By name, so that a new address or certificate of the same cluster replaces nothing.
+  clusterIdentifier: `${pulumi.getProject()}/${pulumi.getStack()}`,
+  // A change of settings reaches the Secret in place, where the running runner sees it; no pod is restarted.
+  enableSecretMutable: true,
+  enableConfigMapMutable: true,
+});
+
+const place = new RunnerNamespace(
+  config.namespace,
+  {
+    gitlabUrl: config.gitlabUrl,
+    egressPorts: config.egressPorts,
+    metricsFrom: config.metricsFrom,
+    quota: config.quota,
+  },
+  { provider: cluster },
+);
+
+const trust =
+  config.nodes.length === 0
+    ? undefined
+    : new RegistryTrust("registries", {
+        nodes: config.nodes,
+        registries: config.registries,
+        ssh: config.ssh,
+        rollout: config.rollout,
+        allowRestart: config.allowRestart,
+        owner: config.owner,
+        probe: config.probe,
+      });
+
+const modes: Record<string, DindMode> = {
+  dind: "service",
+  "dind-job": "in-job",
+  "dind-plain": "service-without-tls",
+};
+
+function makeRunner(settings: RunnerConfig): DoodRunner | DindRunner {
+  const { name, way, authenticationToken, allowTlsOff: _, ...rest } = settings;
+  const { token } = new RunnerToken(name, { authenticationToken });
+  const args = {
+    ...rest,
+    runnerName: name,
+    namespace: place.namespace,
+    serviceAccountName: place.serviceAccountName,
+    token,
+  };
+  // Jobs push to the registries, so runners come once the nodes trust them.
+  const opts = { provider: cluster, deletedWith: place.resource, dependsOn: trust === undefined ? [] : [trust] };
+  return way === "dood" ? new DoodRunner(name, args, opts) : new DindRunner(name, { ...args, mode: modes[way] }, opts);
+}
+
+const made = config.runners.map((settings) => ({ settings, runner: makeRunner(settings) }));
+
+/** Namespace of the runners. */
+export const namespace = place.namespace;
+
+/** Per runner: how it builds, its tags, and what its jobs can do to a node. */
+export const runners = made.map(({ settings, runner }) => ({
+  name: runner.runnerName,
+  way: settings.way,
+  tags: runner.tags,
+  risk: runner.risk,
+}));
+
+/** Per node: what was found there and how it came to trust the registries. */
+const trustReport = trust?.report ?? {};
+export { trustReport as trust };
+
+/** A ready .gitlab-ci.yml per runner, by its name. */
+export const pipelines = Object.fromEntries(
+  config.runners.map((runner) => [runner.name, printPipeline(runner, config.registries)]),
+);
+
+/** A ready .gitlab-ci.yml for this stack, on its first runner. */
+export const pipeline = pipelines[config.runners[0]!.name];

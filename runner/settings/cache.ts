@@ -1,0 +1,55 @@
+import { z } from "zod";
+
+export const cacheS3 = z
+  .strictObject({
+    ServerAddress: z.string(),
+    AccessKey: z.string(),
+    SecretKey: z.string(),
+    SessionToken: z.string(),
+    BucketName: z.string(),
+    BucketLocation: z.string(),
+    Insecure: z.boolean(),
+    AuthenticationType: z.string(),
+    ServerSideEncryption: z.string(),
+    ServerSideEncryptionKeyID: z.string(),
+    DualStack: z.boolean(),
+    PathStyle: z.boolean(),
+    Accelerate: z.boolean(),
+    RoleARN: z.string(),
+    UploadRoleARN: z.string(),
+    AssumeRoleMaxConcurrency: z.int(),
+    DisableAssumeRoleCredentialsCaching: z.boolean(),
+  })
+  .partial();
+
+export const cacheGCS = z
+  .strictObject({
+    AccessID: z.string(),
+    PrivateKey: z.string(),
+    CredentialsFile: z.string(),
+    BucketName: z.string(),
+    UniverseDomain: z.string(),
+  })
+  .partial();
+
+export const cacheAzure = z
+  .strictObject({
+    AccountName: z.string(),
+    AccountKey: z.string(),
+    ContainerName: z.string(),
+    StorageDomain: z.string(),
+  })
+  .partial();
+
+/** `[runners.cache]`. */
+export const cache = z
+  .strictObject({
+    Type: z.string(),
+    Path: z.string(),
+    Shared: z.boolean(),
+    MaxUploadedArchiveSize: z.int(),
+    s3: cacheS3,
+    gcs: cacheGCS,
+    azure: cacheAzure,
+  })
+  .partial();
