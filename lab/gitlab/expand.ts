@@ -38,6 +38,8 @@ interface Rule {
 }
 
 type ExpandedJob = JobYaml & {
+  when?: string;
+  allow_failure?: unknown;
   tags?: string[];
   timeout?: string;
   retry?: number | { max?: number; when?: string | string[] };
@@ -87,8 +89,10 @@ export async function expandPipeline(directory: string, variables: Record<string
 async function list(directory: string, variables: Record<string, string>, file: string): Promise<ListedJob[]> {
   const args = ["--file", file, "--state-dir", stateDir, "--home", join(directory, stateDir)];
   args.push("--list-json", "--ignore-predefined-vars", Object.keys(variables).join(","));
-  for (const [key, value] of Object.entries(variables)) args.push("--variable", `${key}=${value}`);
-  const environment = { PATH: process.env["PATH"], HOME: join(directory, stateDir), NO_COLOR: "1", FORCE_COLOR: "0" };
+  // Values may be secret or long, so they go by the environment, not on the command line.
+  const given = Object.entries(variables).map(([key, value]) => [`GCL_VARIABLE_${key}`, value] as const);
+  const home = join(directory, stateDir);
+  const environment = { PATH: process.env["PATH"], HOME: home, FORCE_COLOR: "0", ...Object.fromEntries(given) };
   const result = await promisify(execFile)(process.execPath, [cli, ...args], {
     cwd: directory,
     env: environment,
@@ -158,6 +162,8 @@ function define(
   if (job.trigger) throw new PipelineError(`Job ${baseName} has trigger: the stand-in has no child pipelines.`);
   if (listed.when === "delayed") throw new PipelineError(`Job ${baseName} has when: delayed: use another when.`);
   const inherited = completeDefaults(job, file.default);
+  // GitLab's rule, which gitlab-ci-local does not know: a manual job may fail, unless rules made it manual.
+  const optionalByDefault = job.when === "manual" && !job.rules && job.allow_failure === undefined;
   const instances = Math.max(1, instanceCount(job.parallel));
   const node: Record<string, unknown> = job.parallel === undefined ? {} : { CI_NODE_INDEX: String(position + 1) };
   const variables = {
@@ -173,7 +179,7 @@ function define(
     baseName,
     stage: listed.stage,
     when: listed.when as JobDefinition["when"],
-    allowFailure: listed.allow_failure,
+    allowFailure: optionalByDefault ? true : listed.allow_failure,
     needs: readNeeds(listed),
     dependencies: job.dependencies ?? null,
     tags: inherited.tags ?? [],

@@ -16,24 +16,37 @@ export class Faults {
     this.left = fault.times ?? Number.POSITIVE_INFINITY;
   }
 
-  /** An `onRequest` hook. */
-  async apply(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-    const { mode, ms = 1000, only } = this.fault;
-    if (mode === "up" || request.url.startsWith("/lab/")) return;
-    if (only !== undefined && !new RegExp(only).test(`${request.method} ${request.url}`)) return;
-    if (this.left-- <= 0) return;
-    switch (mode) {
+  /** An `onRequest` hook: what goes wrong before the call has done anything. */
+  async before(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    if (this.fault.mode === "lose" || !this.strikes(request)) return;
+    switch (this.fault.mode) {
       case "down":
-        reply.hijack();
-        request.raw.socket.destroy();
-        return reply;
+        return cut(request, reply);
       case "unavailable":
         return reply.code(503).send({ message: "503 Service Unavailable" });
       case "refuse":
         return reply.code(403).send({ message: "403 Forbidden" });
       default:
-        await sleep(ms);
+        await sleep(this.fault.ms ?? 1000);
         return;
     }
   }
+
+  /** An `onSend` hook: the call has done its work, and its answer gets lost. */
+  async after(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    if (this.fault.mode === "lose" && this.strikes(request)) cut(request, reply);
+  }
+
+  private strikes(request: FastifyRequest): boolean {
+    const { mode, only } = this.fault;
+    if (mode === "up" || request.url.startsWith("/lab/")) return false;
+    if (only !== undefined && !new RegExp(only).test(`${request.method} ${request.url}`)) return false;
+    return this.left-- > 0;
+  }
+}
+
+function cut(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  reply.hijack();
+  request.raw.socket.destroy();
+  return reply;
 }

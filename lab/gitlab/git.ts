@@ -76,15 +76,9 @@ export class Repositories {
   }
 
   async describe(project: Project, sha: string) {
-    const text = await git(
-      this.path(project),
-      "show",
-      "--no-patch",
-      "--format=%s%x00%an <%ae>%x00%cI%x00%P%x00%B",
-      sha,
-    );
-    const [title = "", author = "", timestamp = "", parents = "", message = ""] = text.split("\0");
-    return { title, author, timestamp, message: message.trim(), parent: parents.split(" ")[0] ?? "" };
+    const text = await git(this.path(project), "show", "--no-patch", "--format=%s%x00%an <%ae>%x00%cI%x00%B", sha);
+    const [title = "", author = "", timestamp = "", message = ""] = text.split("\0");
+    return { title, author, timestamp, message: message.trim() };
   }
 
   /** GitLab keeps a ref per pipeline, and tells runners to fetch that one. */

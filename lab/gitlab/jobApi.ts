@@ -64,7 +64,12 @@ async function requestJob(parts: Parts, request: FastifyRequest, reply: FastifyR
   const value = runner.queueValue;
   const job = known === value || !store.runners.has(runner.id) ? undefined : schedule.handOut(runner, systemId);
   if (!job) return reply.code(204).header("X-GitLab-Last-Update", value).send();
-  return reply.code(201).send(await pipelines.payload(job));
+  try {
+    return reply.code(201).send(await pipelines.payload(job));
+  } catch (error) {
+    schedule.finish(job, "failed", "data_integrity_failure");
+    throw error;
+  }
 }
 
 /** Long polling: waits until the runner's queue may have changed, the time is over, or the runner has gone. */
@@ -104,9 +109,10 @@ function updateJob(parts: Parts, request: JobRequest, reply: FastifyReply): Fast
   return status(parts, reply, job).code(200).send("200");
 }
 
+/** A runner that reads `failed` or `canceled` here takes its job for aborted, so the end that it told is not repeated. */
 function status({ options }: Parts, reply: FastifyReply, job: Job): FastifyReply {
   return reply
-    .header("Job-Status", job.status)
+    .header("Job-Status", isDone(job.status) ? "" : job.status)
     .header("X-GitLab-Trace-Update-Interval", String(options.traceIntervalSeconds));
 }
 

@@ -55,7 +55,7 @@ const runnerInput = z.strictObject({
 });
 
 const faultInput = z.strictObject({
-  mode: z.enum(["up", "down", "unavailable", "slow", "refuse"]),
+  mode: z.enum(["up", "down", "unavailable", "slow", "refuse", "lose"]),
   ms: z.number().int().nonnegative().optional(),
   only: z.string().optional(),
   times: z.number().int().positive().optional(),

@@ -8,8 +8,6 @@ import type { ServerOptions } from "./options";
 import { predecessors } from "./schedule";
 import { type JobVariable, allVariables, jobTimeout, repositoryUrl } from "./variables";
 
-const zeroSha = "0".repeat(40);
-
 /** What runners are told they may give as the reason of a failure; older ones know fewer. */
 const failureReasons = [
   "script_failure",
@@ -95,7 +93,7 @@ function gitInfo(server: ServerOptions, job: Job, variables: JobVariable[]) {
     repo_object_format: "sha1",
     ref: pipeline.ref,
     sha: pipeline.sha,
-    before_sha: pipeline.beforeSha || zeroSha,
+    before_sha: pipeline.beforeSha,
     ref_type: pipeline.refType,
     refspecs: [`+refs/pipelines/${pipeline.id}:refs/pipelines/${pipeline.id}`, `+${local}:${remote}`],
     depth: Number.isFinite(depth) ? depth : 20,

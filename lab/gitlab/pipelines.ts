@@ -1,3 +1,5 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import type { Artifact, Job, Pipeline, Project } from "./model";
 import { type Expanded, PipelineError, cacheFilesKey, expandPipeline } from "./expand";
 import type { Repositories } from "./git";
@@ -8,6 +10,8 @@ import { type Schedule, newJob, pipelineStatus } from "./schedule";
 import type { JobView, PipelineInput, PipelineView } from "./protocol";
 import type { Store } from "./store";
 import { cloneUrl, expand, pipelineVariables } from "./variables";
+
+const keptPipelines = 500;
 
 /** Makes pipelines out of projects, and tells how they stand. */
 export class Pipelines {
@@ -36,8 +40,21 @@ export class Pipelines {
     this.fill(pipeline, expanded, known);
     this.store.pipelines.set(pipeline.id, pipeline);
     this.store.save();
+    this.forgetOld();
     this.schedule.advance(pipeline);
     return pipeline;
+  }
+
+  /** Traces are kept in memory, so not for ever. */
+  private forgetOld(): void {
+    for (const pipeline of this.store.pipelines.values()) {
+      if (this.store.pipelines.size <= keptPipelines || !isDone(pipelineStatus(pipeline))) return;
+      this.store.pipelines.delete(pipeline.id);
+      for (const job of pipeline.jobs) {
+        this.store.jobs.delete(job.id);
+        rmSync(join(this.options.stateDir, "artifacts", String(job.id)), { recursive: true, force: true });
+      }
+    }
   }
 
   async payload(job: Job): Promise<object> {
@@ -55,7 +72,7 @@ export class Pipelines {
     const branch = await this.repositories.resolve(project, `refs/heads/${ref}`);
     const sha = branch ?? (await this.repositories.resolve(project, `refs/tags/${ref}`));
     if (!sha) throw new PipelineError(`Project ${project.path} has no branch or tag ${ref}: commit to it first.`);
-    const { parent, ...commit } = await this.repositories.describe(project, sha);
+    const commit = await this.repositories.describe(project, sha);
     return {
       id: this.store.id("pipeline"),
       iid: ++project.lastPipelineIid,
@@ -63,7 +80,7 @@ export class Pipelines {
       ref,
       refType: branch ? "branch" : "tag",
       sha,
-      beforeSha: parent,
+      beforeSha: "0".repeat(40), // as in GitLab, for all pipelines but those of a push
       commit,
       source: input.source ?? "api",
       stages: [],

@@ -137,9 +137,10 @@ export interface RunnerCreated extends RunnerView {
  * - `unavailable`: 503.
  * - `slow`: every answer waits `ms` milliseconds.
  * - `refuse`: 403, as after a runner was deleted.
+ * - `lose`: the call does its work, then the connection is cut before the answer.
  */
 export interface Fault {
-  mode: "up" | "down" | "unavailable" | "slow" | "refuse";
+  mode: "up" | "down" | "unavailable" | "slow" | "refuse" | "lose";
   /** For `slow`. */
   ms?: number;
   /** Only calls whose method and path match this regular expression, e.g. `^PATCH .*trace`. Default: all. */

@@ -29,7 +29,8 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
 
   const sweep = setInterval(() => schedule.dropStale(options.staleJobSeconds), 1000);
   app.addHook("onClose", async () => clearInterval(sweep));
-  app.addHook("onRequest", (request, reply) => faults.apply(request, reply));
+  app.addHook("onRequest", (request, reply) => faults.before(request, reply));
+  app.addHook("onSend", (request, reply) => faults.after(request, reply));
   app.addHook("onResponse", async (request, reply) => {
     count(counts.current, request, reply);
     options.log(logLine(request, reply));

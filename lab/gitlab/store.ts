@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Job, Pipeline, Project, Runner } from "./model";
 import type { Seed } from "./options";
@@ -33,6 +33,7 @@ export class Store {
     this.file = join(stateDir, "state.json");
     this.registrationToken = seed.registrationToken;
     this.adminToken = seed.adminToken;
+    rmSync(join(stateDir, "artifacts"), { recursive: true, force: true }); // their jobs are forgotten
     this.load();
     for (const runner of seed.runners) {
       if (!this.runnerByToken(runner.token)) this.addRunner(runner, "seed");

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -50,14 +51,13 @@ export class RealRunner {
   }
 
   /** One command of the runner, such as `verify`; its exit status and all that it said. */
-  command(...args: string[]): { status: number; output: string } {
-    const options = { encoding: "utf8", env: { PATH: process.env["PATH"], HOME: this.folder } } as const;
-    try {
-      return { status: 0, output: execFileSync("sh", ["-c", 'exec "$0" "$@" 2>&1', this.binary, ...args], options) };
-    } catch (error) {
-      const { status, stdout } = error as { status: number; stdout: string };
-      return { status, output: stdout };
-    }
+  async command(...args: string[]): Promise<{ status: number | null; output: string }> {
+    const child = spawn(this.binary, args, { env: { PATH: process.env["PATH"], HOME: this.folder } });
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    const [status] = (await once(child, "close")) as [number | null];
+    return { status, output };
   }
 
   /** Ends it at once, as a power cut would. */
