@@ -1,5 +1,12 @@
+import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { Registry } from "../node/registry";
+import { createHash, X509Certificate } from "node:crypto";
+import { registrySettingProblem, type Registry } from "../node/registry";
+import { Rollout, type TrustRollout } from "../node/rollout";
+import { trustCommand, trustInput } from "../node/trustProgram";
+import { loginsOf } from "./trustLogin";
+
+export type { TrustRollout };
 
 /** How to reach nodes by SSH. Every field may also be set for one node, which then wins. */
 export interface TrustSsh {
@@ -59,16 +66,6 @@ export interface TrustNode extends Omit<TrustSsh, "knownHostsFile"> {
   retain?: boolean;
 }
 
-/** In which order nodes get a change, and when to stop. */
-export interface TrustRollout {
-  /** How many nodes go first, alone, or their names; if one fails, no other node is touched. Default: 1. */
-  canary?: number | string[];
-  /** How many nodes after the canary at the same time. Default: 10. */
-  batchSize?: number;
-  /** How many nodes, the canary aside, may fail before no further batch is begun. Default: 1. */
-  maxFailures?: number;
-}
-
 /** Settings of RegistryTrust. */
 export interface RegistryTrustArgs {
   /** The hosts. */
@@ -90,15 +87,172 @@ export interface RegistryTrustArgs {
 /** What one node reported when trust was last applied. */
 export interface NodeTrust {
   node: string;
-  /** Machine architecture as the kernel names it: aarch64, armv7l, x86_64. */
-  architecture: string;
+  /** Facts that decide whether containers will run well on the node. */
+  facts: NodeFacts;
   /** Engines that were looked at, with what was done for each. */
   engines: {
     engine: TrustEngine;
+    /** The systemd unit, where there is one. */
+    unit?: string;
     version: string;
-    /** How the change took effect: nothing to do, re-read files, reload (HUP), or restart. */
+    /** The settings file, or the folder of settings files. */
+    config: string;
+    /** How the change took effect: nothing to do, files that are read at each pull, reload (HUP), or restart. */
     how: "none" | "files" | "reload" | "restart";
     trusted: string[];
   }[];
+  /** What the node's owner should know, each with its way out. */
   warnings: string[];
+}
+
+/** The preflight report of a node. */
+export interface NodeFacts {
+  /** Machine architecture as the kernel names it: aarch64, armv7l, x86_64. */
+  architecture: string;
+  kernel: string;
+  system: string;
+  python: string;
+  /** False: limits of containers are ignored (a Raspberry Pi's default). */
+  memoryCgroup: boolean;
+  /** `iptables v1.8.9 (nf_tables)` or `(legacy)`; null where it is missing. */
+  iptables: string | null;
+  /** Policy of the FORWARD chain; null where it cannot be read. */
+  forwardPolicy: string | null;
+  ipForward: boolean;
+  /** Free space on `/`, in MiB. */
+  freeMiB: number;
+  /** The node's clock, in UTC. */
+  clock: string;
+  /** True when systemd-timesyncd has set the clock; null when unknown. */
+  clockSynchronized: boolean | null;
+}
+
+/**
+ * Makes the container engines of hosts trust private registries, over SSH, and takes that back on destroy.
+ *
+ * What it promises, which files it touches and how to undo it by hand: docs/registry-trust.md.
+ */
+export class RegistryTrust extends pulumi.ComponentResource {
+  /** What each node reported, by node name. */
+  public readonly nodes: pulumi.Output<Record<string, NodeTrust>>;
+
+  /**
+   * @throws pulumi.RunError naming every mistake in `args` at once, among them nodes whose host key is unknown
+   */
+  constructor(name: string, args: RegistryTrustArgs, opts: pulumi.ComponentResourceOptions = {}) {
+    const owner = args.owner ?? `${pulumi.getProject()}/${pulumi.getStack()}/${name}`;
+    const registries = pulumi.output(args.registries).apply(checked);
+    super("pi-runners:index:RegistryTrust", name, visible(owner, registries, args), opts);
+    const logins = loginsOf(args);
+    const rollout = new Rollout(
+      args.nodes.map((node) => node.name),
+      args.rollout,
+    );
+    const commands = args.nodes.map((node) => {
+      const childName = args.owner === undefined ? `${name}-${node.name}` : `${name}-${args.owner}-${node.name}`;
+      const input = inputOf(node, `${owner}/${node.name}`, registries, args);
+      const command = new remote.Command(
+        childName,
+        {
+          connection: logins.get(node.name)!,
+          create: trustCommand("apply"),
+          delete: trustCommand("remove"),
+          stdin: inTurn(rollout, node.name, input),
+          logging: "none",
+          addPreviousOutputInEnv: false,
+        },
+        { parent: this, deleteBeforeReplace: true, retainOnDelete: node.retain },
+      );
+      follow(rollout, node.name, command);
+      return command;
+    });
+    const reports = pulumi.all(commands.map((command) => command.stdout));
+    this.nodes = reports.apply((lines) => reportsOf(args.nodes, lines));
+    this.registerOutputs({ nodes: this.nodes });
+  }
+}
+
+/** What a preview shows of the component itself: all that matters to a reader, and nothing secret. */
+function visible(owner: string, registries: pulumi.Output<Registry[]>, args: RegistryTrustArgs): pulumi.Inputs {
+  return {
+    owner,
+    registries: registries.apply((list) => list.map(describe)),
+    nodes: args.nodes.map((node) => node.name),
+    ...(args.allowRestart ? { allowRestart: true } : {}),
+  };
+}
+
+function describe(registry: Registry): string {
+  if (registry.insecure) {
+    return `${registry.address} (insecure)`;
+  }
+  return registry.ca === undefined ? registry.address : `${registry.address} (CA ${fingerprint(registry.ca)})`;
+}
+
+function fingerprint(ca: string): string {
+  return `sha256:${createHash("sha256").update(ca).digest("hex").slice(0, 16)}`;
+}
+
+/** The registries, if all are in order. */
+function checked(registries: Registry[]): Registry[] {
+  const problems = registries.flatMap((registry) => registrySettingProblem(registry) ?? []);
+  const addresses = registries.map((registry) => registry.address);
+  const twice = addresses.find((address, index) => addresses.indexOf(address) !== index);
+  if (twice !== undefined) {
+    problems.push(`A registry is listed twice: registry ${twice}. List it once.`);
+  }
+  if (problems.length > 0) {
+    throw new pulumi.RunError(problems.join("\n"));
+  }
+  return registries;
+}
+
+/** What goes to the node's stdin; a secret only when it carries sudo's password. */
+function inputOf(
+  node: TrustNode,
+  holder: string,
+  registries: pulumi.Output<Registry[]>,
+  args: RegistryTrustArgs,
+): pulumi.Output<string> {
+  const settings = registries.apply((list) => ({
+    node: node.name,
+    holder,
+    registries: list.map((registry) => ({ ...registry, ...expiry(registry) })),
+    engines: node.engines,
+    allowRestart: (node.allowRestart ?? args.allowRestart) || undefined,
+    installDocker: node.installDocker,
+  }));
+  const password = node.sudoPassword ?? args.ssh?.sudoPassword;
+  return password === undefined
+    ? settings.apply((plain) => trustInput(plain))
+    : pulumi.all([settings, pulumi.secret(password)]).apply(([plain, secret]) => trustInput(plain, secret));
+}
+
+/** When the first certificate of a CA expires. */
+function expiry(registry: Registry): { expires?: number } {
+  const blocks = registry.ca?.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  const ends = blocks.map((block) => Date.parse(new X509Certificate(block).validTo) / 1000);
+  return ends.length === 0 ? {} : { expires: Math.min(...ends) };
+}
+
+/**
+ * Holds a node's registration back until its turn. Only order is made here, no dependency: what would be recorded as
+ * one would also order destroy, where a dead node must not keep others from being cleaned. A preview waits for nothing.
+ */
+function inTurn(rollout: Rollout, node: string, input: pulumi.Output<string>): pulumi.Output<string> {
+  if (pulumi.runtime.isDryRun()) {
+    return input;
+  }
+  return input.apply((text) => rollout.turn(node).then(() => text));
+}
+
+/** Tells the roll-out how a node's command ended. A failure reaches the program only with --continue-on-error. */
+function follow(rollout: Rollout, node: string, command: remote.Command): void {
+  const result = command.stdout.apply(() => "ok" as const);
+  pulumi.recover(result, () => "failed" as const).apply((how) => rollout.ended(node, how));
+}
+
+/** What the nodes printed, typed. */
+function reportsOf(nodes: TrustNode[], lines: string[]): Record<string, NodeTrust> {
+  return Object.fromEntries(lines.map((line, index) => [nodes[index]!.name, JSON.parse(line) as NodeTrust]));
 }
