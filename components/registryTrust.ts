@@ -134,7 +134,7 @@ export interface NodeFacts {
  */
 export class RegistryTrust extends pulumi.ComponentResource {
   /** What each node reported, by node name. */
-  public readonly nodes: pulumi.Output<Record<string, NodeTrust>>;
+  public readonly report: pulumi.Output<Record<string, NodeTrust>>;
 
   /**
    * @throws pulumi.RunError naming every mistake in `args` at once, among them nodes whose host key is unknown
@@ -167,8 +167,8 @@ export class RegistryTrust extends pulumi.ComponentResource {
       return command;
     });
     const reports = pulumi.all(commands.map((command) => command.stdout));
-    this.nodes = reports.apply((lines) => reportsOf(args.nodes, lines));
-    this.registerOutputs({ nodes: this.nodes });
+    this.report = reports.apply((lines) => reportsOf(args.nodes, lines));
+    this.registerOutputs({ report: this.report });
   }
 }
 
