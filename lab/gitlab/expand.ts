@@ -20,7 +20,7 @@ const stateDir = ".gitlab-ci-local";
 const cli = require.resolve("gitlab-ci-local");
 
 /** A mistake in the project's own files, to be told to whoever asked for the pipeline. */
-export class PipelineError extends Error {}
+export class ProjectError extends Error {}
 
 interface ListedJob {
   name: string;
@@ -67,7 +67,7 @@ export interface Expanded {
 /**
  * @param directory a checkout that looks like a clone from the stand-in; files may be added to it
  * @param variables those that rules and includes may look at
- * @throws PipelineError when the file is missing or GitLab would call it invalid
+ * @throws ProjectError when the file is missing or GitLab would call it invalid
  */
 export async function expandPipeline(directory: string, variables: Record<string, string>): Promise<Expanded> {
   const listed = await list(directory, variables, ".gitlab-ci.yml");
@@ -82,7 +82,7 @@ export async function expandPipeline(directory: string, variables: Record<string
     if (job.when === "never") continue;
     jobs.push(define(file, job, baseName, position, matched.get(job.name)));
   }
-  if (jobs.length === 0) throw new PipelineError("No job of .gitlab-ci.yml is to run: look at its rules.");
+  if (jobs.length === 0) throw new ProjectError("No job of .gitlab-ci.yml is to run: look at its rules.");
   return { stages: file.stages, jobs };
 }
 
@@ -101,8 +101,11 @@ async function list(directory: string, variables: Record<string, string>, file: 
   }).catch((error: { stdout?: string; stderr?: string }) => ({ stdout: "", stderr: "", ...error, failed: true }));
   const start = result.stdout.search(/^\[/m);
   if (!("failed" in result) && start >= 0) return JSON.parse(result.stdout.slice(start)) as ListedJob[];
-  const said = `${result.stdout}\n${result.stderr}`.replaceAll(directory, ".").trim();
-  throw new PipelineError(`.gitlab-ci.yml cannot be expanded:\n${said}`);
+  const said = `${result.stdout}\n${result.stderr}`
+    .replaceAll(directory, ".")
+    .replace(/^ {4}at .*\n?/gm, "")
+    .trim();
+  throw new ProjectError(`.gitlab-ci.yml cannot be expanded:\n${said}`);
 }
 
 /**
@@ -132,7 +135,7 @@ async function probe(
     (await list(directory, variables, `${stateDir}/probe.yml`)).map((answer) => [answer.name, answer]),
   );
   if (answers.get("workflow probe")?.when === "never") {
-    throw new PipelineError("Pipeline filtered out by workflow rules: no rule of workflow:rules lets it be created.");
+    throw new ProjectError("Pipeline filtered out by workflow rules: no rule of workflow:rules lets it be created.");
   }
   return new Map(
     asking.map((job, index) => {
@@ -148,7 +151,7 @@ function findBase(file: ExpandedFile, name: string): string {
   if (file[name] !== undefined) return name;
   const base = name.replace(/: \[.*\]$/s, "");
   if (file[base] !== undefined) return base;
-  throw new PipelineError(`Job ${name} is not in the expanded .gitlab-ci.yml: rename it.`);
+  throw new ProjectError(`Job ${name} is not in the expanded .gitlab-ci.yml: rename it.`);
 }
 
 function define(
@@ -159,8 +162,8 @@ function define(
   ruleVariables: Record<string, unknown> = {},
 ): JobDefinition {
   const job = { ...(file[baseName] as ExpandedJob) };
-  if (job.trigger) throw new PipelineError(`Job ${baseName} has trigger: the stand-in has no child pipelines.`);
-  if (listed.when === "delayed") throw new PipelineError(`Job ${baseName} has when: delayed: use another when.`);
+  if (job.trigger) throw new ProjectError(`Job ${baseName} has trigger: the stand-in has no child pipelines.`);
+  if (listed.when === "delayed") throw new ProjectError(`Job ${baseName} has when: delayed: use another when.`);
   const inherited = completeDefaults(job, file.default);
   // GitLab's rule, which gitlab-ci-local does not know: a manual job may fail, unless rules made it manual.
   const optionalByDefault = job.when === "manual" && !job.rules && job.allow_failure === undefined;
@@ -259,7 +262,7 @@ export function parseDuration(text: string | number, job: string): number {
     return "";
   });
   if (seconds > 0 && /^[\s,]*(and[\s,]*)*$/.test(rest)) return seconds;
-  throw new PipelineError(`Job ${job}: timeout ${source} is not a duration: write it as 90m or 1h 30m.`);
+  throw new ProjectError(`Job ${job}: timeout ${source} is not a duration: write it as 90m or 1h 30m.`);
 }
 
 /** GitLab's key for `cache:key:files`: a hash of the last commits of these files. */

@@ -94,7 +94,8 @@ export class Repositories {
   /** Gives a checkout of the commit that looks like a clone from `url`, and removes it afterwards. */
   async withCheckout<T>(project: Project, sha: string, ref: string, url: string, use: (path: string) => Promise<T>) {
     return this.withTemporary(async (directory): Promise<T> => {
-      await git(directory, "clone", "--quiet", "--no-checkout", this.path(project), "tree");
+      const user = ["-c", `user.name=${env.GIT_AUTHOR_NAME}`, "-c", `user.email=${env.GIT_AUTHOR_EMAIL}`];
+      await git(directory, "clone", "--quiet", "--no-checkout", ...user, this.path(project), "tree");
       const tree = join(directory, "tree");
       await git(tree, "checkout", "--quiet", "-B", ref, sha);
       await git(tree, "remote", "set-url", "origin", url);

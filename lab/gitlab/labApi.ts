@@ -1,7 +1,7 @@
 /** The control API, for tests, the lab and benches: not GitLab's. README.md has it in a page; `client.ts` speaks it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { PipelineError } from "./expand";
+import { ProjectError } from "./expand";
 import type { Faults } from "./faults";
 import type { Repositories } from "./git";
 import type { Job, Project, Runner } from "./model";
@@ -98,7 +98,7 @@ export function labApi(app: FastifyInstance, parts: Parts): void {
       throw new Refusal(401, "The control API needs its token: send it in the header Lab-Token.");
     });
     lab.setErrorHandler((error, _request, reply) => {
-      const status = error instanceof Refusal ? error.status : error instanceof PipelineError ? 422 : 500;
+      const status = error instanceof Refusal ? error.status : error instanceof ProjectError ? 422 : 500;
       return reply.code(status).send({ message: error instanceof Error ? error.message : String(error) });
     });
     projects(lab, parts);

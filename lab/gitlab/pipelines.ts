@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Artifact, Job, Pipeline, Project } from "./model";
-import { type Expanded, PipelineError, cacheFilesKey, expandPipeline } from "./expand";
+import { type Expanded, ProjectError, cacheFilesKey, expandPipeline } from "./expand";
 import type { Repositories } from "./git";
 import type { ServerOptions } from "./options";
 import { isDone } from "./model";
@@ -22,7 +22,7 @@ export class Pipelines {
     private readonly schedule: Schedule,
   ) {}
 
-  /** @throws PipelineError when the ref, or a valid `.gitlab-ci.yml` on it, is missing */
+  /** @throws ProjectError when the ref, or a valid `.gitlab-ci.yml` on it, is missing */
   async create(project: Project, input: PipelineInput): Promise<Pipeline> {
     const pipeline = await this.describe(project, input);
     const known = Object.fromEntries([
@@ -71,7 +71,7 @@ export class Pipelines {
     const ref = input.ref ?? project.defaultBranch;
     const branch = await this.repositories.resolve(project, `refs/heads/${ref}`);
     const sha = branch ?? (await this.repositories.resolve(project, `refs/tags/${ref}`));
-    if (!sha) throw new PipelineError(`Project ${project.path} has no branch or tag ${ref}: commit to it first.`);
+    if (!sha) throw new ProjectError(`Project ${project.path} has no branch or tag ${ref}: commit to it first.`);
     const commit = await this.repositories.describe(project, sha);
     return {
       id: this.store.id("pipeline"),
@@ -95,7 +95,7 @@ export class Pipelines {
     const names = new Set(jobs.flatMap((job) => [job.name, job.baseName]));
     for (const job of jobs) {
       const missing = job.needs?.find((need) => !need.optional && !names.has(need.job));
-      if (missing) throw new PipelineError(`Job ${job.name} needs ${missing.job}, which is not in the pipeline.`);
+      if (missing) throw new ProjectError(`Job ${job.name} needs ${missing.job}, which is not in the pipeline.`);
     }
     const plain = { public: true, masked: false, file: false, raw: false };
     for (const job of jobs) {
