@@ -2,10 +2,10 @@
  * A stand-in for GitLab's runner API: what gitlab-runner, git and the lab's tests need of a GitLab, and no more.
  * GitLab itself does not fit into the lab. README.md says what it does and what it does not do.
  *
- *     tsx lab/gitlab/main.ts --state-dir DIR [--seed FILE] [--port 8929]
+ *     tsx lab/gitlab/main.ts --state-dir DIR [--runners FILE] [--port 8929]
  */
 import { Command, Option } from "commander";
-import { defaults, readSeed } from "./options";
+import { defaults, readRunners } from "./options";
 import { buildServer } from "./server";
 
 interface Flags {
@@ -14,7 +14,9 @@ interface Flags {
   stateDir: string;
   externalUrl: string;
   registry: string;
-  seed?: string;
+  runners?: string;
+  registrationToken?: string;
+  adminToken?: string;
   controlToken?: string;
   longPoll: string;
   traceInterval: string;
@@ -30,7 +32,9 @@ const program = new Command("lab-gitlab")
   .addOption(option("--state-dir <folder>", "repositories and artifacts", "LAB_GITLAB_STATE").makeOptionMandatory())
   .addOption(option("--external-url <url>", "what runners call", "LAB_GITLAB_URL").default(defaults.externalUrl))
   .addOption(option("--registry <host:port>", "what jobs push to", "LAB_GITLAB_REGISTRY").default(defaults.registry))
-  .addOption(option("--seed <file>", "runners and tokens that exist from the start (JSON)", "LAB_GITLAB_SEED"))
+  .addOption(option("--runners <file>", "runners that exist from the start (JSON)", "LAB_GITLAB_RUNNERS"))
+  .addOption(option("--registration-token <token>", "allow legacy registration", "LAB_GITLAB_REGISTRATION_TOKEN"))
+  .addOption(option("--admin-token <token>", "of the API's PRIVATE-TOKEN", "LAB_GITLAB_ADMIN_TOKEN"))
   .addOption(option("--control-token <token>", "asked for by /lab/", "LAB_GITLAB_CONTROL_TOKEN"))
   .addOption(option("--long-poll <seconds>", "hold requests for a job", "LAB_GITLAB_LONG_POLL").default("0"))
   .addOption(option("--trace-interval <seconds>", "told to runners", "LAB_GITLAB_TRACE_INTERVAL").default("3"))
@@ -42,7 +46,9 @@ async function main(): Promise<void> {
     stateDir: flags.stateDir,
     externalUrl: flags.externalUrl.replace(/\/+$/, ""),
     registry: flags.registry,
-    seed: readSeed(flags.seed),
+    runners: readRunners(flags.runners),
+    registrationToken: flags.registrationToken,
+    adminToken: flags.adminToken,
     controlToken: flags.controlToken,
     longPollSeconds: Number(flags.longPoll),
     traceIntervalSeconds: Number(flags.traceInterval),

@@ -1,24 +1,17 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 
-/** A runner that exists from the start, with a token that never changes, so that a stack file can name it. */
-export const seedRunner = z.strictObject({
-  token: z.string().min(8),
-  description: z.string().default("runner"),
-  tags: z.array(z.string()).default([]),
-  runUntagged: z.boolean().optional(),
-});
-
-/** What the seed file (JSON) may hold. */
-export const seedFile = z.strictObject({
-  runners: z.array(seedRunner).default([]),
-  /** Instance registration token of old. Without one, legacy registration is refused, as GitLab does by default since 17.0. */
-  registrationToken: z.string().optional(),
-  /** The administrator's access token, for the API's PRIVATE-TOKEN and for `git push`. Without one, both are refused. */
-  adminToken: z.string().optional(),
-});
-
-export type Seed = z.output<typeof seedFile>;
+/** Runners that exist from the start, with tokens that never change, so that a stack file can name them. */
+export const seedRunners = z.array(
+  z.strictObject({
+    name: z.string().min(1),
+    /** Authentication token. */
+    token: z.string().min(8),
+    tags: z.array(z.string()).default([]),
+    /** Default: true when there are no tags, else false. */
+    runUntagged: z.boolean().optional(),
+  }),
+);
 
 export interface ServerOptions {
   /** Folder for repositories, artifacts and what must outlive a restart. */
@@ -27,7 +20,11 @@ export interface ServerOptions {
   externalUrl: string;
   /** `host:port` of the registry that jobs are told of. Default `registry.lab:5000`. */
   registry: string;
-  seed: Seed;
+  runners: z.output<typeof seedRunners>;
+  /** Instance registration token of old. Default: none; then legacy registration is refused, as in GitLab since 17.0. */
+  registrationToken?: string;
+  /** The administrator's access token, for the API's PRIVATE-TOKEN and for `git push`. Default: none, both are refused. */
+  adminToken?: string;
   /** Calls of `/lab/` must carry it in the header `Lab-Token`. Default: none is asked for. */
   controlToken?: string;
   /** Seconds for which a request for a job is held when there is none. Default 0; GitLab's packages have 50. */
@@ -51,12 +48,22 @@ export const defaults = {
   maxArtifactBytes: 100 * 1024 * 1024,
 } as const;
 
-/** @throws when the file is missing, is not JSON, or holds what `seedFile` does not know. */
-export function readSeed(path: string | undefined): Seed {
-  if (path === undefined) return seedFile.parse({});
-  const parsed = seedFile.safeParse(JSON.parse(readFileSync(path, "utf8")));
+/**
+ * The runners of a file (JSON).
+ * @throws when the file is missing, is not JSON, or holds what `seedRunners` does not know.
+ */
+export function readRunners(path: string | undefined): ServerOptions["runners"] {
+  if (path === undefined) return [];
+  const text = readFileSync(path, "utf8");
+  const wrong = (mistakes: string) =>
+    new Error(`File of runners is not valid: ${path}\n${mistakes}\nlab/gitlab/README.md shows its form.`);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw wrong(String(error));
+  }
+  const parsed = seedRunners.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw new Error(
-    `Seed file is not valid: ${path}\n${z.prettifyError(parsed.error)}\nSee lab/gitlab/README.md for its form.`,
-  );
+  throw wrong(z.prettifyError(parsed.error));
 }

@@ -20,7 +20,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 300 },
   });
-  const store = new Store(options.stateDir, options.seed);
+  const store = new Store(options);
   const repositories = new Repositories(join(options.stateDir, "repositories"), join(options.stateDir, "tmp"));
   const schedule = new Schedule(store);
   const pipelines = new Pipelines(options, store, repositories, schedule);

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Job, Pipeline, Project, Runner } from "./model";
-import type { Seed } from "./options";
+import type { ServerOptions } from "./options";
 import type { RunnerInput } from "./protocol";
 
 /** What outlives a restart. Pipelines do not: their runners' next call gets 403, and they give the job up. */
@@ -28,16 +28,15 @@ export class Store {
   private readonly nextId: Saved["nextId"] = { project: 1, runner: 1, pipeline: 1, job: 1 };
   private readonly file: string;
 
-  constructor(stateDir: string, seed: Seed) {
+  constructor(options: ServerOptions) {
+    const { stateDir } = options;
     mkdirSync(stateDir, { recursive: true });
     this.file = join(stateDir, "state.json");
-    this.registrationToken = seed.registrationToken;
-    this.adminToken = seed.adminToken;
+    this.registrationToken = options.registrationToken;
+    this.adminToken = options.adminToken;
     rmSync(join(stateDir, "artifacts"), { recursive: true, force: true }); // their jobs are forgotten
     this.load();
-    for (const runner of seed.runners) {
-      if (!this.runnerByToken(runner.token)) this.addRunner(runner, "seed");
-    }
+    for (const { name, ...runner } of options.runners) this.seed({ description: name, ...runner });
   }
 
   id(kind: keyof Saved["nextId"]): number {
@@ -94,6 +93,17 @@ export class Store {
     };
     writeFileSync(`${this.file}.new`, JSON.stringify(saved, null, 2), { mode: 0o600 });
     renameSync(`${this.file}.new`, this.file);
+  }
+
+  /** The file of runners wins over what was kept of the last run. */
+  private seed(input: RunnerInput): void {
+    const known = this.runnerByToken(input.token);
+    if (known) this.runners.delete(known.id);
+    const runner = this.addRunner(input, "seed");
+    if (!known) return;
+    this.runners.delete(runner.id);
+    this.runners.set(known.id, { ...runner, id: known.id });
+    this.save();
   }
 
   private load(): void {

@@ -36,11 +36,11 @@ describe("stand-in for GitLab, as a process", function () {
     throw new Error(`never listened: ${said()}`);
   }
 
-  it("starts with the runners of its seed file, and ends cleanly on SIGTERM", async () => {
-    const seed = join(folder, "seed.json");
-    writeFileSync(seed, JSON.stringify({ runners: [{ token: "glrt-constant0000000000", tags: ["dood"] }] }));
+  it("starts with the runners of its file, and ends cleanly on SIGTERM", async () => {
+    const runners = join(folder, "runners.json");
+    writeFileSync(runners, JSON.stringify([{ name: "a", token: "glrt-constant0000000000", tags: ["dood"] }]));
     for (let round = 0; round < 2; round++) {
-      const { child, said } = start("--seed", seed);
+      const { child, said } = start("--runners", runners);
       const lab = new LabGitlab(await listening(said));
       await lab.waitReady();
       assert.deepEqual(
@@ -52,10 +52,10 @@ describe("stand-in for GitLab, as a process", function () {
     }
   });
 
-  it("names what is wrong in a seed file", async () => {
-    const seed = join(folder, "wrong.json");
-    writeFileSync(seed, JSON.stringify({ runners: [{ tokn: "x" }] }));
-    const { child, said } = start("--seed", seed);
+  it("names what is wrong in its file of runners", async () => {
+    const runners = join(folder, "wrong.json");
+    writeFileSync(runners, JSON.stringify([{ name: "a", tokn: "x" }]));
+    const { child, said } = start("--runners", runners);
     assert.deepEqual(await once(child, "exit"), [1, null]);
     assert.match(said(), /wrong\.json[\s\S]*tokn/);
   });

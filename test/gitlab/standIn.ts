@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LabGitlab } from "../../lab/gitlab/client";
-import { type ServerOptions, defaults, seedFile } from "../../lab/gitlab/options";
+import { type ServerOptions, defaults } from "../../lab/gitlab/options";
 import { buildServer } from "../../lab/gitlab/server";
 
 export const dood = "glrt-labdood0000000000000";
@@ -26,11 +26,9 @@ export async function startStandIn(options: Partial<ServerOptions> = {}): Promis
   const complete: ServerOptions = {
     ...defaults,
     stateDir: folder,
-    seed: seedFile.parse({
-      runners: [{ token: dood, description: "dood", tags: ["dood"], runUntagged: true }],
-      registrationToken: registration,
-      adminToken: admin,
-    }),
+    runners: [{ name: "dood", token: dood, tags: ["dood"], runUntagged: true }],
+    registrationToken: registration,
+    adminToken: admin,
     log: (line) => log.push(line),
     ...options,
   };
