@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/pulumi/pulumi/pkg/v3/resource/provider"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
 	"pi-runners/lab/plugins/serve"
@@ -46,7 +46,9 @@ func (p *Provider) Configure(
 }
 
 // Cancel has nothing to end.
-func (p *Provider) Cancel(context.Context, *serve.Empty) (*serve.Empty, error) { return &serve.Empty{}, nil }
+func (p *Provider) Cancel(context.Context, *serve.Empty) (*serve.Empty, error) {
+	return &serve.Empty{}, nil
+}
 
 func kindOf(urn string) (kind, error) {
 	name := string(resource.URN(urn).Type().Name())
