@@ -24,8 +24,7 @@ export async function jobPayload(
   job: Job,
   cacheKey: (key: NonNullable<JobYaml["cache"]>[number]["key"]) => Promise<string>,
 ) {
-  const { pipeline, definition } = job;
-  const { yaml } = definition;
+  const { yaml } = job.definition;
   const suppliers = artifactSuppliers(job);
   const variables = allVariables(
     server,
