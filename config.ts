@@ -11,6 +11,7 @@ import {
 import { mistakesOf, type Mistake } from "./config/mistakes";
 import { stackSchema, type StackFile } from "./config/schema";
 import type { TrustNode, TrustRollout, TrustSsh } from "./components/registryTrust";
+import { loginsOf } from "./components/trustLogin";
 import type { Registry } from "./node/registry";
 import type { DockerRunnerSettings } from "./runner/dockerRunner";
 
@@ -69,10 +70,23 @@ export function parseConfig(all: Record<string, string>): StackConfig {
   const stack = parsed.data;
   const config = assemble(stack, mistakes);
   mistakes.push(...misspeltNamespace(all));
+  if (mistakes.length === 0) {
+    mistakes.push(...loginMistakes(config));
+  }
   if (mistakes.length > 0) {
     throw problem(mistakes);
   }
   return config;
+}
+
+/** What RegistryTrust itself would refuse: it is asked before anything is registered. */
+function loginMistakes(config: StackConfig): Mistake[] {
+  try {
+    loginsOf({ nodes: config.nodes, registries: config.registries, ssh: config.ssh, rollout: config.rollout });
+    return [];
+  } catch (error) {
+    return pulumi.RunError.isInstance(error) ? error.message.split("\n").map((text) => ({ key: "nodes", text })) : [];
+  }
 }
 
 /** Reads everything that the stack file names and judges it. */

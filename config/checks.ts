@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
+import { hostKey, KnownHosts } from "../node/knownHosts";
 import { registrySettingProblem, type Registry } from "../node/registry";
 import type { DockerRunnerSettings } from "../runner/dockerRunner";
 import { dnsLabelProblem, dockerRunnerProblems, hostAliasProblem } from "../runner/problems";
@@ -136,6 +137,7 @@ export function nodeMistakes(stack: StackFile): Mistake[] {
       mistakes.push({ key, text: problem });
     }
   }
+  mistakes.push(...hostKeyMistakes(stack));
   const names = stack.nodes.map(({ name }) => name);
   for (const [index, name] of (Array.isArray(stack.trust.canary) ? stack.trust.canary : []).entries()) {
     if (!names.includes(name)) {
@@ -146,6 +148,36 @@ export function nodeMistakes(stack: StackFile): Mistake[] {
     }
   }
   return mistakes;
+}
+
+/** Hosts whose key is not known: they are never talked to. */
+function hostKeyMistakes(stack: StackFile): Mistake[] {
+  const files = [stack.ssh.knownHostsFile ?? ["~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"]].flat();
+  const readable = files.map(pathOf).filter((path) => existsSync(path) && !statSync(path).isDirectory());
+  const known = new KnownHosts(readable.map((path) => readFileSync(path, "utf8")));
+  const mistake = (key: string, host: string, port: number, given: string | undefined): Mistake[] => {
+    if (given !== undefined) {
+      const text = "is no host key; give it as it stands in /etc/ssh/ssh_host_ed25519_key.pub: ssh-ed25519 AAAA…";
+      return hostKey(given) === undefined ? [{ key: `${key}.hostKey`, text }] : [];
+    }
+    const scan = `ssh-keyscan -t ed25519 ${port === 22 ? "" : `-p ${port} `}${host}`;
+    const text =
+      `the key of ${host} is not in ${files.join(" or ")}; run ${scan}, compare with the host's own ` +
+      "/etc/ssh/ssh_host_ed25519_key.pub, and put it there or here";
+    return known.find(host, port) === undefined ? [{ key: `${key}.hostKey`, text }] : [];
+  };
+  const { bastion } = stack.ssh;
+  return [
+    ...(bastion === undefined || stack.nodes.length === 0
+      ? []
+      : mistake("ssh.bastion", bastion.host, bastion.port ?? 22, bastion.hostKey)),
+    ...stack.nodes.flatMap((node, index) => [
+      ...mistake(`nodes[${index}]`, node.host, node.port ?? stack.ssh.port ?? 22, node.hostKey),
+      ...(node.bastion === undefined
+        ? []
+        : mistake(`nodes[${index}].bastion`, node.bastion.host, node.bastion.port ?? 22, node.bastion.hostKey)),
+    ]),
+  ];
 }
 
 /** Mistakes in the runners, each with its defaults filled in. */
