@@ -34,10 +34,22 @@ const labUp: Stage = { name: "lab up", command: ["tsx", "lab/lab.ts", "up"] };
 const labDown: Stage = { name: "lab down", command: ["tsx", "lab/lab.ts", "down"] };
 
 const onLab: Stage[] = [
-  { name: "stand-in GitLab", command: ["mocha", "--config", "test/lab/.mocharc.json", "test/gitlab/*.test.ts"], mocha: true },
+  {
+    name: "stand-in GitLab",
+    command: ["mocha", "--config", "test/lab/.mocharc.json", "test/gitlab/*.test.ts"],
+    mocha: true,
+  },
   { name: "plugins", command: ["mocha", "--config", "test/lab/.mocharc.json", "test/plugins/*.test.ts"], mocha: true },
-  { name: "registry trust on nodes", command: ["mocha", "--config", "test/lab/.mocharc.json", "test/trust/*.test.ts"], mocha: true },
-  { name: "stack on the lab", command: ["mocha", "--config", "test/lab/.mocharc.json", "test/lab/*.test.ts"], mocha: true },
+  {
+    name: "registry trust on nodes",
+    command: ["mocha", "--config", "test/lab/.mocharc.json", "test/trust/*.test.ts"],
+    mocha: true,
+  },
+  {
+    name: "stack on the lab",
+    command: ["mocha", "--config", "test/lab/.mocharc.json", "test/lab/*.test.ts"],
+    mocha: true,
+  },
 ];
 
 const scratch = mkdtempSync(join(tmpdir(), "pi-runners-test-"));

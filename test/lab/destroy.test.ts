@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { cluster, namespace, onNode, pulumi, up } from "./lab";
+
+const trusted = "docker info --format '{{json .RegistryConfig.IndexConfigs}}'";
+const enginePid = "systemctl show --property MainPID --value docker";
+
+/** A daemon.json as an owner keeps one: other keys, an entry of their own, an order and an indentation of their own. */
+const ownersFile = `{
+   "log-opts": {"max-size": "5m"},
+   "insecure-registries": ["old-registry.lan:5000"],
+   "debug":false
+}
+`;
+
+async function destroy(): Promise<void> {
+  const { code, output } = await pulumi("destroy", "--yes", "--skip-preview", "--stack", "dev");
+  assert.equal(code, 0, output);
+}
+
+describe("destroy", () => {
+  after(async () => {
+    await onNode(1, "rm -f /etc/docker/daemon.json && systemctl restart docker");
+    await up();
+  });
+
+  it("leaves a fresh node without a daemon.json, and its engine without the registry", async () => {
+    await up();
+    const pid = await onNode(2, enginePid);
+    assert.match(await onNode(2, trusted), /"registry\.lab:5000":\{[^}]*"Secure":false/);
+    await destroy();
+    assert.equal(await onNode(2, "ls /etc/docker/daemon.json 2>/dev/null || echo none"), "none");
+    assert.doesNotMatch(await onNode(2, trusted), /registry\.lab/);
+    assert.equal(await onNode(2, enginePid), pid, "the engine was not restarted");
+  });
+
+  it("leaves nothing in the cluster", async () => {
+    const { items } = await cluster().listNamespace();
+    assert.ok(!items.some(({ metadata }) => metadata?.name === namespace));
+  });
+
+  it("gives an owner's daemon.json back byte by byte, and keeps the owner's own entry trusted throughout", async () => {
+    await onNode(1, `printf '%s' '${ownersFile}' > /etc/docker/daemon.json && systemctl reload docker`);
+    const pid = await onNode(1, enginePid);
+    await up();
+    const during = await onNode(1, trusted);
+    assert.match(during, /"registry\.lab:5000"/);
+    assert.match(during, /"old-registry\.lan:5000"/);
+    await destroy();
+    assert.equal(`${await onNode(1, "cat /etc/docker/daemon.json")}\n`, ownersFile);
+    const afterwards = await onNode(1, trusted);
+    assert.doesNotMatch(afterwards, /registry\.lab/);
+    assert.match(afterwards, /"old-registry\.lan:5000"/);
+    assert.equal(await onNode(1, enginePid), pid, "the engine was not restarted");
+  });
+});
