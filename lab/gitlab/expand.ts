@@ -15,12 +15,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { parse, stringify } from "yaml";
 import type { JobDefinition, JobYaml } from "./model";
+import { ProjectError } from "./projectError";
 
 const stateDir = ".gitlab-ci-local";
 const cli = require.resolve("gitlab-ci-local");
-
-/** A mistake in the project's own files, to be told to whoever asked for the pipeline. */
-export class ProjectError extends Error {}
 
 interface ListedJob {
   name: string;
@@ -178,7 +176,7 @@ function define(
     CI_NODE_TOTAL: String(instances),
   };
   return {
-    name: listed.name,
+    name: gitlabName(baseName, job.parallel, position),
     baseName,
     stage: listed.stage,
     when: listed.when as JobDefinition["when"],
@@ -226,6 +224,13 @@ function readRetry(retry: ExpandedJob["retry"]): JobDefinition["retry"] {
 function instanceCount(parallel: ExpandedJob["parallel"]): number {
   if (parallel === undefined) return 1;
   return typeof parallel === "number" ? parallel : permutations(parallel.matrix).length;
+}
+
+/** Instances of a job are named a little differently by gitlab-ci-local. */
+function gitlabName(baseName: string, parallel: ExpandedJob["parallel"], position: number): string {
+  if (parallel === undefined) return baseName;
+  if (typeof parallel === "number") return `${baseName} ${position + 1}/${parallel}`;
+  return `${baseName}: [${Object.values(matrixVariables(parallel, position)).join(", ")}]`;
 }
 
 function matrixVariables(parallel: ExpandedJob["parallel"], position: number): Record<string, unknown> {

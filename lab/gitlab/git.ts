@@ -1,9 +1,10 @@
 import { execFile, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { dirname, join, resolve, sep } from "node:path";
 import { promisify } from "node:util";
 import type { Project } from "./model";
+import { ProjectError } from "./projectError";
 import type { FileInput } from "./protocol";
 
 /** Git without the settings of whoever runs the stand-in. */
@@ -25,6 +26,9 @@ async function git(cwd: string, ...args: string[]): Promise<string> {
 
 /** Bare repositories, one a project, and work trees made of them for a moment. */
 export class Repositories {
+  /** Those that this process has seen to: a predecessor may have been killed half-way. */
+  private readonly ready = new Set<string>();
+
   constructor(
     private readonly root: string,
     private readonly temporary: string,
@@ -40,12 +44,13 @@ export class Repositories {
 
   async create(project: Project): Promise<void> {
     const path = this.path(project);
-    if (existsSync(join(path, "HEAD"))) return;
+    if (this.ready.has(path)) return;
     mkdirSync(path, { recursive: true });
     await git(path, "init", "--quiet", "--bare", `--initial-branch=${project.defaultBranch}`);
     // Runners fetch single commits and GitLab's refs/pipelines/*; pushing is guarded by the HTTP side.
     await git(path, "config", "uploadpack.allowAnySHA1InWant", "true");
     await git(path, "config", "http.receivepack", "true");
+    this.ready.add(path);
   }
 
   /** Commits exactly these files to the branch; the same tree again makes no new commit. Returns the commit. */
@@ -116,7 +121,7 @@ export class Repositories {
 function writeFile(directory: string, path: string, file: FileInput): void {
   const target = resolve(directory, path);
   if (!target.startsWith(directory + sep) || path.split("/").includes(".git")) {
-    throw new Error(`A file of a project must lie inside it: ${path}: give a path such as src/main.c`);
+    throw new ProjectError(`A file of a project must lie inside it: ${path}: give a path such as src/main.c`);
   }
   const { content, encoding = "utf8", executable = false } = typeof file === "string" ? { content: file } : file;
   mkdirSync(dirname(target), { recursive: true });

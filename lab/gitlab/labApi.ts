@@ -1,12 +1,12 @@
 /** The control API, for tests, the lab and benches: not GitLab's. README.md has it in a page; `client.ts` speaks it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { ProjectError } from "./expand";
 import type { Faults } from "./faults";
 import type { Repositories } from "./git";
 import type { Job, Project, Runner } from "./model";
 import type { ServerOptions } from "./options";
 import { type Pipelines, viewJob, viewPipeline } from "./pipelines";
+import { ProjectError } from "./projectError";
 import type { RequestCounts, RunnerView } from "./protocol";
 import { header } from "./runnerApi";
 import type { Schedule } from "./schedule";
@@ -98,8 +98,9 @@ export function labApi(app: FastifyInstance, parts: Parts): void {
       throw new Refusal(401, "The control API needs its token: send it in the header Lab-Token.");
     });
     lab.setErrorHandler((error, _request, reply) => {
-      const status = error instanceof Refusal ? error.status : error instanceof ProjectError ? 422 : 500;
-      return reply.code(status).send({ message: error instanceof Error ? error.message : String(error) });
+      if (!(error instanceof Refusal || error instanceof ProjectError)) throw error;
+      const status = error instanceof Refusal ? error.status : 422;
+      return reply.code(status).send({ message: error.message });
     });
     projects(lab, parts);
     jobs(lab, parts);

@@ -1,9 +1,10 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Artifact, Job, Pipeline, Project } from "./model";
-import { type Expanded, ProjectError, cacheFilesKey, expandPipeline } from "./expand";
+import { type Expanded, cacheFilesKey, expandPipeline } from "./expand";
 import type { Repositories } from "./git";
 import type { ServerOptions } from "./options";
+import { ProjectError } from "./projectError";
 import { isDone } from "./model";
 import { jobPayload } from "./payload";
 import { type Schedule, newJob, pipelineStatus } from "./schedule";

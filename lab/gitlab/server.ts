@@ -35,6 +35,12 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     count(counts.current, request, reply);
     options.log(logLine(request, reply));
   });
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500)
+      options.log(`${request.method} ${request.routeOptions.url ?? "?"}: ${error.stack ?? error.message}`);
+    return reply.code(status).send({ message: error.message });
+  });
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: "404 Not Found" }));
   await app.register(multipart);
   bodies(app);

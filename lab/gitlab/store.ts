@@ -35,7 +35,7 @@ export class Store {
     this.registrationToken = options.registrationToken;
     this.adminToken = options.adminToken;
     rmSync(join(stateDir, "artifacts"), { recursive: true, force: true }); // their jobs are forgotten
-    this.load();
+    this.load(options.log);
     for (const { name, ...runner } of options.runners) this.seed({ description: name, ...runner });
   }
 
@@ -106,16 +106,15 @@ export class Store {
     this.save();
   }
 
-  private load(): void {
+  private load(log: ServerOptions["log"]): void {
     let saved: Saved;
     try {
       saved = JSON.parse(readFileSync(this.file, "utf8")) as Saved;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-      throw new Error(
-        `The stand-in's state cannot be read: ${this.file}: ${String(error)}\nRemove the file to start afresh.`,
-        { cause: error },
-      );
+      log(`${this.file} cannot be read and is put aside, starting afresh: ${String(error)}`);
+      renameSync(this.file, `${this.file}.broken`);
+      return;
     }
     Object.assign(this.nextId, saved.nextId);
     for (const project of saved.projects) this.projects.set(project.path, project);

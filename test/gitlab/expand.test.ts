@@ -96,8 +96,8 @@ describe("stand-in for GitLab: .gitlab-ci.yml", function () {
     assert.deepEqual(
       pipeline.jobs.map(({ name, tags }) => [name, tags]),
       [
-        ["cell: [arm64,dood]", ["dood"]],
-        ["cell: [amd64,dood]", ["dood"]],
+        ["cell: [arm64, dood]", ["dood"]],
+        ["cell: [amd64, dood]", ["dood"]],
       ],
     );
     const [one, two] = [await handOut(), await handOut()];

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LabError } from "../../lab/gitlab/client";
 import { type StandIn, admin, call, dood, registration, startStandIn } from "./standIn";
@@ -290,6 +292,18 @@ describe("stand-in for GitLab, call by call", function () {
     }
   });
 
+  it("starts afresh when its state was cut short", async () => {
+    const stateDir = standIn.folder;
+    writeFileSync(join(stateDir, "state.json"), '{"nextId": {');
+    const again = await startStandIn({ stateDir });
+    try {
+      assert.equal((await again.lab.runners()).length, 1);
+      assert.match(again.log.join("\n"), /cannot be read and is put aside/);
+    } finally {
+      await again.stop();
+    }
+  });
+
   it("asks for the control token when it has one", async () => {
     await standIn.stop();
     standIn = await startStandIn({ controlToken: "let-me-in" });
@@ -302,7 +316,7 @@ describe("stand-in for GitLab, call by call", function () {
       assert.rejects(promise, (error: LabError) => error.status === status && message.test(error.message));
     await refused(standIn.lab.startPipeline("missing"), 404, /No project missing/);
     await refused(standIn.lab.createProject("../etc", { files: {} }), 400, /Not a project's name/);
-    await refused(standIn.lab.createProject("demo", { files: { "../../x": "" } }), 500, /must lie inside/);
+    await refused(standIn.lab.createProject("demo", { files: { "../../x": "" } }), 422, /must lie inside/);
     await refused(standIn.lab.setFault({ mode: "sideways" } as never), 400, /mode/);
     await refused(standIn.lab.createRunner({ token: dood }), 409, /already/);
     await refused(standIn.lab.job(77), 404, /No job 77/);

@@ -1,20 +1,16 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { stringify } from "smol-toml";
+import { binaries } from "../../lab/places";
 
-/** gitlab-runner on PATH, else in the lab's cache of built things; undefined when it is in neither. */
+/** gitlab-runner on PATH, else as the lab has built it; undefined when there is none. */
 export function findRunner(): string | undefined {
-  const cache = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "pi-runners");
-  const cached = existsSync(cache)
-    ? readdirSync(cache, { recursive: true, encoding: "utf8" }).filter((path) => /(^|\/)gitlab-runner$/.test(path))
-    : [];
-  const candidates = [
-    ...(process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, "gitlab-runner")),
-    ...cached.map((path) => join(cache, path)),
-  ];
+  const built = existsSync(binaries) ? readdirSync(binaries).filter((folder) => !folder.endsWith(".part")) : [];
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...built.map((folder) => join(binaries, folder))];
+  const candidates = folders.map((folder) => join(folder, "gitlab-runner")).filter((path) => existsSync(path));
   return candidates.find((path) => {
     try {
       return execFileSync(path, ["--version"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).includes(
