@@ -84,8 +84,13 @@ export async function expandPipeline(directory: string, variables: Record<string
   return { stages: file.stages, jobs };
 }
 
-async function list(directory: string, variables: Record<string, string>, file: string): Promise<ListedJob[]> {
-  const args = ["--file", file, "--state-dir", stateDir, "--home", join(directory, stateDir)];
+async function list(
+  directory: string,
+  variables: Record<string, string>,
+  file: string,
+  ...flags: string[]
+): Promise<ListedJob[]> {
+  const args = ["--file", file, "--state-dir", stateDir, "--home", join(directory, stateDir), ...flags];
   args.push("--list-json", "--ignore-predefined-vars", Object.keys(variables).join(","));
   // Values may be secret or long, so they go by the environment, not on the command line.
   const given = Object.entries(variables).map(([key, value]) => [`GCL_VARIABLE_${key}`, value] as const);
@@ -130,7 +135,10 @@ async function probe(
   if (workflow) questions["workflow probe"] = { script: ["true"], rules: plain(workflow) };
   writeFileSync(join(directory, stateDir, "probe.yml"), stringify(questions));
   const answers = new Map(
-    (await list(directory, variables, `${stateDir}/probe.yml`)).map((answer) => [answer.name, answer]),
+    (await list(directory, variables, `${stateDir}/probe.yml`, "--no-json-schema-validation")).map((answer) => [
+      answer.name,
+      answer,
+    ]),
   );
   if (answers.get("workflow probe")?.when === "never") {
     throw new ProjectError("Pipeline filtered out by workflow rules: no rule of workflow:rules lets it be created.");

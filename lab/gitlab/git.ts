@@ -49,6 +49,7 @@ export class Repositories {
     await git(path, "init", "--quiet", "--bare", `--initial-branch=${project.defaultBranch}`);
     // Runners fetch single commits and GitLab's refs/pipelines/*; pushing is guarded by the HTTP side.
     await git(path, "config", "uploadpack.allowAnySHA1InWant", "true");
+    await git(path, "config", "uploadpack.allowFilter", "true");
     await git(path, "config", "http.receivepack", "true");
     this.ready.add(path);
   }

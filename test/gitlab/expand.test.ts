@@ -55,6 +55,26 @@ describe("stand-in for GitLab: .gitlab-ci.yml", function () {
     await standIn.lab.cancelPipeline(pipeline.id);
   });
 
+  it("includes files and components of other, public projects", async () => {
+    await standIn.lab.createProject("ci/parts", {
+      public: true,
+      files: {
+        "templates/scan.yml":
+          'spec: {inputs: {what: {default: all}}}\n---\n"scan-$[[ inputs.what ]]": {script: ["echo $[[ inputs.what ]]"]}\n',
+        "plain.yml": ".plain: {script: [echo plain]}\n",
+      },
+    });
+    const pipeline = await start({
+      ".gitlab-ci.yml": `
+        include:
+          - {component: $CI_SERVER_FQDN/ci/parts/scan@main, inputs: {what: images}}
+          - {project: ci/parts, ref: main, file: plain.yml}
+        own: {extends: .plain}`,
+    });
+    assert.deepEqual(pipeline.jobs.map((job) => job.name).sort(), ["own", "scan-images"]);
+    await standIn.lab.cancelPipeline(pipeline.id);
+  });
+
   it("follows rules, and gives a job the variables of the rule that it matched", async () => {
     const yaml = `
       variables: {LEVEL: global, KEPT: "yes"}
