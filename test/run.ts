@@ -5,7 +5,6 @@
  * on the lab is tried when the lab itself did not come up.
  */
 import { Command } from "commander";
-import { execa } from "execa";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -55,6 +54,7 @@ const onLab: Stage[] = [
 const scratch = mkdtempSync(join(tmpdir(), "pi-runners-test-"));
 
 async function run(stage: Stage): Promise<Counts> {
+  const { execa } = await import("execa"); // cannot be required: some of its dependencies are ESM only
   const started = Date.now();
   const countsFile = join(scratch, `${stage.name.replaceAll(" ", "-")}.json`);
   console.log(`\n== ${stage.name}`);

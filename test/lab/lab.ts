@@ -1,6 +1,5 @@
 /** What the tests on the lab have in common: the lab's environment, Pulumi, kubectl-like reads, and its nodes. */
 import { CoreV1Api, KubeConfig, type V1Pod } from "@kubernetes/client-node";
-import { execa } from "execa";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -19,6 +18,7 @@ export interface Finished {
 
 /** Runs a command to its end and gives its exit code with everything that it printed. */
 export async function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
+  const { execa } = await import("execa"); // cannot be required: some of its dependencies are ESM only
   const result = await execa(command, args, { cwd: checkout, env, all: true, reject: false, stdin: "ignore" });
   return { code: result.exitCode ?? -1, output: result.all };
 }
