@@ -112,10 +112,14 @@ function assemble(stack: StackFile, mistakes: Mistake[]): StackConfig {
       const authenticationToken = pulumi.secret(stack.tokens[name] ?? "");
       return { ...settings, tags: tags ?? [name], waitForNodes, authenticationToken };
     }),
-    metricsFrom: stack.metricsFrom,
+    metricsFrom: unlessEmpty(stack.metricsFrom),
     egressPorts: stack.egressPorts,
-    quota: stack.quota,
+    quota: unlessEmpty(stack.quota),
   };
+}
+
+function unlessEmpty(table: Record<string, string>): Record<string, string> | undefined {
+  return Object.keys(table).length === 0 ? undefined : table;
 }
 
 /** One runner's settings, over those that all runners have. */
@@ -154,9 +158,12 @@ function bastionOf(login: StackFile["ssh"]): Pick<TrustSsh, "bastion"> {
   return login.bastion === undefined ? {} : { bastion: { ...login.bastion, ...secretsOf(login.bastion) } };
 }
 
-/** Our keys, with their values parsed: Pulumi hands everything over as text, structures as JSON. */
+/**
+ * Our keys, with their values parsed: Pulumi hands everything over as text, structures as JSON. Empty text is the default
+ * that Pulumi.yaml gives to keys that may be left out.
+ */
 function ownValues(all: Record<string, string>): Record<string, unknown> {
-  const own = Object.entries(all).filter(([key]) => key.startsWith(prefix));
+  const own = Object.entries(all).filter(([key, value]) => key.startsWith(prefix) && value !== "");
   return Object.fromEntries(own.map(([key, value]) => [key.slice(prefix.length), fromText(value)]));
 }
 

@@ -154,6 +154,8 @@ export function nodeMistakes(stack: StackFile): Mistake[] {
 function hostKeyMistakes(stack: StackFile): Mistake[] {
   const files = [stack.ssh.knownHostsFile ?? ["~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"]].flat();
   const readable = files.map(pathOf).filter((path) => existsSync(path) && !statSync(path).isDirectory());
+  // A file that is named and missing is a mistake of its own, of which unknown keys are only the consequence.
+  const judge = stack.ssh.knownHostsFile === undefined || readable.length === files.length;
   const known = new KnownHosts(readable.map((path) => readFileSync(path, "utf8")));
   const mistake = (key: string, host: string, port: number, given: string | undefined): Mistake[] => {
     if (given !== undefined) {
@@ -164,7 +166,7 @@ function hostKeyMistakes(stack: StackFile): Mistake[] {
     const text =
       `the key of ${host} is not in ${files.join(" or ")}; run ${scan}, compare with the host's own ` +
       "/etc/ssh/ssh_host_ed25519_key.pub, and put it there or here";
-    return known.find(host, port) === undefined ? [{ key: `${key}.hostKey`, text }] : [];
+    return judge && known.find(host, port) === undefined ? [{ key: `${key}.hostKey`, text }] : [];
   };
   const { bastion } = stack.ssh;
   return [

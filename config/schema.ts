@@ -123,9 +123,9 @@ export const stackSchema = z.strictObject({
   runners: z.array(runner).min(1),
   tokens: z.record(z.string(), z.string()).default({}),
   registrationTokens: z.record(z.string(), z.string()).default({}),
-  metricsFrom: texts.optional(),
+  metricsFrom: texts.default({}),
   egressPorts: z.array(port).default([]),
-  quota: texts.optional(),
+  quota: texts.default({}),
 });
 
 /** The stack file as it was read: every key known, every value of the right kind. */

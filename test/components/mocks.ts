@@ -1,0 +1,64 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** A resource as the engine saw it registered. */
+export interface Registered {
+  type: string;
+  name: string;
+  inputs: Record<string, any>; // eslint-disable-line @typescript-eslint/no-explicit-any
+}
+
+const registered: Registered[] = [];
+
+/** Answers every registration with its own inputs, and keeps it. Secrets arrive wrapped, as in the engine. */
+export async function mockEngine(): Promise<void> {
+  await pulumi.runtime.setMocks(
+    {
+      newResource: ({ type, name, inputs, id }) => {
+        registered.push({ type, name, inputs: inputs as Registered["inputs"] });
+        return { id: id ?? `${name}-id`, state: inputs as object };
+      },
+      call: ({ inputs }) => inputs as object,
+    },
+    "pi-runners",
+    "test",
+    false,
+  );
+}
+
+/** Everything that was registered while a piece of a program ran, by type and name. */
+export async function during(program: () => unknown): Promise<Registered[]> {
+  registered.length = 0;
+  program();
+  await settled();
+  return [...registered];
+}
+
+/** Waits until registrations stop coming: those of children follow those of parents. */
+async function settled(): Promise<void> {
+  for (let quiet = 0, count = -1; quiet < 5;) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    quiet = registered.length === count ? quiet + 1 : 0;
+    count = registered.length;
+  }
+}
+
+/** The only resource of a type, or the one with this name. */
+export function only(all: Registered[], type: string, name?: string): Registered {
+  const found = all.filter((one) => one.type === type && (name === undefined || one.name === name));
+  if (found.length !== 1) {
+    throw new Error(`${found.length} of ${type} were registered, not one`);
+  }
+  return found[0]!;
+}
+
+/** What an output is at the end. */
+export function valueOf<T>(output: pulumi.Output<T>): Promise<T> {
+  return new Promise((resolve) => output.apply(resolve));
+}
+
+/** The inner value of a secret, as it travels to the engine; undefined when it is not secret. */
+export function unwrapSecret(value: unknown): unknown {
+  const key = "4dabf18193072939515e22adb298388d";
+  const box = value as Record<string, unknown> | undefined;
+  return box !== undefined && box[key] === "1b47061264138c4ac30d75fd1eb44270" ? box["value"] : undefined;
+}
