@@ -1,0 +1,3 @@
+module pi-runners/lab/oci
+
+go 1.26
