@@ -277,7 +277,6 @@ func parseID(given string) (string, resource.PropertyMap, resource.PropertyMap, 
 }
 
 func drawInteger(v values) (string, resource.PropertyMap, error) {
-	span := int64(v.number("max")) - int64(v.number("min")) + 1
 	source := mathrand.NewSource(0)
 	if seed := v.text("seed"); seed != "" {
 		source.Seed(int64(crc64.Checksum([]byte(seed), crc64.MakeTable(crc64.ISO))))
@@ -288,8 +287,8 @@ func drawInteger(v values) (string, resource.PropertyMap, error) {
 		}
 		source.Seed(int64(binary.BigEndian.Uint64(random[:])))
 	}
-	drawn := mathrand.New(source).Int63n(span) + int64(v.number("min"))
-	return strconv.FormatInt(drawn, 10), resource.PropertyMap{"result": resource.NewNumberProperty(float64(drawn))}, nil
+	drawn := mathrand.New(source).Intn(v.number("max")+1-v.number("min")) + v.number("min")
+	return strconv.Itoa(drawn), resource.PropertyMap{"result": num(drawn)}, nil
 }
 
 func drawUUID() (string, error) {
