@@ -344,7 +344,7 @@ class Run:
     def journal(self):
         """What the engine said in its journal lately."""
         name = self.engine.unit.name
-        _, output = host.run(["journalctl", "-u", name, "-n", "30", "-o", "cat", "--no-pager", "--since", "-1min"], 10)
+        _, output = host.run(["journalctl", "-u", name, "-o", "cat", "--no-pager", "--since", "-1min"], 10)
         lines = [line for line in output.splitlines() if "rror" in line or "level=fatal" in line]
         return " | ".join(line[-300:] for line in lines[-2:]) or "its journal says nothing (journalctl -u %s)" % name
 
