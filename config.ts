@@ -53,12 +53,19 @@ const prefix = "pi-runners:";
  * @throws pulumi.RunError, which Pulumi prints without a stack trace.
  */
 export function readConfig(): StackConfig {
-  return parseConfig(pulumi.runtime.allConfig());
+  // Not part of the SDK's public types; without it, plain tokens go unnoticed.
+  const { isConfigSecret } = pulumi.runtime as { isConfigSecret?: (key: string) => boolean };
+  return parseConfig(pulumi.runtime.allConfig(), isConfigSecret);
 }
 
-/** Does the work of readConfig for a given map from key (`pi-runners:way`) to text, as Pulumi hands it to programs. */
-export function parseConfig(all: Record<string, string>): StackConfig {
-  const mistakes: Mistake[] = [];
+/**
+ * Does the work of readConfig.
+ *
+ * @param all map from key (`pi-runners:way`) to text, as Pulumi hands it to programs
+ * @param isEncrypted tells whether a key is encrypted in the stack file, as a whole or in part
+ */
+export function parseConfig(all: Record<string, string>, isEncrypted = (_key: string): boolean => true): StackConfig {
+  const mistakes: Mistake[] = plainSecrets(all, isEncrypted);
   const values = ownValues(all);
   const parsed = stackSchema.safeParse(values);
   if (!parsed.success) {
@@ -144,6 +151,26 @@ function runnerSettings(
 
 /** Keys of a login whose values must never be seen. */
 const secretKeys = ["privateKey", "privateKeyPassword", "password", "sudoPassword"] as const;
+
+/** Secrets that stand in the stack file for everybody to read, who can read the repository. */
+function plainSecrets(all: Record<string, string>, isEncrypted: (key: string) => boolean): Mistake[] {
+  const holds: Record<string, RegExp> = {
+    tokens: /[^{}\s]/,
+    registrationTokens: /[^{}\s]/,
+    ssh: new RegExp(`"(${secretKeys.join("|")})":`),
+    nodes: new RegExp(`"(${secretKeys.join("|")})":`),
+  };
+  return Object.entries(holds).flatMap(([key, secret]) =>
+    secret.test(all[prefix + key] ?? "") && !isEncrypted(prefix + key)
+      ? [
+          {
+            key,
+            text: `holds secrets in plain text; set them with pulumi config set --path --secret '${key}…', and take those that were committed for exposed`,
+          },
+        ]
+      : [],
+  );
+}
 
 type Login = Partial<Record<(typeof secretKeys)[number], string>>;
 

@@ -157,14 +157,14 @@ function hostKeyMistakes(stack: StackFile): Mistake[] {
   // A file that is named and missing is a mistake of its own, of which unknown keys are only the consequence.
   const judge = stack.ssh.knownHostsFile === undefined || readable.length === files.length;
   const known = new KnownHosts(readable.map((path) => readFileSync(path, "utf8")));
-  const mistake = (key: string, host: string, port: number, given: string | undefined): Mistake[] => {
+  const mistake = (key: string, who: string, host: string, port = 22, given?: string): Mistake[] => {
     if (given !== undefined) {
       const text = "is no host key; give it as it stands in /etc/ssh/ssh_host_ed25519_key.pub: ssh-ed25519 AAAA…";
       return hostKey(given) === undefined ? [{ key: `${key}.hostKey`, text }] : [];
     }
     const scan = `ssh-keyscan -t ed25519 ${port === 22 ? "" : `-p ${port} `}${host}`;
     const text =
-      `the key of ${host} is not in ${files.join(" or ")}; run ${scan}, compare with the host's own ` +
+      `the host key of ${who} (${host}) is not in ${files.join(" or ")}; run ${scan}, compare with the host's own ` +
       "/etc/ssh/ssh_host_ed25519_key.pub, and put it there or here";
     return judge && known.find(host, port) === undefined ? [{ key: `${key}.hostKey`, text }] : [];
   };
@@ -172,12 +172,18 @@ function hostKeyMistakes(stack: StackFile): Mistake[] {
   return [
     ...(bastion === undefined || stack.nodes.length === 0
       ? []
-      : mistake("ssh.bastion", bastion.host, bastion.port ?? 22, bastion.hostKey)),
+      : mistake("ssh.bastion", "the bastion", bastion.host, bastion.port, bastion.hostKey)),
     ...stack.nodes.flatMap((node, index) => [
-      ...mistake(`nodes[${index}]`, node.host, node.port ?? stack.ssh.port ?? 22, node.hostKey),
+      ...mistake(`nodes[${index}]`, node.name, node.host, node.port ?? stack.ssh.port, node.hostKey),
       ...(node.bastion === undefined
         ? []
-        : mistake(`nodes[${index}].bastion`, node.bastion.host, node.bastion.port ?? 22, node.bastion.hostKey)),
+        : mistake(
+            `nodes[${index}].bastion`,
+            `the bastion of ${node.name}`,
+            node.bastion.host,
+            node.bastion.port,
+            node.bastion.hostKey,
+          )),
     ]),
   ];
 }

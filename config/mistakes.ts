@@ -22,7 +22,7 @@ export function mistakesOf(schema: z.ZodType, issues: readonly z.core.$ZodIssue[
   return issues.flatMap((issue) => {
     const path = [...prefix, ...issue.path];
     if (issue.code === "unrecognized_keys") {
-      const known = Object.keys(shapeAt(schema, issue.path));
+      const known = keysAt(schema, issue.path);
       return issue.keys.map((key) => ({ key: keyOf([...path, key]), text: unknownKey(key, known) }));
     }
     if (issue.code === "invalid_union" && issue.errors.length > 0) {
@@ -77,14 +77,17 @@ function withArticle(kind: string): string {
 }
 
 /** The keys that an object at this place of the schema may have. */
-function shapeAt(schema: z.ZodType, path: Path): Record<string, z.ZodType> {
+function keysAt(schema: z.ZodType, path: Path): string[] {
   let at: unknown = schema;
   for (const part of path) {
     at = unwrap(at);
     at = at instanceof z.ZodArray ? at.element : at instanceof z.ZodObject ? at.shape[String(part)] : undefined;
   }
   const last = unwrap(at);
-  return last instanceof z.ZodObject ? (last.shape as Record<string, z.ZodType>) : {};
+  if (last instanceof z.ZodRecord && last.keyType instanceof z.ZodEnum) {
+    return last.keyType.options.map(String);
+  }
+  return last instanceof z.ZodObject ? Object.keys(last.shape) : [];
 }
 
 function unwrap(schema: unknown): unknown {

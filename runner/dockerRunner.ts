@@ -111,6 +111,9 @@ export function dockerRunnerConfig(settings: DockerRunnerSettings, token: string
         request_concurrency: Math.max(2, concurrent),
         // A job's log, KiB: enough for a build, too little to fill a card.
         output_limit: 8192,
+        // Every node's manager has the same token: the first to rotate it would cut the others off, and what it got would
+        // be lost, as the file is not written to. 12.8 has no flags and does not rotate.
+        feature_flags: { FF_DISABLE_AUTOMATIC_TOKEN_ROTATION: true },
         ...(settings.serverCa === undefined ? {} : { "tls-ca-file": `${secretFolder}/gitlab-ca.crt` }),
         ...wayOfRunner(settings),
         docker: dockerSection(settings),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { featureFlags } from "../featureFlags";
 import { cache } from "./cache";
 import { docker } from "./docker";
 import { kubernetes } from "./kubernetes";
@@ -103,7 +104,7 @@ export const runner = z
     referees: referees,
     cache: cache,
     artifact: artifact,
-    feature_flags: z.record(z.string(), z.boolean()),
+    feature_flags: z.partialRecord(z.enum(featureFlags), z.boolean()),
     monitoring: monitoring,
     use_slot_cgroups: z.boolean(),
     slot_cgroup_template: z.string(),

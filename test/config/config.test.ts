@@ -163,6 +163,10 @@ describe("bad input", () => {
     assert.deepEqual(Object.keys(found), ["nodes[0].hostKey", "nodes[1].hostKey"]);
     assert.match(found["nodes[0].hostKey"]!, /ssh-keyscan -t ed25519 192\.168\.1\.21/);
   });
+  it("tokens that stand in the stack file in plain", () => {
+    const all = asText(Object.fromEntries(Object.entries(sound).map(([name, value]) => [`pi-runners:${name}`, value])));
+    assert.throws(() => parseConfig(all, () => false), /pi-runners:tokens: holds secrets in plain text/);
+  });
   it("an unknown way", () =>
     oneMistake(
       { runners: [{ name: "dood", way: "docker" }] },
@@ -199,6 +203,12 @@ describe("bad input", () => {
       { runners: [{ name: "dood", way: "dood", config: { runners: [{ docker: { memroy: "1g" } }] } }] },
       "runners[0].config.runners[0].docker.memroy",
       /did you mean memory\?/,
+    ));
+  it("a feature flag that does not exist", () =>
+    oneMistake(
+      { runners: [{ name: "dood", way: "dood", config: { runners: [{ feature_flags: { FF_USE_FASTZIPP: true } }] } }] },
+      "runners[0].config.runners[0].feature_flags.FF_USE_FASTZIPP",
+      /FF_USE_FASTZIP/,
     ));
   it("a setting that has its own place", () =>
     oneMistake(
