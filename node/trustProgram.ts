@@ -23,7 +23,23 @@ export interface TrustSettings {
 export type TrustAction = "apply" | "remove" | "probe";
 
 /** The modules on the node, each after those that it needs. */
-const modules = ["problem", "files", "ledger", "host", "jsontext", "engine", "pending", "docker", "main"] as const;
+const modules = [
+  "problem",
+  "files",
+  "ledger",
+  "host",
+  "jsontext",
+  "engine",
+  "pending",
+  "docker",
+  "certsd",
+  "marked",
+  "yamltext",
+  "k3s",
+  "buildkit",
+  "install",
+  "main",
+] as const;
 
 /** Where the modules are in this package. */
 export const trustFolder = join(__dirname, "trust");

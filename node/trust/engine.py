@@ -48,7 +48,7 @@ class Engine:
         return self.began is not None and host.started(self.unit.pid) == self.began
 
     def alive(self):
-        unit = host.units([self.unit.name])[self.unit.name]
+        unit = host.units_now([self.unit.name])[self.unit.name]
         return unit.active and unit.pid == self.unit.pid and self.same_process()
 
     def reload(self):

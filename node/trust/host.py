@@ -39,8 +39,21 @@ class Unit:
         return self.state in ("active", "reloading")
 
 
+KNOWN = ["docker.service", "snap.docker.dockerd.service", "snap.microk8s.daemon-containerd.service",
+         "containerd.service", "kubelet.service", "k3s.service", "k3s-agent.service", "buildkit.service",
+         "buildkitd.service"]
+first_look = {}
+
+
 def units(names):
-    """Several services in one question; names that do not exist are not loaded."""
+    """Services as they were at the first look, which asks for all at once."""
+    if not first_look:
+        first_look.update(units_now(KNOWN))
+    return {name: first_look[name] for name in names}
+
+
+def units_now(names):
+    """Services as they are; names that do not exist are not loaded."""
     command = ["systemctl", "show", "-p", "Id,LoadState,ActiveState,MainPID,ExecStart"] + names
     status, output = run(command)
     if status != 0:
@@ -56,10 +69,10 @@ def units(names):
 def settled(name, seconds=30):
     """The service once it is neither starting nor stopping."""
     give_up = time.monotonic() + seconds
-    unit = units([name])[name]
+    unit = units_now([name])[name]
     while unit.state in ("activating", "deactivating", "reloading") and time.monotonic() < give_up:
         time.sleep(0.2)
-        unit = units([name])[name]
+        unit = units_now([name])[name]
     return unit
 
 

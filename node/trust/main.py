@@ -66,14 +66,47 @@ def act(action, settings, context):
 
 
 def duties(settings, want, context):
-    """Every engine that the node has, or that was named."""
+    """Every engine that the node has, or every one that was named; none at all is an error."""
+    import certsd
     import docker
     import engine
-    reports = []
-    found = engine.find()
-    for one in found:
-        reports.append(docker.reconcile(one, want, context))
+    named = settings.get("engines") or []
+    engines = engine.find() if wanted("docker", named) else []
+    if not engines and settings.get("installDocker") and want and not context.dry:
+        import install
+        install.docker(settings["installDocker"], context)
+        engines = engine.find()
+    reports = [docker.reconcile(one, want, context) for one in engines]
+    for place in [certsd.microk8s() if wanted("microk8s", named) else None,
+                  certsd.containerd("containerd" in named, context) if wanted("containerd", named) else None]:
+        if place is not None:
+            reports.append(certsd.reconcile(place, want, context))
+    reports += restarters(named, want, context)
+    check_found(reports, named, want, settings)
     return reports
+
+
+def restarters(named, want, context):
+    """Engines that read their settings only when they start."""
+    import buildkit
+    import k3s
+    import marked
+    found = [k3s.find() if wanted("k3s", named) else None,
+             buildkit.find("buildkit" in named) if wanted("buildkit", named) else None]
+    return [marked.reconcile(one, want, context) for one in found if one is not None]
+
+
+def wanted(name, named):
+    return not named or name in named
+
+
+def check_found(reports, named, want, settings):
+    missing = [name for name in named if name not in [report["engine"] for report in reports]]
+    if missing and want:
+        raise Problem("engine", "the node has no %s" % ", no ".join(missing), "Install it, or correct `engines`.")
+    if not reports and want:
+        fix = "Install one, or set installDocker." if not settings.get("installDocker") else "Look at the installation."
+        raise Problem("engine", "the node has no container engine (Docker, containerd, microk8s, k3s)", fix)
 
 
 def check_authorities(want, facts):

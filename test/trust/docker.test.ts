@@ -369,7 +369,7 @@ sys.exit(child.wait())
     host.restartNeeded = true;
     await host.write(text, "/etc/systemd/system/docker.service.d/test.conf");
     await host.ok(
-      "systemctl daemon-reload; systemctl reset-failed docker.service docker.socket; systemctl restart docker.service; for i in $(seq 100); do docker info >/dev/null 2>&1 && exit 0; sleep 0.2; done; exit 1",
+      "systemctl daemon-reload; systemctl reset-failed docker.service docker.socket; systemctl restart docker.service; for i in $(seq 100); do timeout 2 docker info >/dev/null 2>&1 && exit 0; sleep 0.2; done; exit 1",
     );
   }
 });

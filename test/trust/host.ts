@@ -91,7 +91,7 @@ export class Host {
 
   /** What the running engine itself treats as insecure, loopback aside. */
   async insecure(): Promise<string[]> {
-    const text = await this.ok("docker info --format '{{json .RegistryConfig}}'");
+    const text = await this.ok("timeout 20 docker info --format '{{json .RegistryConfig}}'");
     const config = JSON.parse(text) as {
       IndexConfigs: Record<string, { Secure: boolean }>;
       InsecureRegistryCIDRs: string[];
@@ -135,7 +135,7 @@ export class Host {
         "rm -rf /etc/docker/daemon.json /etc/docker/certs.d /etc/docker/.daemon.json* /var/lib/pi-runners /var/snap/docker " +
         "/etc/systemd/system/docker.service.d /data-of-test; true",
     );
-    const active = await this.sh("systemctl is-active -q docker.service && docker info >/dev/null 2>&1");
+    const active = await this.sh("systemctl is-active -q docker.service && timeout 5 docker info >/dev/null 2>&1");
     if (active.status !== 0 || (await this.insecure()).length > 0 || this.restartNeeded) {
       await this.ok(
         "systemctl daemon-reload; systemctl reset-failed docker.service docker.socket; systemctl restart docker.service",
