@@ -30,7 +30,11 @@ const quick: Stage[] = [
 ];
 
 const labUp: Stage = { name: "lab up", command: ["tsx", "lab/lab.ts", "up"] };
-const labDown: Stage = { name: "lab down", command: ["tsx", "lab/lab.ts", "down"] };
+const labDown: Stage = {
+  name: "lab down",
+  command: ["mocha", "--config", "test/lab/.mocharc.json", "test/down/*.test.ts"],
+  mocha: true,
+};
 
 const onLab: Stage[] = [
   {
