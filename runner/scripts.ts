@@ -35,12 +35,13 @@ const waitForService = [
 
 /**
  * For the daemon inside the job. The image's own entrypoint is used where it is there: it knows about cgroups, iptables
- * flavours and left-over pid files; given `dockerd` as first word it adds no TCP listener.
+ * flavours and left-over pid files; given `dockerd` as first word it adds no TCP listener. The log is not below /tmp,
+ * which that entrypoint covers with a tmpfs.
  */
 const startInJob = [
   "# pi-runners: start a Docker daemon inside this job and wait until it answers",
   "if ! docker info >/dev/null 2>&1; then (",
-  "  log=/tmp/pi-runners-dockerd.log",
+  "  log=${PI_RUNNERS_DOCKERD_LOG:-/var/log/pi-runners-dockerd.log}",
   "  for word in docker dockerd; do",
   '    if ! command -v "$word" >/dev/null 2>&1; then',
   '      echo "pi-runners: the image of this job has no $word, so no Docker daemon can be started inside the job." >&2',

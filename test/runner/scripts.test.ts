@@ -58,7 +58,7 @@ for (const shell of shells) {
       const folder = scratch();
       slowDocker(folder, 3);
       command(folder, "dockerd", `echo "$@" >${folder}/arguments; exec sleep 5`);
-      const env = { PATH: `${folder}:${process.env["PATH"]}` };
+      const env = { PATH: `${folder}:${process.env["PATH"]}`, PI_RUNNERS_DOCKERD_LOG: join(folder, "log") };
       const { status, output } = run(shell, `${preBuildScripts["dind-job"]}\necho the job`, env);
       assert.equal(output, "the job\n");
       assert.equal(status, 0);
@@ -69,7 +69,7 @@ for (const shell of shells) {
       const folder = scratch();
       slowDocker(folder, 1e6);
       command(folder, "dockerd", 'echo "failed to mount overlay: operation not permitted" >&2; exit 1');
-      const env = { PATH: `${folder}:${process.env["PATH"]}` };
+      const env = { PATH: `${folder}:${process.env["PATH"]}`, PI_RUNNERS_DOCKERD_LOG: join(folder, "log") };
       const { status, output } = run(shell, `${preBuildScripts["dind-job"]}\necho the job`, env);
       assert.equal(status, 1);
       assert.match(output, /stopped while starting/);
