@@ -1,27 +1,28 @@
-/** What each word of lab.ts does, as a list of steps that show their progress. */
-import { Listr, type ListrTask } from "listr2";
-import { ensureNetwork, type Engine, findEngine, startEngine } from "./engine";
+/** What each word of lab.ts does. */
+import { join } from "node:path";
+import { built } from "./builds";
+import { certificateAuthority } from "./certificates";
+import { kubeletFiles, nodesReady, startKubelets } from "./cluster";
+import { ensureServer } from "./controlPlane";
+import { down } from "./down";
+import { type Engine, ensureNetwork, findEngine, startEngine } from "./engine";
+import { raiseSettings } from "./hostSettings";
+import { mainJob } from "./job";
 import { withLock } from "./locks";
+import { type ImageSets, imageSets, loadImages, pushBaseImage } from "./nodeImages";
 import { ensureNodes } from "./nodes";
 import { hostPackages } from "./packages";
-import { cache, nodes } from "./places";
+import { cache, type LabNode, nodes } from "./places";
+import { deploy, type Toolchain, toolchain } from "./stack";
 import { linkState } from "./stateFolder";
-import { join } from "node:path";
+import { look } from "./status";
+import { perform, step, type Step, together } from "./steps";
 
 interface Context {
   engine: Engine;
+  sets: ImageSets;
+  tools: Toolchain;
 }
-
-type Say = (line: string) => void;
-
-const step = (title: string, work: (context: Context, say: Say) => Promise<void>): ListrTask<Context> => ({
-  title,
-  task: async (context, task) => {
-    const begin = Date.now();
-    await work(context, (line) => (task.output = line));
-    task.title = `${title} (${((Date.now() - begin) / 1000).toFixed(1)} s)`;
-  },
-});
 
 /** One `up`, `nodes` or `down` at a time on this machine, whichever checkout it comes from. */
 const alone = <T>(work: () => Promise<T>): Promise<T> =>
@@ -31,20 +32,96 @@ const alone = <T>(work: () => Promise<T>): Promise<T> =>
     work,
   );
 
-const engineSteps: ListrTask<Context>[] = [
-  step("packages of the host", async (_, say) => hostPackages((await findEngine()) === undefined, say)),
-  step("container engine", async (context, say) => {
-    linkState();
-    context.engine = await startEngine(say);
-    await ensureNetwork(context.engine);
-    say(context.engine.own ? `the lab's own, ${context.engine.host}` : "the machine's Docker");
-  }),
-];
+const packages: Step<Context> = step("packages of this machine", async (_, say) =>
+  hostPackages((await findEngine()) === undefined, say),
+);
+
+const engine: Step<Context> = step("container engine", async (context, say) => {
+  linkState();
+  raiseSettings();
+  context.engine = await startEngine(say);
+  await ensureNetwork(context.engine);
+  await certificateAuthority();
+});
 
 export async function nodesCommand(count: number): Promise<void> {
   const wanted = nodes(count);
+  const hosts: Step<Context> = step(`${count} nodes`, ({ engine }, say) => ensureNodes(engine, wanted, say));
+  await alone(() => perform([packages, engine, hosts]));
+}
+
+/** Everything that takes long the first time, and nothing afterwards. */
+const builds: Step<Context> = together("programs and images", [
+  step("Kubernetes", async (_, say) => void (await built("kubernetes", say))),
+  step("Pulumi", async (context, say) => void (context.tools = await toolchain(context.engine, say))),
+  step("images", async (context, say) => void (context.sets = await imageSets(context.engine, say))),
+]);
+
+const labSteps = (wanted: LabNode[]): Step<Context>[] => [
+  packages,
+  engine,
+  builds,
+  together("hosts", [
+    step("control plane, registry, stand-in for GitLab", async ({ engine }, say) => {
+      await ensureServer(engine, say);
+      await pushBaseImage(engine, say);
+    }),
+    step(`${wanted.length} nodes with their images`, async ({ engine, sets }, say) => {
+      await kubeletFiles(wanted, say);
+      await ensureNodes(engine, wanted, say);
+      await startKubelets(engine, wanted);
+      await loadImages(engine, wanted, sets, say);
+    }),
+  ]),
+  step("nodes ready", (_, say) => nodesReady(wanted, say)),
+];
+
+export interface UpOptions {
+  nodes: number;
+  stack: boolean;
+  job: boolean;
+  way?: string;
+}
+
+export async function upCommand(options: UpOptions): Promise<void> {
+  const wanted = nodes(options.nodes);
+  const begin = Date.now();
   await alone(async () => {
-    const steps = [...engineSteps, step(`${count} nodes`, ({ engine }, say) => ensureNodes(engine, wanted, say))];
-    await new Listr<Context>(steps).run();
+    let tools: Toolchain | undefined;
+    const keep = step<Context>("ready", async (context) => void (tools = context.tools));
+    await perform([...labSteps(wanted), keep]);
+    if (!tools || !options.stack) return;
+    for (const source of tools.plugins.sources) print(`plugin ${source}`);
+    await deploy(tools.env, print);
+    if (options.job) await runJob(tools, options.way);
   });
+  print(`up after ${((Date.now() - begin) / 1000).toFixed(1)} s`);
+}
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+async function runJob({ env }: Toolchain, way: string | undefined): Promise<void> {
+  const { reference, digest } = await mainJob(env, way, (piece) => process.stdout.write(piece));
+  print(`pushed ${reference}`);
+  print(`digest ${digest}`);
+}
+
+export async function jobCommand(way: string | undefined): Promise<void> {
+  await runJob(await toolchain(await findEngine(), () => undefined), way);
+}
+
+export async function statusCommand(): Promise<void> {
+  const parts = await look();
+  const width = Math.max(...parts.map(({ name }) => name.length));
+  for (const { name, healthy, text } of parts) print(`${healthy ? "✔" : "✘"} ${name.padEnd(width)}  ${text}`);
+  if (!parts.every(({ healthy }) => healthy)) process.exitCode = 1;
+}
+
+export async function environmentCommand(): Promise<void> {
+  const { env } = await toolchain(await findEngine(), () => undefined);
+  for (const [name, value] of Object.entries(env)) print(`export ${name}='${value.replaceAll("'", `'\\''`)}'`);
+}
+
+export async function downCommand(): Promise<void> {
+  await alone(() => perform([step("everything of the lab but its cache", (_, say) => down(say))]));
 }

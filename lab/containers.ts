@@ -1,7 +1,6 @@
 /** Containers that are hosts: systemd inside, a fixed address, the LAN's names in /etc/hosts. */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { cgroupVersion } from "./capabilities";
 import type { Engine } from "./engine";
 import { label, lanNames, network } from "./places";
 import { lastLines } from "./processes";
@@ -18,6 +17,8 @@ export interface Host {
   names: Record<string, string>;
   /** Units that must be active. */
   units: readonly string[];
+  /** Anything else whose change asks for another container. */
+  generation?: string;
 }
 
 type Say = (line: string) => void;
@@ -76,7 +77,7 @@ async function create(engine: Engine, host: Host, make: string, say: Say): Promi
     "--detach",
     ...["--name", host.container, "--hostname", host.hostname, "--label", label, "--label", `pi-lab.make=${make}`],
     ...["--network", network.name, "--ip", host.address],
-    ...["--privileged", ...cgroups(), "--tmpfs", "/run:exec", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec"],
+    ...["--privileged", "--cgroupns=private", "--tmpfs", "/run:exec", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec"],
     ...["--env", "container=docker"],
     ...pairs("--volume", host.volumes),
     ...pairs("--volume", host.mounts, ":ro"),
@@ -84,10 +85,6 @@ async function create(engine: Engine, host: Host, make: string, say: Say): Promi
     host.image,
   ]);
 }
-
-/** systemd needs a control group that it may write to: its own namespace has one in both versions. */
-const cgroups = (): string[] =>
-  cgroupVersion() === 2 ? ["--cgroupns=private"] : ["--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw"];
 
 async function becomesHealthy(engine: Engine, host: Host, seconds: number): Promise<boolean> {
   const end = Date.now() + seconds * 1000;

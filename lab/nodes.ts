@@ -4,7 +4,7 @@ import { ensureHost } from "./containers";
 import type { Engine } from "./engine";
 import { nodeFolder, sshKeys } from "./hostKeys";
 import { image } from "./images";
-import { binaries, type LabNode } from "./places";
+import { binaries, imageFiles, type LabNode } from "./places";
 
 export const nodeUnits = ["lab-host.service", "ssh.service", "containerd.service", "docker.service"] as const;
 
@@ -15,7 +15,7 @@ export async function ensureNodes(
   say: (line: string) => void,
 ): Promise<void> {
   const reference = await image(engine, "node", say);
-  mkdirSync(binaries, { recursive: true });
+  for (const folder of [binaries, imageFiles]) mkdirSync(folder, { recursive: true });
   await sshKeys(nodes);
   const waiting = [...nodes];
   const worker = async (): Promise<void> => {
@@ -43,7 +43,7 @@ async function ensureNode(
         [volume("containerd")]: "/var/lib/containerd",
         [volume("kubelet")]: "/var/lib/kubelet",
       },
-      mounts: { [nodeFolder(node)]: "/etc/pi-lab", [binaries]: binaries },
+      mounts: { [nodeFolder(node)]: "/etc/pi-lab", [binaries]: binaries, [imageFiles]: imageFiles },
       names: {},
       units: nodeUnits,
     },

@@ -1,0 +1,71 @@
+/** Takes everything of the lab away, in whatever state it is, and nothing else. The cache of built things stays. */
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Engine, findEngine, pidFile, startEngine } from "./engine";
+import { engineProcesses, signal, sweepEngine } from "./leftovers";
+import { engineData, label, runDir, state, stateLink } from "./places";
+import { restoreSettings } from "./hostSettings";
+
+type Say = (line: string) => void;
+
+export async function removeObjects(engine: Engine, say: Say): Promise<void> {
+  const containers = await engine.ours("container");
+  say(`removing ${containers.length} containers`);
+  if (containers.length > 0) await engine.attempt(["rm", "--force", "--volumes", ...containers]);
+  const volumes = await engine.ours("volume");
+  if (volumes.length > 0) await engine.attempt(["volume", "rm", "--force", ...volumes]);
+  for (const name of await engine.ours("network")) await engine.attempt(["network", "rm", name]);
+  const left = [
+    ...(await engine.ours("container")),
+    ...(await engine.ours("volume")),
+    ...(await engine.ours("network")),
+  ];
+  if (left.length > 0) {
+    throw new Error(
+      `Docker does not remove ${left.join(", ")}.\nRun down again; else: docker rm -f, docker volume rm.`,
+    );
+  }
+}
+
+/** Images of the lab in the machine's Docker. In the lab's own they are cache. */
+export async function removeImages(engine: Engine): Promise<void> {
+  const ids = await engine.run(["image", "ls", "--quiet", "--filter", `label=${label}`]);
+  const unique = [...new Set(ids.split("\n").filter(Boolean))];
+  if (unique.length > 0) await engine.attempt(["image", "rm", "--force", ...unique]);
+}
+
+export async function stopEngine(say: Say): Promise<void> {
+  const pid = existsSync(pidFile) ? Number(readFileSync(pidFile, "utf8")) : 0;
+  if (engineProcesses().includes(pid)) {
+    signal(pid, "SIGTERM");
+    for (let waited = 0; waited < 20_000 && existsSync(`/proc/${pid}`); waited += 100) await sleep(100);
+  }
+  await sweepEngine(say);
+}
+
+export async function down(say: Say): Promise<void> {
+  const engine = (await findEngine().catch(() => undefined)) ?? (await reviveOwn(say));
+  if (engine) {
+    await removeObjects(engine, say);
+    if (!engine.own) await removeImages(engine);
+  }
+  if (engine?.own !== false || existsSync(runDir)) await stopEngine(say);
+  restoreSettings();
+  rmSync(stateLink, { force: true });
+  rmSync(state, { recursive: true, force: true });
+  removeIfEmpty(dirname(state));
+}
+
+/** The lab's own daemon does not run, but its data may hold containers and volumes, which only it removes cleanly. */
+async function reviveOwn(say: Say): Promise<Engine | undefined> {
+  const folders = ["containers", "volumes"].map((part) => join(engineData, part)).filter(existsSync);
+  const holds = folders.some((folder) =>
+    readdirSync(folder, { withFileTypes: true }).some((entry) => entry.isDirectory()),
+  );
+  return holds ? startEngine(say) : undefined;
+}
+
+function removeIfEmpty(folder: string): void {
+  if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+}

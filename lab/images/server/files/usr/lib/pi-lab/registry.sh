@@ -1,0 +1,3 @@
+#!/bin/sh
+mkdir -p /var/lib/pi-lab/registry
+exec /usr/bin/docker-registry serve /etc/pi-lab-registry/config.yml

@@ -1,0 +1,77 @@
+/** Stack `dev` of this project on the lab: the environment in which Pulumi runs, and `pulumi up`. */
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { delimiter, join } from "node:path";
+import { built, pulumiFolder } from "./builds";
+import { adminKubeconfig } from "./controlPlane";
+import { type Engine } from "./engine";
+import { which } from "./packages";
+import { checkout, inState } from "./places";
+import { pulumiHome, type Plugins, plugins } from "./plugins";
+import { attempt, run } from "./processes";
+
+type Say = (line: string) => void;
+
+export const stackName = "dev";
+const backend = inState("pulumi");
+
+export interface Toolchain {
+  env: Record<string, string>;
+  plugins: Plugins;
+}
+
+/** Pulumi, its language host and plugins, and the environment that leads to them and to the lab. */
+export async function toolchain(engine: Engine | undefined, say: Say): Promise<Toolchain> {
+  const folders = [await pulumiFolder(say), await languageHost(say)].filter((folder) => folder !== undefined);
+  mkdirSync(backend, { recursive: true });
+  const env: Record<string, string> = {
+    PATH: pathWith(folders),
+    PULUMI_HOME: pulumiHome,
+    PULUMI_BACKEND_URL: `file://${backend}`,
+    PULUMI_CONFIG_PASSPHRASE: "lab", // the secrets of Pulumi.dev.yaml are good for the lab only
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    KUBECONFIG: adminKubeconfig,
+    ...(engine?.host === undefined ? {} : { DOCKER_HOST: engine.host }),
+  };
+  const found = await plugins({ ...process.env, ...env }, say);
+  return { env: { ...env, PATH: pathWith([...folders, found.folder]) }, plugins: found };
+}
+
+const pathWith = (folders: string[]): string =>
+  [...folders, join(checkout, "node_modules", ".bin"), process.env.PATH].join(delimiter);
+
+async function languageHost(say: Say): Promise<string | undefined> {
+  return (await which("pulumi-language-nodejs")) ? undefined : built("language-nodejs", say);
+}
+
+const pulumi = (env: NodeJS.ProcessEnv, args: string[], onLine?: (line: string) => void): Promise<string> =>
+  run("pulumi", [...args, "--non-interactive"], { env: { ...process.env, ...env }, cwd: checkout, onLine });
+
+/** Deploys the stack. Also looks at what is really there, so that a lab that was made anew in part is filled again. */
+export async function deploy(env: NodeJS.ProcessEnv, print: (line: string) => void): Promise<void> {
+  await pulumi(env, ["stack", "select", "--create", stackName]);
+  await releaseDeadLocks(env);
+  await pulumi(env, ["up", "--stack", stackName, "--yes", "--skip-preview", "--refresh", "--suppress-outputs"], print);
+}
+
+/** A Pulumi that was killed leaves its lock on the stack. One whose process is gone is taken away. */
+async function releaseDeadLocks(env: NodeJS.ProcessEnv): Promise<void> {
+  const folder = join(backend, ".pulumi", "locks");
+  if (!existsSync(folder)) return;
+  const locks = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".json"));
+  const dead = locks.some((file) => {
+    const lock = JSON.parse(readFileSync(join(folder, file), "utf8")) as { pid?: number; hostname?: string };
+    return lock.hostname === hostname() && lock.pid !== undefined && !existsSync(`/proc/${lock.pid}`);
+  });
+  if (dead) await pulumi(env, ["cancel", "--yes", "--stack", stackName]);
+}
+
+/** An output of the stack. @throws when the stack is not deployed */
+export async function stackOutput<T>(env: NodeJS.ProcessEnv, name: string): Promise<T> {
+  const args = ["stack", "output", name, "--json", "--stack", stackName];
+  const result = await attempt("pulumi", args, { env: { ...process.env, ...env }, cwd: checkout });
+  if (result.ok) return JSON.parse(result.stdout) as T;
+  throw new Error(
+    `Stack ${stackName} has no output ${name}: it is not deployed on this lab.\nRun make up.\n${result.all}`,
+  );
+}
