@@ -332,7 +332,7 @@ class Run:
         pause = 0.02
         while time.monotonic() < give_up:
             try:
-                if goal.reached(engines.insecure(self.engine.info())):
+                if goal.reached(engines.insecure(self.engine.info(5))):
                     return self.engine.same_process()
             except engines.Silent:
                 if not self.engine.alive():

@@ -36,9 +36,9 @@ class Engine:
     def name(self):
         return "docker (snap)" if self.snap else "docker"
 
-    def info(self):
+    def info(self, seconds=20):
         """The engine's own words: GET /info."""
-        status, body = ask(self.socket, "/info", 20)
+        status, body = ask(self.socket, "/info", seconds)
         if status != 200:
             raise Silent("GET /info answers %d" % status)
         return json.loads(body.decode("utf-8"))

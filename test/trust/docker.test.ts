@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
-import { daemonJson, plain, testHost } from "./host";
+import { daemonJson, plain, type Host } from "./host";
+import { trustLab } from "./lab";
 
-const host = testHost();
+let host: Host;
 const other = { address: "10.20.30.40:5050", insecure: true } as const;
 const network = { address: "192.168.77.0/24", insecure: true } as const;
 
 const listOf = (text: string | undefined): string[] =>
   (JSON.parse(text ?? "{}") as { "insecure-registries"?: string[] })["insecure-registries"] ?? [];
+
+before(async () => {
+  [host] = (await trustLab(1)).hosts as [Host];
+});
 
 describe("Docker on a node: settings that others wrote", function () {
   beforeEach(() => host.reset());

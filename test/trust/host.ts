@@ -30,7 +30,10 @@ export const daemonJson = "/etc/docker/daemon.json";
 /** A node with systemd and Docker, and what the tests do to it. Everything runs as root. */
 export class Host {
   /** @param prefix command that runs another one as root on the node, keeping stdin */
-  constructor(private readonly prefix: string[]) {}
+  constructor(
+    private readonly prefix: string[],
+    private readonly env: NodeJS.ProcessEnv = process.env,
+  ) {}
 
   /** Runs shell text. */
   sh(script: string, input = "", env: Record<string, string> = {}): Promise<Ended> {
@@ -48,7 +51,7 @@ export class Host {
   run(command: string[], input: string): Promise<Ended> {
     const [file, ...args] = [...this.prefix, ...command];
     return new Promise((resolve, reject) => {
-      const child = spawn(file!, args, { stdio: ["pipe", "pipe", "pipe"] });
+      const child = spawn(file!, args, { stdio: ["pipe", "pipe", "pipe"], env: this.env });
       const out: Buffer[] = [];
       const err: Buffer[] = [];
       child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
@@ -150,9 +153,3 @@ export class Host {
 
 /** An insecure registry of the tests. */
 export const plain = { address: "registry.lab:5000", insecure: true } as const;
-
-/** The node of the tests: the lab's, or the one that TRUST_NODE leads to (a command prefix such as `docker exec -i x`). */
-export function testHost(): Host {
-  const prefix = process.env.TRUST_NODE ?? "/usr/bin/docker exec -i pi-lab-node3";
-  return new Host(prefix.split(" "));
-}
