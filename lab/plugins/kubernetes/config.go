@@ -22,7 +22,6 @@ type settings struct {
 	secretMutable, configMapMutable    bool
 	deleteUnreachable, skipUnreachable bool
 	patchForce, upsert                 bool
-	suppressDeprecationWarnings        bool
 }
 
 // CheckConfig takes the arguments as they are, but for those that this stand-in cannot honour.
@@ -155,14 +154,13 @@ func (p *Provider) Configure(
 		return os.Getenv("PULUMI_K8S_"+environment) == "true"
 	}
 	p.settings = settings{
-		namespace:                   value("namespace"),
-		secretMutable:               flag("enableSecretMutable", "ENABLE_SECRET_MUTABLE"),
-		configMapMutable:            flag("enableConfigMapMutable", "ENABLE_CONFIGMAP_MUTABLE"),
-		deleteUnreachable:           flag("deleteUnreachable", "DELETE_UNREACHABLE"),
-		skipUnreachable:             flag("skipUpdateUnreachable", "SKIP_UPDATE_UNREACHABLE"),
-		patchForce:                  flag("enablePatchForce", "ENABLE_PATCH_FORCE"),
-		upsert:                      flag("upsertExistingObjects", "UPSERT_EXISTING_OBJECTS"),
-		suppressDeprecationWarnings: flag("suppressDeprecationWarnings", "SUPPRESS_DEPRECATION_WARNINGS"),
+		namespace:         value("namespace"),
+		secretMutable:     flag("enableSecretMutable", "ENABLE_SECRET_MUTABLE"),
+		configMapMutable:  flag("enableConfigMapMutable", "ENABLE_CONFIGMAP_MUTABLE"),
+		deleteUnreachable: flag("deleteUnreachable", "DELETE_UNREACHABLE"),
+		skipUnreachable:   flag("skipUpdateUnreachable", "SKIP_UPDATE_UNREACHABLE"),
+		patchForce:        flag("enablePatchForce", "ENABLE_PATCH_FORCE"),
+		upsert:            flag("upsertExistingObjects", "UPSERT_EXISTING_OBJECTS"),
 	}
 	overrides := &clientcmd.ConfigOverrides{
 		CurrentContext: value("context"),

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // kind is one type of resource.
@@ -118,14 +119,19 @@ var kinds = map[string]kind{
 		draw: drawInteger,
 	},
 	"RandomPassword": {
-		name: "RandomPassword", inputs: stringInputs, outputs: []resource.PropertyKey{"result"}, secret: true,
+		name: "RandomPassword", inputs: stringInputs, outputs: []resource.PropertyKey{"bcryptHash", "result"}, secret: true,
 		check: checkString,
 		draw: func(v values) (string, resource.PropertyMap, error) {
 			text, err := drawText(v)
-			return "none", resource.PropertyMap{"result": str(text)}, err
+			if err != nil {
+				return "", nil, err
+			}
+			drawn, err := password(text)
+			return "none", drawn, err
 		},
 		parse: func(given string) (string, resource.PropertyMap, resource.PropertyMap, error) {
-			return "none", resource.PropertyMap{"length": num(len([]rune(given)))}, resource.PropertyMap{"result": str(given)}, nil
+			drawn, err := password(given)
+			return "none", resource.PropertyMap{"length": num(len([]rune(given)))}, drawn, err
 		},
 	},
 	"RandomString": {
@@ -156,6 +162,13 @@ var stringInputs = resource.PropertyMap{
 	"length": none, "overrideSpecial": none,
 	"upper": yes, "lower": yes, "numeric": yes, "number": yes, "special": yes,
 	"minUpper": zero, "minLower": zero, "minNumeric": zero, "minSpecial": zero,
+}
+
+// password comes with its hash, of the first 72 bytes, which is all that bcrypt takes.
+func password(text string) (resource.PropertyMap, error) {
+	bytes := []byte(text)
+	hash, err := bcrypt.GenerateFromPassword(bytes[:min(len(bytes), 72)], bcrypt.DefaultCost)
+	return resource.PropertyMap{"result": str(text), "bcryptHash": str(string(hash))}, err
 }
 
 // alphabets are what a string is drawn from, with the flag and the minimum that steer each.
