@@ -1,0 +1,61 @@
+/** Nodes of the lab for the bench alone: apart from those of the cluster, made for a section and removed after it. */
+import { rmSync } from "node:fs";
+import { ensureNetwork, startEngine, type Engine } from "../lab/engine";
+import { knownHostsFile, nodeFolder, privateKeyFile } from "../lab/hostKeys";
+import { withLock } from "../lab/locks";
+import { ensureNodes } from "../lab/nodes";
+import { cache, node, type LabNode } from "../lab/places";
+import { raiseSettings } from "../lab/hostSettings";
+import { linkState } from "../lab/stateFolder";
+import { join } from "node:path";
+import type { TrustNode, TrustSsh } from "../components/registryTrust";
+import { say } from "./say";
+import { whenDone } from "./stops";
+
+/** Far above the numbers of a cluster's nodes. */
+const firstNumber = 101;
+
+export const ssh: TrustSsh = { user: "root", privateKeyFile, knownHostsFile };
+
+/** What ssh needs to log in to a node: the same key and the same known hosts as everybody, and no question. */
+export const sshOptions = [
+  ...["-i", privateKeyFile, "-o", `UserKnownHostsFile=${knownHostsFile}`],
+  ...["-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-l", "root"],
+];
+
+/** Set by --keep: the nodes stay for the next run. */
+export const keep = { nodes: false };
+
+let made: Promise<TrustNode[]> | undefined;
+
+/** Eight hosts with systemd, sshd and Docker, the same for every section. */
+export function eightNodes(): Promise<TrustNode[]> {
+  made ??= makeNodes(Array.from({ length: 8 }, (_, index) => node(firstNumber + index)));
+  return made;
+}
+
+async function makeNodes(nodes: LabNode[]): Promise<TrustNode[]> {
+  await withLock(
+    join(cache, "locks", "lab"),
+    () => say("another process works on the lab, waiting"),
+    async () => {
+      linkState();
+      raiseSettings();
+      const engine = await startEngine(say);
+      await ensureNetwork(engine);
+      whenDone("nodes of the bench", async () => (keep.nodes ? undefined : removeNodes(engine, nodes)));
+      await ensureNodes(engine, nodes, say);
+    },
+  );
+  return nodes.map(({ name, address }) => ({ name, host: address }));
+}
+
+async function removeNodes(engine: Engine, nodes: LabNode[]): Promise<void> {
+  for (const one of nodes) {
+    await engine.attempt(["rm", "--force", "--volumes", one.container]);
+    const volumes = await engine.ours("volume");
+    const own = volumes.filter((volume) => volume.startsWith(`${one.container}-`));
+    if (own.length > 0) await engine.attempt(["volume", "rm", "--force", ...own]);
+    rmSync(nodeFolder(one), { recursive: true, force: true });
+  }
+}

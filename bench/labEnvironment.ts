@@ -1,0 +1,36 @@
+/** The lab as the bench finds it: the environment in which Pulumi works, and the lab itself where a section needs it. */
+import { findEngine } from "../lab/engine";
+import { checkout } from "../lab/places";
+import { look } from "../lab/status";
+import { toolchain } from "../lab/stack";
+import { run } from "../lab/processes";
+import { say } from "./say";
+import { whenDone } from "./stops";
+
+let environment: Promise<NodeJS.ProcessEnv> | undefined;
+
+/** Pulumi, its plugins, and where they find the lab; builds what is not there. */
+export function labEnvironment(): Promise<NodeJS.ProcessEnv> {
+  environment ??= findEngine()
+    .then((engine) => toolchain(engine, say))
+    .then(({ env }) => env);
+  return environment;
+}
+
+let up: Promise<void> | undefined;
+
+/** Brings the lab up with the dev stack on it. A lab that was not there before is taken down at the end. */
+export function needLab(): Promise<void> {
+  up ??= bringUp();
+  return up;
+}
+
+async function bringUp(): Promise<void> {
+  const before = await look();
+  const lab = (...args: string[]): Promise<string> => run("tsx", ["lab/lab.ts", ...args], { cwd: checkout });
+  if (!before.some(({ name, healthy }) => name === "cluster" && healthy)) {
+    say("bringing the lab up; it goes at the end");
+    whenDone("the lab", async () => void (await lab("down")));
+  }
+  await lab("up", "--no-job");
+}

@@ -1,0 +1,110 @@
+/** Results on the terminal, in bench/results.json, and in docs/benchmarks.md. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { checkout } from "../lab/places";
+import { met, type Figure, type Goal, type Section, type Unit } from "./figures";
+import type { Machine } from "./machine";
+
+export interface Measured extends Section {
+  /** When it began, UTC. */
+  at: string;
+  /** Load of the machine when it began: other work than the bench's. */
+  load: number;
+  seconds: number;
+}
+
+export interface Results {
+  machine: Machine;
+  sections: Record<string, Measured>;
+}
+
+const file = join(checkout, "bench/results.json");
+const page = join(checkout, "docs/benchmarks.md");
+
+/** Sections that were measured before, on a machine like this one. */
+export function readResults(machine: Machine): Results {
+  if (!existsSync(file)) return { machine, sections: {} };
+  const found = JSON.parse(readFileSync(file, "utf8")) as Results;
+  return JSON.stringify(found.machine) === JSON.stringify(machine) ? found : { machine, sections: {} };
+}
+
+export function writeResults(results: Results): void {
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+  writeFileSync(page, markdown(results));
+}
+
+/** For the terminal. */
+export function table({ title, figures }: Section): string {
+  const rows = figures.map((one) => [
+    one.what,
+    shown(one.value, one.unit),
+    spread(one),
+    goalText(one.goal),
+    verdict(one),
+  ]);
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const line = (row: string[]): string =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join("  ");
+  return [`\n${title}`, ...rows.map((row) => `  ${line(row).trimEnd()}`), ""].join("\n");
+}
+
+function markdown({ machine, sections }: Results): string {
+  const { cores, processor, memoryGiB, kernel, system, node } = machine;
+  return [
+    "# Benchmarks",
+    "",
+    "Written by `make bench`, which runs all of it; `tsx bench/bench.ts --only NAME` measures one section anew.",
+    "Figures are medians; the extremes of the runs stand beside them. Ratios are of medians. In each section the",
+    "programs took turns, so that other work on the machine hit them alike. `bench/results.json` has the same for",
+    "machines.",
+    "",
+    `Machine: ${cores} cores (${processor}), ${memoryGiB} GiB, Linux ${kernel}, ${system}, Node.js ${node}.`,
+    "",
+    ...Object.entries(sections).flatMap(([name, section]) => sectionText(name, section)),
+  ].join("\n");
+}
+
+function sectionText(name: string, section: Measured): string[] {
+  const rows = section.figures.map((one) => {
+    const note = one.note === undefined ? "" : ` (${one.note})`;
+    return [one.what + note, shown(one.value, one.unit), spread(one), goalText(one.goal), verdict(one)];
+  });
+  return [
+    `## ${section.title}`,
+    "",
+    ...section.about.flatMap((text) => [text, ""]),
+    ...markdownTable(["", "median", "from–to (runs)", "goal", ""], rows),
+    "",
+    `\`--only ${name}\`, ${section.at}, ${section.seconds} s; load of the machine before: ${section.load}.`,
+    "",
+  ];
+}
+
+/** Padded as Prettier does, so that the project's check of formats finds nothing to change. */
+function markdownTable(head: string[], rows: string[][]): string[] {
+  const widths = head.map((cell, column) => Math.max(3, cell.length, ...rows.map((row) => row[column]!.length)));
+  const pad = (cell: string, column: number): string =>
+    column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!);
+  const line = (row: string[]): string => `| ${row.map(pad).join(" | ")} |`;
+  const rule = widths.map((width, column) => (column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`));
+  return [line(head), line(rule), ...rows.map(line)];
+}
+
+const digits: Record<Unit, number> = { s: 2, ms: 1, MiB: 0, "×": 2, "": 0 };
+
+function shown(value: number, unit: Unit): string {
+  return unit === "" ? value.toFixed(0) : `${value.toFixed(digits[unit])} ${unit}`;
+}
+
+function spread({ min, max, runs, unit }: Figure): string {
+  if (min === undefined || max === undefined) return "";
+  return `${min.toFixed(digits[unit])}–${max.toFixed(digits[unit])} (${runs})`;
+}
+
+const goalText = (goal?: Goal): string =>
+  goal === undefined ? "" : "most" in goal ? `≤ ${goal.most}` : `≥ ${goal.least}`;
+
+function verdict(one: Figure): string {
+  const good = met(one);
+  return good === undefined ? "" : good ? "met" : "**not met**";
+}
