@@ -80,6 +80,7 @@ class Run:
         self.entries = sorted({entry["address"] for entry in want if entry.get("insecure")})
         self.certs = {cert_path(engine, entry): entry["ca"] for entry in want if entry.get("ca")}
         self.overwritten = []
+        self.began = time.time()
         self.reload_first = True
         self.touched = False
 
@@ -91,6 +92,7 @@ class Run:
         idle = not (plan.changes_file or certs_add or certs_drop or stale)
         if self.context.dry:
             return self.result(info, "none", differences(plan, certs_add, certs_drop, stale))
+        files.sweep(os.path.dirname(plan.seen.real))
         if idle:
             self.settle(plan)
             return self.result(info, "none")
@@ -178,7 +180,6 @@ class Run:
         files.check_writable(self.record.file, "preflight")
         if plan.changes_file:
             files.check_writable(plan.seen.real, "preflight")
-            files.sweep(os.path.dirname(plan.seen.real))
         for path in self.certs:
             files.check_writable(path, "preflight")
         if plan.add:
@@ -344,8 +345,9 @@ class Run:
     def journal(self):
         """What the engine said in its journal lately."""
         name = self.engine.unit.name
-        _, output = host.run(["journalctl", "-u", name, "-o", "cat", "--no-pager", "--since", "-1min"], 10)
-        lines = [line for line in output.splitlines() if "rror" in line or "level=fatal" in line]
+        _, output = host.run(["journalctl", "-u", name, "-o", "cat", "--no-pager", "--since", "@%d" % self.began],
+                             10)
+        lines = [line for line in output.splitlines() if "level=error" in line or "level=fatal" in line]
         return " | ".join(line[-300:] for line in lines[-2:]) or "its journal says nothing (journalctl -u %s)" % name
 
     # The way back.
@@ -461,7 +463,7 @@ class Run:
     def manifest(self, address):
         """The engine's answer when it is asked for a manifest that hardly exists; any answer of a registry will do."""
         try:
-            _, body = engines.ask(self.engine.socket, "/distribution/%s/pi-runners-trust-check:none/json" % address, 6)
+            _, body = engines.ask(self.engine.socket, "/distribution/%s/pi-runners-trust-check:none/json" % address, 3)
             return body.decode("utf-8", "replace").strip()
         except engines.Silent as error:
             return "no answer in time: %s" % error

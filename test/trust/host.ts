@@ -128,7 +128,7 @@ export class Host {
   /** How often the engine was told to reload since it started. */
   async reloads(): Promise<number> {
     const text = await this.ok("journalctl -u docker.service _PID=$(systemctl show -p MainPID --value docker) -o cat");
-    return text.split("\n").filter((line) => /Got signal to reload|Reloaded configuration|reload/i.test(line)).length;
+    return text.split("\n").filter((line) => /Got signal to reload configuration/.test(line)).length;
   }
 
   /** A node as it comes: no settings file, no ledger, an engine that trusts nothing. */
@@ -141,7 +141,7 @@ export class Host {
     const active = await this.sh("systemctl is-active -q docker.service && timeout 5 docker info >/dev/null 2>&1");
     if (active.status !== 0 || (await this.insecure()).length > 0 || this.restartNeeded) {
       await this.ok(
-        "systemctl daemon-reload; systemctl reset-failed docker.service docker.socket; systemctl restart docker.service",
+        "systemctl daemon-reload; systemctl stop docker.service docker.socket; systemctl reset-failed docker.service docker.socket; systemctl start docker.socket docker.service",
       );
       this.restartNeeded = false;
     }
