@@ -1,5 +1,5 @@
 /** Makes the lab's hosts nodes of its cluster: kubelet's files, images, and the wait until each is Ready. */
-import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
+import { CoreV1Api, KubeConfig, type V1Node } from "@kubernetes/client-node";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
@@ -88,22 +88,33 @@ export function cluster(): KubeConfig {
   return config;
 }
 
-/** Names of the nodes that are Ready, as the cluster has them since `since`. */
-export async function readyNodes(): Promise<string[]> {
-  const { items } = await cluster().makeApiClient(CoreV1Api).listNode();
-  return items
-    .filter(({ status }) => status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True"))
-    .map(({ metadata }) => metadata?.name ?? "");
+const core = (): CoreV1Api => cluster().makeApiClient(CoreV1Api);
+
+/** Names of the nodes that the cluster knows, and whether each is Ready. */
+export async function clusterNodes(): Promise<Map<string, boolean>> {
+  const { items } = await core().listNode();
+  const isReady = ({ status }: V1Node) =>
+    status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;
+  return new Map(items.map((node) => [node.metadata?.name ?? "", isReady(node)]));
 }
 
+/** A kubelet registers once: when etcd has lost its node since, only a restart brings it back. */
+const patience = 10_000;
+
 /** Waits until all are Ready, and takes nodes out of the cluster that the lab no longer has. */
-export async function nodesReady(nodes: readonly LabNode[], say: Say): Promise<void> {
-  const end = Date.now() + 120_000;
+export async function nodesReady(engine: Engine, nodes: readonly LabNode[], say: Say): Promise<void> {
+  const begin = Date.now();
+  let nudged = false;
   for (;;) {
-    const ready = await readyNodes().catch((): string[] => []);
-    const missing = nodes.filter(({ name }) => !ready.includes(name)).map(({ name }) => name);
-    if (missing.length === 0) return;
-    if (Date.now() > end) {
+    const known = await clusterNodes().catch(() => new Map<string, boolean>());
+    const missing = nodes.filter(({ name }) => !known.get(name)).map(({ name }) => name);
+    if (missing.length === 0) return removeGone(engine, [...known.keys()]);
+    if (!nudged && Date.now() - begin > patience) {
+      nudged = true;
+      const unknown = nodes.filter(({ name }) => !known.has(name));
+      for (const node of unknown) await engine.exec(node.container, ["systemctl", "restart", "kubelet.service"]);
+    }
+    if (Date.now() - begin > 120_000) {
       throw new Error(
         `Nodes are not Ready within 2 minutes: ${missing.join(", ")}.\n` +
           `Look at: docker exec pi-lab-${missing[0]} journalctl -u kubelet -n 50; or run down and up again.`,
@@ -112,4 +123,11 @@ export async function nodesReady(nodes: readonly LabNode[], say: Say): Promise<v
     say(`waiting for ${missing.join(", ")}`);
     await sleep(300);
   }
+}
+
+/** A node whose container is gone would keep every DaemonSet waiting. */
+async function removeGone(engine: Engine, known: string[]): Promise<void> {
+  const containers = await engine.ours("container");
+  for (const name of known.filter((known) => !containers.includes(`pi-lab-${known}`)))
+    await core().deleteNode({ name });
 }

@@ -10,12 +10,13 @@ import { raiseSettings } from "./hostSettings";
 import { mainJob } from "./job";
 import { withLock } from "./locks";
 import { type ImageSets, imageSets, loadImages, pushBaseImage } from "./nodeImages";
-import { ensureNodes } from "./nodes";
+import { ensureNodes, newNodes, nodesDeployed } from "./nodes";
 import { hostPackages } from "./packages";
 import { cache, type LabNode, nodes } from "./places";
 import { deploy, type Toolchain, toolchain } from "./stack";
 import { linkState } from "./stateFolder";
 import { look } from "./status";
+import { readableTrace } from "./trace";
 import { perform, step, type Step, together } from "./steps";
 
 interface Context {
@@ -73,7 +74,7 @@ const labSteps = (wanted: LabNode[]): Step<Context>[] => [
       await loadImages(engine, wanted, sets, say);
     }),
   ]),
-  step("nodes ready", (_, say) => nodesReady(wanted, say)),
+  step("nodes ready", ({ engine }, say) => nodesReady(engine, wanted, say)),
 ];
 
 export interface UpOptions {
@@ -92,7 +93,8 @@ export async function upCommand(options: UpOptions): Promise<void> {
     await perform([...labSteps(wanted), keep]);
     if (!tools || !options.stack) return;
     for (const source of tools.plugins.sources) print(`plugin ${source}`);
-    await deploy(tools.env, print);
+    await deploy(tools.env, newNodes(wanted), print);
+    nodesDeployed(wanted);
     if (options.job) await runJob(tools, options.way);
   });
   print(`up after ${((Date.now() - begin) / 1000).toFixed(1)} s`);
@@ -101,7 +103,7 @@ export async function upCommand(options: UpOptions): Promise<void> {
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 async function runJob({ env }: Toolchain, way: string | undefined): Promise<void> {
-  const { reference, digest } = await mainJob(env, way, (piece) => process.stdout.write(piece));
+  const { reference, digest } = await mainJob(env, way, readableTrace(process.stdout));
   print(`pushed ${reference}`);
   print(`digest ${digest}`);
 }

@@ -10,8 +10,10 @@ export interface Host {
   hostname: string;
   address: string;
   image: string;
-  /** Volumes of the engine: name to path. They outlive the container, but not `volumesGone`. */
+  /** Volumes of the engine: name to path. */
   volumes: Record<string, string>;
+  /** Whether another container gets the volumes of the one before. A new machine has empty disks. */
+  keepVolumes: boolean;
   /** Read-only folders of this machine: path there to path in the container. */
   mounts: Record<string, string>;
   names: Record<string, string>;
@@ -27,7 +29,7 @@ type Say = (line: string) => void;
  * Makes the container run and its units active: as it is when it does, started when it is stopped, made anew when it is
  * of another make, and made anew with empty volumes when nothing less helps.
  */
-export async function ensureHost(engine: Engine, host: Host, say: Say): Promise<void> {
+export async function ensureHost(engine: Engine, host: Host, say: Say, beforeMaking = () => {}): Promise<void> {
   const make = fingerprint(host);
   const state = await inspect(engine, host.container);
   if (state?.make === make) {
@@ -38,7 +40,8 @@ export async function ensureHost(engine: Engine, host: Host, say: Say): Promise<
     if (await becomesHealthy(engine, host, 60)) return;
     say(`${host.container}: is not healthy, made anew`);
   }
-  await remove(engine, host, state?.make === make);
+  beforeMaking();
+  await remove(engine, host, !host.keepVolumes);
   await create(engine, host, make, say);
   if (await becomesHealthy(engine, host, 60)) return;
   say(`${host.container}: is not healthy, made anew with empty volumes`);
@@ -57,7 +60,7 @@ async function inspect(engine: Engine, container: string): Promise<{ running: bo
 /** All that a change of asks for another container. */
 const fingerprint = (host: Host): string =>
   createHash("sha256")
-    .update(JSON.stringify([host, 3]))
+    .update(JSON.stringify([host, 4]))
     .digest("hex")
     .slice(0, 12);
 

@@ -13,13 +13,7 @@ import {
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { built } from "./builds";
-import {
-  authorityCertificate,
-  certificate,
-  certificateAuthority,
-  kubeconfig,
-  serviceAccountKeys,
-} from "./certificates";
+import { authorityCertificate, certificate, kubeconfig, serviceAccountKeys } from "./certificates";
 import { ensureHost } from "./containers";
 import type { Engine } from "./engine";
 import { image } from "./images";
@@ -51,6 +45,7 @@ export async function ensureServer(engine: Engine, say: Say): Promise<void> {
       hostname: server.host,
       address: server.address,
       image: reference,
+      keepVolumes: true,
       volumes: {
         [`${server.container}-data`]: "/var/lib/pi-lab",
         [`${server.container}-gitlab`]: "/var/lib/pi-lab-gitlab",

@@ -1,6 +1,6 @@
 /** Nodes: hosts with sshd, Docker and containerd, each a container. What makes them Kubernetes nodes is in cluster.ts. */
-import { mkdirSync } from "node:fs";
-import { ensureHost } from "./containers";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { ensureHost, type Host } from "./containers";
 import type { Engine } from "./engine";
 import { nodeFolder, sshKeys } from "./hostKeys";
 import { image } from "./images";
@@ -31,22 +31,30 @@ async function ensureNode(
   say: (line: string) => void,
 ): Promise<void> {
   const volume = (use: string) => `${node.container}-${use}`;
-  await ensureHost(
-    engine,
-    {
-      container: node.container,
-      hostname: node.name,
-      address: node.address,
-      image: reference,
-      volumes: {
-        [volume("docker")]: "/var/lib/docker",
-        [volume("containerd")]: "/var/lib/containerd",
-        [volume("kubelet")]: "/var/lib/kubelet",
-      },
-      mounts: { [nodeFolder(node)]: "/etc/pi-lab", [binaries]: binaries, [imageFiles]: imageFiles },
-      names: {},
-      units: nodeUnits,
+  const host: Host = {
+    container: node.container,
+    hostname: node.name,
+    address: node.address,
+    image: reference,
+    keepVolumes: false,
+    volumes: {
+      [volume("docker")]: "/var/lib/docker",
+      [volume("containerd")]: "/var/lib/containerd",
+      [volume("kubelet")]: "/var/lib/kubelet",
     },
-    say,
-  );
+    mounts: { [nodeFolder(node)]: "/etc/pi-lab", [binaries]: binaries, [imageFiles]: imageFiles },
+    names: {},
+    units: nodeUnits,
+  };
+  await ensureHost(engine, host, say, () => writeFileSync(nodeFolder(node, newMark), ""));
+}
+
+/** In the folder of a node that was made since the stack was last deployed: what the stack had put there is gone. */
+const newMark = "new";
+
+export const newNodes = (nodes: readonly LabNode[]): LabNode[] =>
+  nodes.filter((node) => existsSync(nodeFolder(node, newMark)));
+
+export function nodesDeployed(nodes: readonly LabNode[]): void {
+  for (const node of nodes) rmSync(nodeFolder(node, newMark), { force: true });
 }

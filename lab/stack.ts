@@ -6,7 +6,7 @@ import { built, pulumiFolder } from "./builds";
 import { adminKubeconfig } from "./controlPlane";
 import { type Engine } from "./engine";
 import { which } from "./packages";
-import { checkout, inState } from "./places";
+import { checkout, inState, type LabNode } from "./places";
 import { pulumiHome, type Plugins, plugins } from "./plugins";
 import { attempt, run } from "./processes";
 
@@ -47,10 +47,18 @@ async function languageHost(say: Say): Promise<string | undefined> {
 const pulumi = (env: NodeJS.ProcessEnv, args: string[], onLine?: (line: string) => void): Promise<string> =>
   run("pulumi", [...args, "--non-interactive"], { env: { ...process.env, ...env }, cwd: checkout, onLine });
 
-/** Deploys the stack. Also looks at what is really there, so that a lab that was made anew in part is filled again. */
-export async function deploy(env: NodeJS.ProcessEnv, print: (line: string) => void): Promise<void> {
+/**
+ * Deploys the stack. Also looks at what is really there, so that a lab that was made anew in part is filled again.
+ * @param newNodes nodes that were made since the last time: what the stack remembers of them is gone
+ */
+export async function deploy(
+  env: NodeJS.ProcessEnv,
+  newNodes: readonly LabNode[],
+  print: (line: string) => void,
+): Promise<void> {
   await pulumi(env, ["stack", "select", "--create", stackName]);
   await releaseDeadLocks(env);
+  await forget(env, newNodes);
   await pulumi(env, ["up", "--stack", stackName, "--yes", "--skip-preview", "--refresh", "--suppress-outputs"], print);
 }
 
@@ -64,6 +72,35 @@ async function releaseDeadLocks(env: NodeJS.ProcessEnv): Promise<void> {
     return lock.hostname === hostname() && lock.pid !== undefined && !existsSync(`/proc/${lock.pid}`);
   });
   if (dead) await pulumi(env, ["cancel", "--yes", "--stack", stackName]);
+}
+
+interface StoredResource {
+  urn: string;
+  type: string;
+  inputs?: Record<string, unknown>;
+  outputs?: Record<string, unknown>;
+}
+
+/**
+ * A command that ran on a host has no read, so a refresh does not see that the host is another one. Its remembered inputs
+ * are made to differ from the program's, which runs its update; a replacement would undo at its end what it did.
+ */
+async function forget(env: NodeJS.ProcessEnv, newNodes: readonly LabNode[]): Promise<void> {
+  if (newNodes.length === 0) return;
+  const exported = await pulumi(env, ["stack", "export", "--stack", stackName]);
+  const stored = JSON.parse(exported) as { deployment: { resources?: StoredResource[] } };
+  const affected = (stored.deployment.resources ?? []).filter(
+    ({ type, urn }) => type === "command:remote:Command" && newNodes.some(({ name }) => urn.endsWith(`-${name}`)),
+  );
+  if (affected.length === 0) return;
+  for (const resource of affected) {
+    const environment = { HOST: "another one since" };
+    resource.inputs = { ...resource.inputs, environment };
+    resource.outputs = { ...resource.outputs, environment };
+  }
+  const input = JSON.stringify(stored);
+  const args = ["stack", "import", "--stack", stackName, "--non-interactive"];
+  await run("pulumi", args, { env: { ...process.env, ...env }, cwd: checkout, input });
 }
 
 /** An output of the stack. @throws when the stack is not deployed */

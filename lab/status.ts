@@ -1,6 +1,6 @@
 /** A look at the lab that changes nothing. */
 import { existsSync, readFileSync } from "node:fs";
-import { readyNodes } from "./cluster";
+import { clusterNodes } from "./cluster";
 import { gitlabUrl, registryUrl, serverUnits } from "./controlPlane";
 import { type Engine, findEngine } from "./engine";
 import { nodeUnits } from "./nodes";
@@ -41,8 +41,10 @@ async function units(engine: Engine, container: string, wanted: readonly string[
 
 async function cluster(): Promise<Part> {
   try {
-    const ready = await readyNodes();
-    return { name: "cluster", healthy: ready.length > 0, text: `ready: ${ready.join(", ") || "no node"}` };
+    const known = [...(await clusterNodes())];
+    const names = (ready: boolean) => known.filter(([, is]) => is === ready).map(([name]) => name);
+    const text = `ready: ${names(true).join(", ") || "no node"}${names(false).length > 0 ? `; not: ${names(false).join(", ")}` : ""}`;
+    return { name: "cluster", healthy: names(true).length > 0 && names(false).length === 0, text };
   } catch (error) {
     return {
       name: "cluster",

@@ -13,10 +13,14 @@ export function step<Context>(title: string, work: (context: Context, say: Say) 
     task: async (context, task) => {
       const begin = Date.now();
       let said = begin;
-      await work(context, (line) => {
+      const say = (line: string): void => {
         if (!process.stdout.isTTY && Date.now() - said < quiet) return;
         said = Date.now();
         task.output = line;
+      };
+      await work(context, say).catch((error: unknown) => {
+        failures.add(error);
+        throw new Error(firstLine(error));
       });
       task.title = `${title} (${((Date.now() - begin) / 1000).toFixed(1)} s)`;
     },
@@ -29,8 +33,15 @@ export function together<Context extends object>(title: string, steps: Step<Cont
 }
 
 export async function perform<Context extends object>(steps: Step<Context>[]): Promise<void> {
-  await new Listr<Context>(steps, {
-    fallbackRenderer: "simple",
-    rendererOptions: { collapseSubtasks: false },
-  }).run();
+  failures.clear();
+  const list = new Listr<Context>(steps, { fallbackRenderer: "simple", rendererOptions: { collapseSubtasks: false } });
+  await list.run().catch((error: unknown) => {
+    throw [...failures][0] ?? error;
+  });
 }
+
+/** The list shows the first line of an error; the whole is for the end. */
+const failures = new Set<unknown>();
+
+const firstLine = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split("\n")[0]?.slice(0, 160) ?? "";
