@@ -7,10 +7,11 @@ import { preview } from "./preview";
 import { readResults, table, writeResults } from "./results";
 import { say } from "./say";
 import { interrupted, stopAll, stopOnSignals } from "./stops";
+import { restarts } from "./restarts";
 import { trust } from "./trust";
 
 /** Each takes how often it is to measure. */
-const sections: Record<string, (runs: number) => Promise<Section>> = { preview, trust };
+const sections: Record<string, (runs: number) => Promise<Section>> = { preview, trust, restarts };
 
 const program = new Command("bench")
   .description("Measure what docs/benchmarks.md shows. Needs the lab; what it starts it also stops.")

@@ -23,11 +23,8 @@ export interface Section {
   /** How it was measured, in sentences. */
   about: string[];
   figures: Figure[];
-}
-
-/** Values of several runs of one thing. */
-export interface Runs {
-  values: number[];
+  /** What the figures were counted from, where a reader may want to see it. */
+  listing?: { head: string[]; rows: string[][] };
 }
 
 export function median(values: readonly number[]): number {

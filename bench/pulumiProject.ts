@@ -51,6 +51,8 @@ export class PulumiProject {
 
   readonly up = (): string[] => this.command("up", "--yes", "--skip-preview", "--stack=bench");
 
+  readonly destroy = (): string[] => this.command("destroy", "--yes", "--skip-preview", "--stack=bench");
+
   readonly preview = (): string[] => this.command("preview", "--stack=bench");
 
   /** A command line that makes the stack empty again, without asking any node. */

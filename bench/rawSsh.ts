@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TrustNode } from "../components/registryTrust";
+import { run } from "../lab/processes";
 import { sshOptions } from "./hosts";
 import { quote } from "./hyperfine";
 import { scratch } from "./scratch";
@@ -30,4 +31,12 @@ export function parallel(
     [...lines, 'for one in $all; do wait "$one" || failed=1; done', "exit ${failed:-0}", ""].join("\n"),
   );
   return file;
+}
+
+/** Runs a script on every node at once and gives what it printed, by node. */
+export async function onEach(nodes: TrustNode[], input: string): Promise<Map<string, string>> {
+  const outputs = nodes.map(async (node): Promise<[string, string]> => {
+    return [node.name, await run("ssh", [...sshOptions, node.host, "sh -e"], { input })];
+  });
+  return new Map(await Promise.all(outputs));
 }

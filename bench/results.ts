@@ -75,6 +75,7 @@ function sectionText(name: string, section: Measured): string[] {
     ...section.about.flatMap((text) => [text, ""]),
     ...markdownTable(["", "median", "from–to (runs)", "goal", ""], rows),
     "",
+    ...(section.listing ? [...markdownTable(section.listing.head, section.listing.rows), ""] : []),
     `\`--only ${name}\`, ${section.at}, ${section.seconds} s; load of the machine before: ${section.load}.`,
     "",
   ];

@@ -21,11 +21,15 @@ export async function stopAll(): Promise<void> {
   }
 }
 
-/** A first signal ends the bench in good order; a second one at once. */
+/** A first signal ends the bench in good order; another one later, at once. */
 export function stopOnSignals(): void {
+  let first: number | undefined;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      if (interrupted.aborted) process.exit(130);
+      // The terminal and tsx both pass a Ctrl-C on, so two that come together are one.
+      if (first !== undefined && Date.now() - first > 1000) process.exit(130);
+      if (first !== undefined) return;
+      first = Date.now();
       process.stderr.write(`\n${signal}: cleaning up\n`);
       interruption.abort(new Error(`Stopped by ${signal}.`));
     });
