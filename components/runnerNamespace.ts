@@ -26,7 +26,10 @@ export interface RunnerNamespaceArgs {
   metricsFrom?: pulumi.Input<Record<string, pulumi.Input<string>>>;
   /** TCP port of the metrics. Default: 9252. */
   metricsPort?: pulumi.Input<number>;
-  /** Hard limits of the namespace's ResourceQuota. Default: 200 pods, no load balancers and no node ports. */
+  /**
+   * Hard limits of the namespace's ResourceQuota. Default: no load balancers, no node ports and no claims on storage.
+   * A limit of pods is no default: a DaemonSet beyond it would wait without an end.
+   */
   quota?: pulumi.Input<Record<string, pulumi.Input<string>>>;
   /**
    * What a container gets that names no requests or limits of its own, by the LimitRange. Default: requests of 50m CPU
@@ -107,7 +110,11 @@ export class RunnerNamespace extends pulumi.ComponentResource {
       {
         metadata: { name: "runner", namespace: this.namespace },
         spec: {
-          hard: args.quota ?? { pods: "200", "services.loadbalancers": "0", "services.nodeports": "0" },
+          hard: args.quota ?? {
+            "services.loadbalancers": "0",
+            "services.nodeports": "0",
+            persistentvolumeclaims: "0",
+          },
         },
       },
       inside,

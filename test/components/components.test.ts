@@ -99,7 +99,9 @@ describe("components", () => {
         [53, 53, 8929],
       );
       assert.equal(only(all, "kubernetes:core/v1:ServiceAccount").inputs["automountServiceAccountToken"], false);
-      assert.ok(only(all, "kubernetes:core/v1:ResourceQuota").inputs["spec"].hard.pods);
+      const { hard } = only(all, "kubernetes:core/v1:ResourceQuota").inputs["spec"];
+      assert.equal(hard["services.nodeports"], "0");
+      assert.equal(hard.pods, undefined, "a limit of pods would leave a DaemonSet of a large cluster waiting for ever");
       assert.ok(only(all, "kubernetes:core/v1:LimitRange").inputs["spec"].limits[0].default.memory);
       assert.equal(await valueOf(place!.namespace), "ci");
     });
