@@ -59,8 +59,12 @@ export async function deploy(
   await pulumi(env, ["stack", "select", "--create", stackName]);
   await releaseDeadLocks(env);
   await forget(env, newNodes);
-  await pulumi(env, ["up", "--stack", stackName, "--yes", "--skip-preview", "--refresh", "--suppress-outputs"], print);
+  const up = ["up", "--stack", stackName, "--yes", "--skip-preview", "--refresh", "--suppress-outputs"];
+  await pulumi(env, up, (line) => ambient.test(line) || print(line));
 }
+
+/** Pulumi's warning, several times over, that a plugin is taken from PATH; the lab has said so before. */
+const ambient = /^\s*warning: using pulumi-[\w-]+ from \$PATH at /;
 
 /** A Pulumi that was killed leaves its lock on the stack. One whose process is gone is taken away. */
 async function releaseDeadLocks(env: NodeJS.ProcessEnv): Promise<void> {
