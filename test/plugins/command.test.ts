@@ -98,9 +98,22 @@ describe("the command plugin", () => {
     impostor.close();
   });
 
-  it("goes through a proxy", async () => {
-    stack = await life(() => ({ connection: { ...connection(), proxy: { ...connection(), hostKey: "nonsense" } } }));
-    assert.match(await failure(stack.up()), /proxy: failed to parse host key/);
+  it("goes through a proxy, whose key it checks too", async () => {
+    const bastion = await sshServer("hop");
+    let hostKey = bastion.hostKey;
+    const proxy = () => ({ ...connection(), port: bastion.port, user: "hop", privateKey: bastion.clientKey, hostKey });
+    stack = await life(() => ({ connection: { ...connection(), proxy: proxy() }, stdin: "hopped" }));
+    await stack.up();
+    assert.deepEqual([logged(), bastion.logins()], [["create hopped"], 1]);
+    hostKey = server.hostKey;
+    assert.match(
+      await failure(stack.up()),
+      /proxy: after 1 failed attempts: ssh: handshake failed: ssh: host key mismatch/,
+    );
+    hostKey = bastion.hostKey;
+    await removed(stack);
+    stack = undefined;
+    bastion.close();
   });
 
   it("keeps the connection, the input and the output secret, in the preview and in the state", async () => {

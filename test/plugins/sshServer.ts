@@ -1,7 +1,7 @@
-/** A small SSH server on loopback that runs commands in a shell: enough of a host for the command plugin. */
+/** A small SSH server on loopback that runs commands in a shell: enough of a host, or of a bastion, for the command plugin. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { type AuthContext, Server, type ServerChannel, utils } from "ssh2";
 
 export interface SshServer {
@@ -24,6 +24,15 @@ export async function sshServer(user: string): Promise<SshServer> {
     connection.on("authentication", (context) => {
       if (context.username === user && fits(context, client.public)) context.accept();
       else context.reject(["publickey"]);
+    });
+    connection.on("tcpip", (accept, reject, { destIP, destPort }) => {
+      const onward = connect(destPort, destIP);
+      onward.once("error", () => reject());
+      onward.once("connect", () => {
+        const channel = accept();
+        channel.on("error", () => {});
+        channel.pipe(onward).pipe(channel);
+      });
     });
     connection.on("ready", () => {
       logins++;

@@ -146,11 +146,15 @@ func (c *Connection) dialThrough(ctx context.Context, config *ssh.ClientConfig) 
 	if err != nil {
 		return nil, err
 	}
-	connection, channels, requests, err := ssh.NewClientConn(tunnel, c.address(), config)
-	if err != nil {
-		return nil, err
-	}
-	return ssh.NewClient(connection, channels, requests), nil
+	// A handshake that failed is tried again over the same tunnel, as the official plugin does. It cannot succeed then,
+	// and the error that is told is the last one.
+	return patiently(ctx, "Dial", *c.DialErrorLimit, func() (*ssh.Client, error) {
+		connection, channels, requests, err := ssh.NewClientConn(tunnel, c.address(), config)
+		if err != nil {
+			return nil, err
+		}
+		return ssh.NewClient(connection, channels, requests), nil
+	})
 }
 
 // patiently tries until it works, or until it failed once more often than the limit.
