@@ -39,14 +39,21 @@ export interface AnsibleSettings {
   /** Module by standard input instead of by file: quicker, off by default. */
   pipelining: boolean;
   registry: string;
-  port?: number;
-  /** Files to log in with. Default: the lab's. */
-  key?: string;
-  knownHosts?: string;
+  /** How to log in, and what runs modules there. Default: root with the lab's keys, and the node's python. */
+  login?: { user: string; port: number; key: string; knownHosts: string; python: string };
 }
+
+const ofTheLab = {
+  user: "root",
+  port: 22,
+  key: privateKeyFile,
+  knownHosts: knownHostsFile,
+  python: "/usr/bin/python3",
+};
 
 /** The playbook bench/ansible/trust.yml on these nodes. */
 export async function ansible(name: string, nodes: TrustNode[], settings: AnsibleSettings): Promise<Ansible> {
+  const login = settings.login ?? ofTheLab;
   const folder = scratch(`ansible-${name}`);
   const sockets = scratch(`ansible-${name}/cp`);
   const bin = join(await virtualEnvironment(), "bin");
@@ -60,13 +67,15 @@ export async function ansible(name: string, nodes: TrustNode[], settings: Ansibl
     ANSIBLE_HOME: folder,
     ANSIBLE_FORKS: String(settings.forks),
     ANSIBLE_PIPELINING: String(settings.pipelining),
-    ANSIBLE_REMOTE_USER: "root",
-    ANSIBLE_REMOTE_PORT: String(settings.port ?? 22),
-    ANSIBLE_PRIVATE_KEY_FILE: settings.key ?? privateKeyFile,
+    ANSIBLE_REMOTE_USER: login.user,
+    ANSIBLE_REMOTE_PORT: String(login.port),
+    ANSIBLE_PRIVATE_KEY_FILE: login.key,
     ANSIBLE_HOST_KEY_CHECKING: "true",
-    ANSIBLE_SSH_COMMON_ARGS: `-o UserKnownHostsFile=${settings.knownHosts ?? knownHostsFile} -o IdentitiesOnly=yes`,
+    ANSIBLE_SSH_COMMON_ARGS: `-o UserKnownHostsFile=${login.knownHosts} -o IdentitiesOnly=yes`,
     ANSIBLE_SSH_CONTROL_PATH_DIR: sockets,
-    ANSIBLE_PYTHON_INTERPRETER: "/usr/bin/python3",
+    ANSIBLE_PYTHON_INTERPRETER: login.python,
+    // Simulated nodes are this machine: nothing of theirs is to stay.
+    ...(settings.login && { ANSIBLE_REMOTE_TEMP: join(folder, "remote") }),
     ANSIBLE_NOCOLOR: "true",
     PATH: `${bin}:${process.env.PATH}`,
   };

@@ -2,6 +2,8 @@
 import { Command, InvalidArgumentError } from "commander";
 import type { Section } from "./figures";
 import { keep as hosts } from "./hosts";
+import { growth } from "./growth";
+import { jobs } from "./jobs";
 import { load, machine } from "./machine";
 import { preview } from "./preview";
 import { readResults, table, writeResults } from "./results";
@@ -11,7 +13,7 @@ import { restarts } from "./restarts";
 import { trust } from "./trust";
 
 /** Each takes how often it is to measure. */
-const sections: Record<string, (runs: number) => Promise<Section>> = { preview, trust, restarts };
+const sections: Record<string, (runs: number) => Promise<Section>> = { preview, trust, restarts, jobs, growth };
 
 const program = new Command("bench")
   .description("Measure what docs/benchmarks.md shows. Needs the lab; what it starts it also stops.")
