@@ -3,6 +3,7 @@
 Used for microk8s and for containerd on its own. A hosts.toml switches off the *.crt files of its directory, so one
 that somebody else wrote is never changed: either it says what is wanted already, or the run stops.
 """
+import copy
 import hashlib
 import os
 import re
@@ -84,9 +85,11 @@ def reconcile(place, want, context):
         return report(place, want, "none", ["+ %s" % path for path in write] + ["- %s" % path for path in drop])
     for path in write:
         files.check_writable(path, "preflight")
+    saved = copy.deepcopy(record.data)
     keep = set(record.holder(context.holder)["files"])
     for path in write:
-        note = record.data["files"].setdefault(path, {"made": files.missing_directories(os.path.dirname(path))})
+        record.will_make(os.path.dirname(path))
+        note = record.data["files"].setdefault(path, {})
         note["sha256"] = ledger.digest(wanted[path])
     record.claim(context.holder, [], keep | set(wanted))
     record.save()
@@ -94,13 +97,20 @@ def reconcile(place, want, context):
     try:
         for path in write:
             written.append((path, put(path, wanted[path])))
-    except (Problem, files.Moved, OSError):
+    except (Problem, files.Moved, OSError) as error:
         for path, before in written:
             give_back(path, before)
-        raise
+        record.tidy()
+        record.data = saved
+        record.save()
+        if isinstance(error, Problem):
+            raise
+        raise Problem("write", str(error) or "%s changed while it was edited" % place.folder, "Run again.")
     for path in drop:
         remove(record, path, context)
     record.claim(context.holder, [], set(wanted))
+    if drop:
+        record.tidy()
     record.save()
     return report(place, want, "files" if write or drop else "none")
 
@@ -184,7 +194,6 @@ def remove(record, path, context):
         context.warn("%s was changed by hand, so it stays." % path)
         return
     files.delete(seen, "remove")
-    files.remove_directories(note["made"])
 
 
 def report(place, want, how, differs=None):

@@ -222,11 +222,12 @@ class Run:
             how = self.change_settings(plan, info, stale)
             self.prove_by_pulling(info, plan, certs_add)
         except (Problem, engines.Silent, OSError) as error:
-            raise self.put_all_back(as_problem(error), plan, info, saved, certs_add)
+            raise self.put_all_back(as_problem(error), plan, info, saved)
         except files.Moved:
-            self.take_back(saved, certs_add)
+            self.take_back(saved)
             raise
         self.drop_certs(certs_drop)
+        self.record.tidy()
         self.settle(plan)
         return "files" if how == "none" else how
 
@@ -240,7 +241,8 @@ class Run:
             data["fileAdded"] = data["fileAdded"] or plan.seen.data is None
         data["added"] = data["added"] + [entry for entry in plan.add if entry not in data["added"]]
         for path in certs_add:
-            note = data["files"].setdefault(path, {"made": []})
+            self.record.will_make(os.path.dirname(path))
+            note = data["files"].setdefault(path, {})
             note["sha256"] = ledger.digest(self.certs[path].encode("utf-8"))
         held = self.record.holder(self.context.holder)
         self.record.claim(self.context.holder, set(held["entries"]) | set(self.entries),
@@ -352,11 +354,11 @@ class Run:
 
     # The way back.
 
-    def put_all_back(self, problem, plan, info, saved, certs_add):
+    def put_all_back(self, problem, plan, info, saved):
         """Everything as it was before this run; the problem then says so. The ledger keeps its notes if that fails."""
         try:
             state = self.roll_back(plan, info) if self.touched else problem.restored
-            self.take_back(saved, certs_add)
+            self.take_back(saved)
         except (Problem, OSError, engines.Silent, files.Moved, jsontext.Broken) as error:
             state = "PUTTING BACK FAILED (%s). The settings of before are kept in %s." % (error, self.record.file)
         return Problem(problem.step, problem.what, problem.fix, state)
@@ -403,7 +405,7 @@ class Run:
         running = "and the engine runs again" if self.engine.unit.active else "but the engine DOES NOT START"
         return "The settings were put back, %s." % running
 
-    def take_back(self, saved, certs_add):
+    def take_back(self, saved):
         """CA files and ledger as they were before this run."""
         for path, data in self.overwritten:
             seen = files.look(path, "put back")
@@ -411,8 +413,7 @@ class Run:
                 files.delete(seen, "put back")
             else:
                 files.replace(seen, data, "put back")
-        for path in certs_add:
-            files.remove_directories(self.record.data["files"][path]["made"])
+        self.record.tidy()
         self.record.data = saved
         self.record.save()
 
@@ -420,13 +421,8 @@ class Run:
 
     def write_certs(self, paths):
         for path in paths:
-            directory = os.path.dirname(path)
-            missing = files.missing_directories(directory)
-            if missing:
-                self.record.data["files"][path]["made"] = missing
-                self.record.save()
-                files.make_directories(missing)
-            files.sweep(directory)
+            files.make_directories(files.missing_directories(os.path.dirname(path)))
+            files.sweep(os.path.dirname(path))
             seen = files.look(path, "CA")
             files.replace(seen, self.certs[path].encode("utf-8"), "CA")
             self.overwritten.append((path, seen.data))
@@ -440,7 +436,6 @@ class Run:
                 self.context.warn("%s was changed by hand, so it stays." % path)
                 continue
             files.delete(seen, "CA")
-            files.remove_directories(note["made"])
 
     def prove_by_pulling(self, info, plan, certs_add):
         """Has the engine itself ask each new registry for a manifest, so that its own trust is tried. Only a CA that

@@ -141,7 +141,8 @@ def write_temporary(seen, data, step):
         else:
             os.fchown(descriptor, seen.status.st_uid, seen.status.st_gid)
             os.fchmod(descriptor, stat.S_IMODE(seen.status.st_mode))
-            copy_attributes(seen.real, temporary)
+            if seen.data is not None:
+                copy_attributes(seen.real, temporary)
         os.fsync(descriptor)
         return temporary
     except OSError as error:

@@ -80,7 +80,7 @@ class Record:
         self.file = os.path.join(home, name + ".json")
         self.stored = None
         self.data = {"version": 1, "path": path, "owners": {}, "added": [], "keyAdded": False, "fileAdded": False,
-                     "before": None, "written": [], "files": {}}
+                     "before": None, "written": [], "files": {}, "made": []}
         self.load()
 
     def load(self):
@@ -134,6 +134,18 @@ class Record:
             return None
         return base64.b64decode(before["base64"])
 
+    def will_make(self, directory):
+        """Notes directories that have to be made; the caller saves before making them."""
+        missing = files.missing_directories(directory)
+        self.data["made"] = sorted(set(self.data["made"]) | set(missing))
+
+    def tidy(self):
+        """Removes directories that this tool made, as soon as they are empty, innermost first."""
+        for directory in reversed(sorted(self.data["made"])):
+            files.sweep(directory)
+            files.remove_directories([directory])
+        self.data["made"] = [directory for directory in self.data["made"] if os.path.isdir(directory)]
+
     def is_empty(self):
         return not self.data["owners"] and not self.data["added"] and not self.data["files"]
 
@@ -160,3 +172,38 @@ def picture(seen):
     """A file in a form that JSON can hold."""
     return {"sha256": digest(seen.data), "base64": base64.b64encode(seen.data).decode("ascii"),
             "mode": stat.S_IMODE(seen.status.st_mode), "uid": seen.status.st_uid, "gid": seen.status.st_gid}
+
+
+class Wish:
+    """What a holder wanted when its last run succeeded: the way back for a run that fails at its second engine."""
+
+    def __init__(self, holder, home=HOME):
+        name = "holder-" + hashlib.sha256(holder.encode("utf-8")).hexdigest()[:12]
+        self.holder = holder
+        self.file = os.path.join(home, name + ".json")
+        self.stored = files.read(self.file)
+        self.registries = []
+        if self.stored is not None:
+            try:
+                self.registries = json.loads(self.stored.decode("utf-8"))["registries"]
+            except (ValueError, KeyError):
+                self.registries = []
+
+    def starts(self, want):
+        """Makes sure that there is room for it before anything is changed."""
+        if want and self.stored is None:
+            files.check_writable(self.file, "ledger")
+
+    def becomes(self, want):
+        """Writes it down; nothing at all is written where nothing is new."""
+        if not want:
+            if self.stored is not None:
+                os.unlink(self.file)
+                self.stored = None
+            return
+        text = (json.dumps({"holder": self.holder, "registries": want}, sort_keys=True) + "\n").encode("utf-8")
+        if text != self.stored:
+            status = os.stat(self.file) if self.stored is not None else None
+            files.replace(files.Seen(self.file, self.file, self.stored, status), text, "wish")
+            os.chmod(self.file, 0o600)
+            self.stored = text

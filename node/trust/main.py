@@ -66,7 +66,41 @@ def act(action, settings, context):
 
 
 def duties(settings, want, context):
-    """Every engine that the node has, or every one that was named; none at all is an error."""
+    """Every engine that the node has, or every one that was named; none at all is an error. Where one fails, those
+    before it go back to what this holder had, so that a node is changed as a whole or not at all."""
+    named = settings.get("engines") or []
+    if context.dry:
+        return [work(want) for work in found_works(settings, want, context)]
+    past = ledger.Wish(context.holder)
+    reports = []
+    works = found_works(settings, want, context)
+    check_found(works, named, want, settings)
+    past.starts(want)
+    for place, work in enumerate(works):
+        try:
+            reports.append(work(want))
+        except Problem as problem:
+            raise taken_back(problem, works[:place], past)
+    past.becomes(want)
+    return reports
+
+
+def taken_back(problem, works, past):
+    """The problem, with what became of the engines that had been changed before it came up."""
+    try:
+        for work in reversed(works):
+            work(past.registries)
+        past.becomes(past.registries)
+    except (Problem, files.Moved, OSError) as another:
+        problem.restored += " The engines before it could NOT be put back (%s)." % another
+        return problem
+    if works:
+        problem.restored += " The node's other engines are as they were."
+    return problem
+
+
+def found_works(settings, want, context):
+    """For each engine of the node, what takes a list of registries and returns a report."""
     import certsd
     import docker
     import engine
@@ -76,35 +110,45 @@ def duties(settings, want, context):
         import install
         install.docker(settings["installDocker"], context)
         engines = engine.find()
-    reports = [docker.reconcile(one, want, context) for one in engines]
-    for place in [certsd.microk8s() if wanted("microk8s", named) else None,
-                  certsd.containerd("containerd" in named, context) if wanted("containerd", named) else None]:
-        if place is not None:
-            reports.append(certsd.reconcile(place, want, context))
-    reports += restarters(named, want, context)
-    check_found(reports, named, want, settings)
-    return reports
+    places = [certsd.microk8s() if wanted("microk8s", named) else None,
+              certsd.containerd("containerd" in named, context) if wanted("containerd", named) else None]
+    works = [Work("docker", docker.reconcile, one, context) for one in engines]
+    works += [Work(place.engine, certsd.reconcile, place, context) for place in places if place is not None]
+    return works + restarters(named, context)
 
 
-def restarters(named, want, context):
+class Work:
+    """One duty for one engine."""
+
+    def __init__(self, name, duty, engine, context):
+        self.name = name
+        self.duty = duty
+        self.engine = engine
+        self.context = context
+
+    def __call__(self, want):
+        return self.duty(self.engine, want, self.context)
+
+
+def restarters(named, context):
     """Engines that read their settings only when they start."""
     import buildkit
     import k3s
     import marked
     found = [k3s.find() if wanted("k3s", named) else None,
              buildkit.find("buildkit" in named) if wanted("buildkit", named) else None]
-    return [marked.reconcile(one, want, context) for one in found if one is not None]
+    return [Work(one.engine, marked.reconcile, one, context) for one in found if one is not None]
 
 
 def wanted(name, named):
     return not named or name in named
 
 
-def check_found(reports, named, want, settings):
-    missing = [name for name in named if name not in [report["engine"] for report in reports]]
+def check_found(works, named, want, settings):
+    missing = [name for name in named if name not in [work.name for work in works]]
     if missing and want:
         raise Problem("engine", "the node has no %s" % ", no ".join(missing), "Install it, or correct `engines`.")
-    if not reports and want:
+    if not works and want:
         fix = "Install one, or set installDocker." if not settings.get("installDocker") else "Look at the installation."
         raise Problem("engine", "the node has no container engine (Docker, containerd, microk8s, k3s)", fix)
 

@@ -97,7 +97,8 @@ def change(dialect, record, seen, final, want, context):
     """Ledger, CA files, settings, restart; back to what was where the service does not come up."""
     folder = os.path.dirname(seen.real)
     if seen.data is None:
-        record.data.update(fileAdded=True, made=files.missing_directories(folder))
+        record.data["fileAdded"] = True
+        record.will_make(folder)
     if want:
         note(record, want, context)
     files.make_directories(files.missing_directories(folder))
@@ -110,9 +111,9 @@ def change(dialect, record, seen, final, want, context):
     else:
         files.replace(seen, final.encode("utf-8"), "write")
     how = settle_service(dialect, seen)
+    sweep_authorities(dialect, record, want, context)
+    record.tidy()
     note(record, want, context)
-    sweep_authorities(dialect, record)
-    files.remove_directories(record.data.get("made", []))
     return how
 
 
@@ -149,9 +150,10 @@ def put_back(dialect, before):
         files.replace(seen, before, "put back")
 
 
-def sweep_authorities(dialect, record):
+def sweep_authorities(dialect, record, want, context):
     """Removes CA files of ours that no holder's wish needs."""
-    wishes = [json.loads(item) for item in record.claimed("entries")]
+    others = [owner["entries"] for name, owner in record.data["owners"].items() if name != context.holder]
+    wishes = [json.loads(item) for items in others for item in items] + list(want)
     needed = {dialect.ca_path(entry) for entry in wishes if entry.get("ca")}
     folder = os.path.dirname(dialect.path)
     for name in os.listdir(folder) if os.path.isdir(folder) else []:

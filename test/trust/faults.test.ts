@@ -101,7 +101,10 @@ describe("Docker on a node: hosts that are not as they should be", function () {
   after(() => host.reset());
 
   it("no space: refused before anything is written", async () => {
-    await small("/etc/docker", "cat /dev/zero >/etc/docker/fill 2>/dev/null; true");
+    await small(
+      "/etc/docker",
+      "for i in 1 2 3 4; do dd if=/dev/zero of=/etc/docker/fill$i bs=1k 2>/dev/null; sync; done; true",
+    );
     await host.refused({ registries: [plain] }, ["no space is left", "Nothing was changed"]);
     assert.equal(await host.file(), undefined);
     assert.deepEqual(await host.insecure(), []);
@@ -111,7 +114,7 @@ describe("Docker on a node: hosts that are not as they should be", function () {
     await small("/etc/docker", "true");
     await host.write(text);
     const paused = await whilePaused("ledger", { registries: [plain] }, () =>
-      host.ok("cat /dev/zero >/etc/docker/fill 2>/dev/null; sync; true"),
+      host.ok("for i in 1 2 3 4; do dd if=/dev/zero of=/etc/docker/fill$i bs=1k 2>/dev/null; sync; done; true"),
     );
     assert.equal(paused.status, 1);
     assert.match(paused.err, /No space left on device/);
@@ -199,13 +202,13 @@ describe("Docker on a node: hosts that are not as they should be", function () {
     await host.ok(`rm -f /data-of-test-pause`);
     const env = { PI_RUNNERS_TRUST_PAUSE_AT: "write renamed", PI_RUNNERS_TRUST_PAUSE_FILE: "/data-of-test-pause" };
     const assignments = Object.entries(env)
-      .map(([key, value]) => `${key}=${value}`)
+      .map(([key, value]) => `${key}='${value}'`)
       .join(" ");
     const run = overSsh(`${assignments} ${trustCommand("apply").replace(/^exec /, "")}`);
     await until(async () => (await host.sh("test -e /data-of-test-pause")).status === 0);
-    await host.ok("pkill -KILL -f 'sshd: root' || true");
+    await host.ok("pkill -KILL -x sshd; true");
     assert.notEqual((await run).status, 0, "the connection was not cut");
-    await host.ok("rm /data-of-test-pause");
+    await host.ok("systemctl restart ssh.service; rm /data-of-test-pause");
     await until(async () => (await host.insecure()).includes(plain.address));
     await until(async () => (await host.sh(`flock -n ${home}/lock true`)).status === 0);
     assert.equal((await host.apply({ registries: [plain] })).engines[0]!.how, "none");
@@ -240,13 +243,13 @@ describe("Docker on a node: hosts that are not as they should be", function () {
 
   it("no container engine: said in three parts", async () => {
     await host.ok(
-      "systemctl stop docker.socket docker.service containerd; mkdir -p /data-of-test; mv /lib/systemd/system/docker.service /lib/systemd/system/containerd.service /data-of-test; systemctl daemon-reload",
+      "systemctl stop docker.socket docker.service containerd; mkdir -p /data-of-test; mv /lib/systemd/system/docker.service /lib/systemd/system/containerd.service /etc/init.d/docker /data-of-test; systemctl daemon-reload",
     );
     try {
       await host.refused({ registries: [plain] }, ["no container engine", "installDocker"]);
     } finally {
       await host.ok(
-        "mv /data-of-test/*.service /lib/systemd/system/; systemctl daemon-reload; systemctl start containerd docker.socket docker",
+        "mv /data-of-test/docker /etc/init.d/; mv /data-of-test/*.service /lib/systemd/system/; systemctl daemon-reload; systemctl start containerd docker.socket docker",
       );
     }
   });

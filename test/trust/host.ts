@@ -121,7 +121,7 @@ export class Host {
 
   /** Bytes, mode, owner and times of all that a run could write to: two equal answers mean that nothing was written. */
   traces(): Promise<string> {
-    const places = "/etc/docker /var/lib/pi-runners /var/snap/docker";
+    const places = "/etc/docker /etc/containerd /var/lib/pi-runners /var/snap/docker";
     return this.ok(`find ${places} -printf '%p %y %m %u %g %s %C@ %i %l\\n' 2>/dev/null | sort; true`);
   }
 
@@ -135,7 +135,7 @@ export class Host {
   async reset(): Promise<void> {
     await this.ok(
       "umount -q /etc/docker/daemon.json /etc/docker /var/lib/pi-runners 2>/dev/null; chattr -i /etc/docker/daemon.json 2>/dev/null; " +
-        "rm -rf /etc/docker/daemon.json /etc/docker/certs.d /etc/docker/.daemon.json* /var/lib/pi-runners /var/snap/docker " +
+        "rm -rf /etc/docker/daemon.json /etc/docker/certs.d /etc/docker/.daemon.json* /etc/containerd/certs.d /var/lib/pi-runners /var/snap/docker " +
         "/etc/systemd/system/docker.service.d /data-of-test; true",
     );
     const active = await this.sh("systemctl is-active -q docker.service && timeout 5 docker info >/dev/null 2>&1");

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startEngine, type Engine } from "../../lab/engine";
@@ -63,6 +63,8 @@ async function startRegistry(
 ): Promise<void> {
   const container = `pi-lab-trust-${name}`;
   await lab.engine.attempt(["rm", "-fv", container]);
+  const config = join(mkdtempSync(join(tmpdir(), "pi-runners-registry-")), "config.yml");
+  writeFileSync(config, "version: 0.1\nstorage: {filesystem: {rootdirectory: /data}}\nhttp: {addr: ':5000'}\n");
   const environment = Object.entries(settings).flatMap(([key, value]) => ["-e", `${key}=${value}`]);
   await lab.engine.run([
     ...[
@@ -78,12 +80,13 @@ async function startRegistry(
       "--tmpfs",
       "/data",
     ],
-    ...["-e", "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/data", ...environment, "--entrypoint", "docker-registry"],
-    ...[await image(lab.engine, "server", () => undefined), "serve", "/etc/docker/registry/config.yml"],
+    ...[...environment, "--entrypoint", "docker-registry"],
+    ...[await image(lab.engine, "server", () => undefined), "serve", "/config.yml"],
   ]);
   for (const folder of folders) {
     await lab.engine.run(["cp", folder, `${container}:/tls`]);
   }
+  await lab.engine.run(["cp", config, `${container}:/config.yml`]);
   await lab.engine.run(["start", container]);
 }
 
