@@ -39,9 +39,16 @@ export async function stopEngine(say: Say): Promise<void> {
   const pid = existsSync(pidFile) ? Number(readFileSync(pidFile, "utf8")) : 0;
   if (engineProcesses().includes(pid)) {
     signal(pid, "SIGTERM");
-    for (let waited = 0; waited < 20_000 && existsSync(`/proc/${pid}`); waited += 100) await sleep(100);
+    for (let waited = 0; waited < 20_000 && engineProcesses().includes(pid); waited += 100) await sleep(100);
   }
   await sweepEngine(say);
+  removeSharedFolders();
+}
+
+/** Docker and containerd make these whatever folders they are given. Kept where another Docker or containerd lives. */
+function removeSharedFolders(): void {
+  if (existsSync("/run/docker.sock") || existsSync("/run/containerd/containerd.sock")) return;
+  for (const folder of ["docker/plugins", "docker", "containerd/s", "containerd"]) removeIfEmpty(join("/run", folder));
 }
 
 export async function down(say: Say): Promise<void> {
