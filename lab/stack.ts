@@ -59,7 +59,17 @@ export async function deploy(
   await pulumi(env, ["stack", "select", "--create", stackName]);
   await releaseDeadLocks(env);
   await forget(env, newNodes);
-  const up = ["up", "--stack", stackName, "--yes", "--skip-preview", "--refresh", "--suppress-outputs"];
+  // The program says where the cluster is: the state may remember the path of a checkout that is gone.
+  const up = [
+    "up",
+    "--stack",
+    stackName,
+    "--yes",
+    "--skip-preview",
+    "--refresh",
+    "--run-program",
+    "--suppress-outputs",
+  ];
   await pulumi(env, up, (line) => ambient.test(line) || print(line));
 }
 
