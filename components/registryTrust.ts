@@ -5,6 +5,7 @@ import { registrySettingProblem, type Registry } from "../node/registry";
 import { Rollout, type TrustRollout } from "../node/rollout";
 import { trustCommand, trustInput } from "../node/trustProgram";
 import { loginsOf } from "./trustLogin";
+import { probeNodes, type Probe } from "./trustProbe";
 
 export type { TrustRollout };
 
@@ -82,6 +83,8 @@ export interface RegistryTrustArgs {
   allowRestart?: boolean;
   /** Look at every node while previewing, and show what differs. Default: false. */
   probe?: boolean;
+  /** Any text; changing it applies everything again on every node, which puts right what `probe` has found. */
+  reapply?: string;
 }
 
 /** What one node reported when trust was last applied. */
@@ -148,9 +151,11 @@ export class RegistryTrust extends pulumi.ComponentResource {
       args.nodes.map((node) => node.name),
       args.rollout,
     );
+    const probes: Probe[] = [];
     const commands = args.nodes.map((node) => {
       const childName = args.owner === undefined ? `${name}-${node.name}` : `${name}-${args.owner}-${node.name}`;
       const input = inputOf(node, `${owner}/${node.name}`, registries, args);
+      probes.push({ node: node.name, login: logins.get(node.name)!, input });
       const command = new remote.Command(
         childName,
         {
@@ -166,6 +171,9 @@ export class RegistryTrust extends pulumi.ComponentResource {
       follow(rollout, node.name, command);
       return command;
     });
+    if (args.probe && pulumi.runtime.isDryRun()) {
+      probeNodes(this, probes);
+    }
     const reports = pulumi.all(commands.map((command) => command.stdout));
     this.report = reports.apply((lines) => reportsOf(args.nodes, lines));
     this.registerOutputs({ report: this.report });
@@ -221,6 +229,7 @@ function inputOf(
     engines: node.engines,
     allowRestart: (node.allowRestart ?? args.allowRestart) || undefined,
     installDocker: node.installDocker,
+    reapply: args.reapply,
   }));
   const password = node.sudoPassword ?? args.ssh?.sudoPassword;
   return password === undefined

@@ -17,6 +17,8 @@ export interface TrustSettings {
   engines?: string[];
   allowRestart?: boolean;
   installDocker?: "apt" | "snap";
+  /** Means nothing to the node; another text is another input, and so another run. */
+  reapply?: string;
 }
 
 /** What a run does: `apply` brings the settings about, `remove` takes back all of the holder's, `probe` only looks. */

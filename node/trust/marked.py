@@ -41,7 +41,8 @@ def reconcile(dialect, want, context):
             context.warn("%s names %s by hand, so it is left as it is." % (dialect.path, address))
     final = dialect.written(text, wishes)
     if context.dry:
-        return report(dialect, want, "none", ["~ %s" % dialect.path] if final != text else [])
+        restart = " (needs a restart)" if dialect.unit is not None and dialect.unit.active else ""
+        return report(dialect, want, "none", ["~ %s%s" % (dialect.path, restart)] if final != text else [])
     if final == text:
         note(record, want, context)
         return report(dialect, want, "none")
@@ -121,7 +122,7 @@ def settle_service(dialect, seen):
     if dialect.unit is None or not dialect.unit.active:
         return "files"
     try:
-        restart(dialect.unit)
+        restart_service(dialect.unit)
         return "restart"
     except Problem as problem:
         put_back(dialect, seen.data)
@@ -162,7 +163,7 @@ def sweep_authorities(dialect, record, want, context):
             os.unlink(path)
 
 
-def restart(unit):
+def restart_service(unit):
     """Until the service says that it runs."""
     reached("restart")
     host.run(["systemctl", "restart", unit.name], 180, check="restart")

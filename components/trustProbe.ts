@@ -1,0 +1,79 @@
+import * as pulumi from "@pulumi/pulumi";
+import { sshRun, type ProbeLogin } from "../node/sshProbe";
+import { trustCommand } from "../node/trustProgram";
+import type { NodeTrust } from "./registryTrust";
+import type { TrustLogin } from "./trustLogin";
+
+/** How many nodes are looked at at the same time. */
+const atOnce = 16;
+
+/** One node to look at. */
+export interface Probe {
+  node: string;
+  login: TrustLogin;
+  input: pulumi.Output<string>;
+}
+
+/** A report of a run that only looked. */
+type Look = Omit<NodeTrust, "engines"> & { engines: (NodeTrust["engines"][number] & { differs?: string[] })[] };
+
+/**
+ * Looks at every node and tells, as Pulumi's messages, what differs there from what the stack wants. A node that does
+ * not answer is a warning, since a preview changes nothing.
+ */
+export function probeNodes(component: pulumi.Resource, probes: Probe[]): void {
+  const waiting = [...probes];
+  const worker = async (): Promise<void> => {
+    for (let probe = waiting.shift(); probe !== undefined; probe = waiting.shift()) {
+      await probeNode(component, probe);
+    }
+  };
+  // Otherwise the program could end before all nodes have been looked at.
+  const done = pulumi.runtime.rpcKeepAlive();
+  void Promise.all(Array.from({ length: atOnce }, worker)).finally(done);
+}
+
+async function probeNode(component: pulumi.Resource, probe: Probe): Promise<void> {
+  const { proxy, ...login } = await settled(pulumi.output(probe.login));
+  const input = await settled(probe.input);
+  const target = loginOf(login);
+  try {
+    const bastion = proxy === undefined ? undefined : loginOf(proxy);
+    const look = JSON.parse(await sshRun(target, bastion, trustCommand("probe"), input)) as Look;
+    await pulumi.log.info(described(probe.node, look), component);
+  } catch (error) {
+    const reason = (error as Error).message;
+    await pulumi.log.warn(
+      `node ${probe.node} (${target.host}) could not be looked at: ${reason}\n` +
+        "Nothing was changed. Check the node, or leave it out of the stack; see docs/registry-trust.md.",
+      component,
+    );
+  }
+}
+
+/** What was found, as a diff: `-` goes, `+` comes, `~` is brought up to date. */
+export function described(node: string, look: Look): string {
+  const lines = look.engines.flatMap(({ engine, differs }) =>
+    (differs ?? []).map((line) => `  ${line[0]} ${engine}: ${line.slice(2)}`),
+  );
+  const warnings = look.warnings.map((warning) => `  ! ${warning}`);
+  const head = lines.length === 0 ? `node ${node}: as the stack wants it` : `node ${node}: differs`;
+  return [head, ...lines, ...warnings].join("\n");
+}
+
+function settled<T>(output: pulumi.Output<T>): Promise<pulumi.Unwrap<T>> {
+  return new Promise((resolve) => output.apply((value) => resolve(value as pulumi.Unwrap<T>)));
+}
+
+function loginOf(login: pulumi.Unwrap<Omit<TrustLogin, "proxy">>): ProbeLogin {
+  return {
+    host: login.host,
+    port: login.port ?? 22,
+    user: login.user ?? "root",
+    hostKey: login.hostKey ?? "",
+    privateKey: login.privateKey,
+    privateKeyPassword: login.privateKeyPassword,
+    password: login.password,
+    agentSocket: login.agentSocketPath,
+  };
+}
