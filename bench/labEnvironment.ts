@@ -1,4 +1,6 @@
 /** The lab as the bench finds it: the environment in which Pulumi works, and the lab itself where a section needs it. */
+import { readdirSync, realpathSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import { findEngine } from "../lab/engine";
 import { checkout } from "../lab/places";
 import { look } from "../lab/status";
@@ -13,8 +15,13 @@ let environment: Promise<NodeJS.ProcessEnv> | undefined;
 export function labEnvironment(): Promise<NodeJS.ProcessEnv> {
   environment ??= findEngine()
     .then((engine) => toolchain(engine, say))
-    .then(({ env }) => env);
+    .then(({ env, plugins }) => ({ ...env, PATH: [...targets(plugins.folder), env.PATH].join(delimiter) }));
   return environment;
+}
+
+/** Folders of the plugins themselves: the lab may make its links to them anew while we measure. */
+function targets(links: string): string[] {
+  return [...new Set(readdirSync(links).map((link) => dirname(realpathSync(join(links, link)))))];
 }
 
 let up: Promise<void> | undefined;

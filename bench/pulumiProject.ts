@@ -28,6 +28,7 @@ export class PulumiProject {
       ...env,
     });
     writeFileSync(join(scratch(`pulumi-${name}/project`), "Pulumi.yaml"), stringify(projectFile(name)));
+    writeFileSync(join(project.path, "package.json"), "{}\n"); // else Pulumi warns
     symlinkSync(join(checkout, "node_modules"), join(project.path, "node_modules"));
     writeFileSync(join(project.path, "start.cjs"), `module.exports = require("${start(program)}");\n`);
     scratch(`pulumi-${name}/backend`);
