@@ -2,10 +2,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { delimiter, join } from "node:path";
-import { built, pulumiFolder } from "./builds";
+import { pulumiFolder } from "./builds";
 import { adminKubeconfig } from "./controlPlane";
 import { type Engine } from "./engine";
-import { which } from "./packages";
+import { languageHost } from "./languageHost";
 import { checkout, inState, type LabNode } from "./places";
 import { pulumiHome, type Plugins, plugins } from "./plugins";
 import { attempt, run } from "./processes";
@@ -39,10 +39,6 @@ export async function toolchain(engine: Engine | undefined, say: Say): Promise<T
 
 const pathWith = (folders: string[]): string =>
   [...folders, join(checkout, "node_modules", ".bin"), process.env.PATH].join(delimiter);
-
-async function languageHost(say: Say): Promise<string | undefined> {
-  return (await which("pulumi-language-nodejs")) ? undefined : built("language-nodejs", say);
-}
 
 const pulumi = (env: NodeJS.ProcessEnv, args: string[], onLine?: (line: string) => void): Promise<string> =>
   run("pulumi", [...args, "--non-interactive"], { env: { ...process.env, ...env }, cwd: checkout, onLine });
