@@ -3,6 +3,7 @@
 What each holder wants is kept in the ledger, as one marked part serves all. A service that runs is restarted only
 where that is allowed. How a file is written is its dialect's business: k3s.py, buildkit.py.
 """
+import copy
 import hashlib
 import json
 import os
@@ -97,6 +98,7 @@ def wish(entry):
 def change(dialect, record, seen, final, want, context):
     """Ledger, CA files, settings, restart; back to what was where the service does not come up."""
     folder = os.path.dirname(seen.real)
+    saved = copy.deepcopy(record.data)
     if seen.data is None:
         record.data["fileAdded"] = True
         record.will_make(folder)
@@ -111,7 +113,13 @@ def change(dialect, record, seen, final, want, context):
         files.delete(seen, "write")
     else:
         files.replace(seen, final.encode("utf-8"), "write")
-    how = settle_service(dialect, seen)
+    try:
+        how = settle_service(dialect, seen)
+    except Problem:
+        record.tidy()
+        record.data = saved
+        record.save()
+        raise
     sweep_authorities(dialect, record, want, context)
     record.tidy()
     note(record, want, context)
