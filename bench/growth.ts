@@ -70,7 +70,10 @@ async function applied(runs: number): Promise<Figure[]> {
   });
   say(`growth: ${many} simulated nodes, ${runs} rounds`);
   const prepare = ["sh", "-c", peer.disconnect];
-  const seconds = await time([few, all, { name: "ansible", command: peer.command, env: peer.env, prepare }], runs);
+  // Each takes long enough for caches not to matter.
+  const seconds = await time([few, all, { name: "ansible", command: peer.command, env: peer.env, prepare }], runs, {
+    warmUp: false,
+  });
   all.project.forgetNow();
   const memory = {
     pulumi: await peakMemory({ ...all, log: join(scratch("memory"), "pulumi.log") }),

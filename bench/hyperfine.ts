@@ -32,10 +32,14 @@ async function hyperfine(): Promise<string> {
  * Seconds of every run, by name. The programs take turns, one run each, so that whatever else the machine does in the
  * meantime hits them all alike. One round before does not count: it fills caches.
  */
-export async function time(programs: readonly Timed[], runs: number): Promise<Record<string, number[]>> {
+export async function time(
+  programs: readonly Timed[],
+  runs: number,
+  { warmUp = true } = {},
+): Promise<Record<string, number[]>> {
   const program = await hyperfine();
   const seconds: Record<string, number[]> = Object.fromEntries(programs.map(({ name }) => [name, []]));
-  for (let round = -1; round < runs; round++) {
+  for (let round = warmUp ? -1 : 0; round < runs; round++) {
     for (const one of programs) {
       const took = await once(program, one);
       if (round >= 0) seconds[one.name]!.push(took);
