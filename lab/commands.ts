@@ -8,6 +8,7 @@ import { down } from "./down";
 import { type Engine, ensureNetwork, findEngine, startEngine } from "./engine";
 import { raiseSettings } from "./hostSettings";
 import { mainJob } from "./job";
+import { unstowImages } from "./machineImages";
 import { withLock } from "./locks";
 import { type ImageSets, imageSets, loadImages, pushBaseImage } from "./nodeImages";
 import { ensureNodes, newNodes, nodesDeployed } from "./nodes";
@@ -43,6 +44,7 @@ const engine: Step<Context> = step("container engine", async (context, say) => {
   context.engine = await startEngine(say);
   await ensureNetwork(context.engine);
   await certificateAuthority();
+  await unstowImages(context.engine, say);
 });
 
 export async function nodesCommand(count: number): Promise<void> {

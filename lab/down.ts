@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Engine, findEngine, pidFile, startEngine } from "./engine";
 import { engineProcesses, signal, sweepEngine } from "./leftovers";
-import { engineData, label, runDir, state, stateLink } from "./places";
+import { engineData, runDir, state, stateLink } from "./places";
+import { stowImages } from "./machineImages";
 import { restoreSettings } from "./hostSettings";
 
 type Say = (line: string) => void;
@@ -28,13 +29,6 @@ export async function removeObjects(engine: Engine, say: Say): Promise<void> {
   }
 }
 
-/** Images of the lab in the machine's Docker. In the lab's own they are cache. */
-export async function removeImages(engine: Engine): Promise<void> {
-  const ids = await engine.run(["image", "ls", "--quiet", "--filter", `label=${label}`]);
-  const unique = [...new Set(ids.split("\n").filter(Boolean))];
-  if (unique.length > 0) await engine.attempt(["image", "rm", "--force", ...unique]);
-}
-
 export async function stopEngine(say: Say): Promise<void> {
   const pid = existsSync(pidFile) ? Number(readFileSync(pidFile, "utf8")) : 0;
   if (engineProcesses().includes(pid)) {
@@ -55,7 +49,7 @@ export async function down(say: Say): Promise<void> {
   const engine = (await findEngine().catch(() => undefined)) ?? (await reviveOwn(say));
   if (engine) {
     await removeObjects(engine, say);
-    if (!engine.own) await removeImages(engine);
+    if (!engine.own) await stowImages(engine, say);
   }
   if (engine?.own !== false || existsSync(runDir)) await stopEngine(say);
   restoreSettings();

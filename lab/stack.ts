@@ -8,7 +8,7 @@ import { type Engine } from "./engine";
 import { languageHost } from "./languageHost";
 import { checkout, inState, type LabNode } from "./places";
 import { pulumiHome, type Plugins, plugins } from "./plugins";
-import { attempt, run } from "./processes";
+import { attempt, run, type RunOptions } from "./processes";
 
 type Say = (line: string) => void;
 
@@ -40,8 +40,15 @@ export async function toolchain(engine: Engine | undefined, say: Say): Promise<T
 const pathWith = (folders: string[]): string =>
   [...folders, join(checkout, "node_modules", ".bin"), process.env.PATH].join(delimiter);
 
-const pulumi = (env: NodeJS.ProcessEnv, args: string[], onLine?: (line: string) => void): Promise<string> =>
-  run("pulumi", [...args, "--non-interactive"], { env: { ...process.env, ...env }, cwd: checkout, onLine });
+const pulumi = (env: NodeJS.ProcessEnv, args: string[], options: RunOptions = {}): Promise<string> =>
+  run("pulumi", [...args, "--non-interactive"], { env: surroundings(env), cwd: checkout, ...options });
+
+/** The language host leaves folders in the place for temporary files, which goes with the lab's state. */
+function surroundings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const temporary = inState("tmp");
+  mkdirSync(temporary, { recursive: true });
+  return { ...process.env, ...env, TMPDIR: temporary };
+}
 
 /**
  * Deploys the stack. Also looks at what is really there, so that a lab that was made anew in part is filled again.
@@ -66,7 +73,7 @@ export async function deploy(
     "--run-program",
     "--suppress-outputs",
   ];
-  await pulumi(env, up, (line) => ambient.test(line) || print(line));
+  await pulumi(env, up, { onLine: (line) => ambient.test(line) || print(line) });
 }
 
 /** Pulumi's warning, several times over, that a plugin is taken from PATH; the lab has said so before. */
@@ -108,15 +115,13 @@ async function forget(env: NodeJS.ProcessEnv, newNodes: readonly LabNode[]): Pro
     resource.inputs = { ...resource.inputs, environment };
     resource.outputs = { ...resource.outputs, environment };
   }
-  const input = JSON.stringify(stored);
-  const args = ["stack", "import", "--stack", stackName, "--non-interactive"];
-  await run("pulumi", args, { env: { ...process.env, ...env }, cwd: checkout, input });
+  await pulumi(env, ["stack", "import", "--stack", stackName], { input: JSON.stringify(stored) });
 }
 
 /** An output of the stack. @throws when the stack is not deployed */
 export async function stackOutput<T>(env: NodeJS.ProcessEnv, name: string): Promise<T> {
   const args = ["stack", "output", name, "--json", "--stack", stackName];
-  const result = await attempt("pulumi", args, { env: { ...process.env, ...env }, cwd: checkout });
+  const result = await attempt("pulumi", args, { env: surroundings(env), cwd: checkout });
   if (result.ok) return JSON.parse(result.stdout) as T;
   throw new Error(
     `Stack ${stackName} has no output ${name}: it is not deployed on this lab.\nRun make up.\n${result.all}`,
