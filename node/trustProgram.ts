@@ -55,15 +55,16 @@ export function trustCommand(action: TrustAction): string {
 }
 
 /**
- * What goes to the command's stdin: a line of shell, a line with sudo's password (mostly empty), the settings as
- * readable JSON, and the program, packed. It is a secret if the password is one.
+ * What goes to the command's stdin: a line of shell, the node's name, sudo's password (mostly an empty line), the
+ * settings as readable JSON, and the program, packed. It is a secret if the password is one.
  */
 export function trustInput(settings: TrustSettings, sudoPassword = ""): string {
   if (/[\r\n\0]/.test(sudoPassword)) {
     throw new Error(`The sudo password holds a line end: node ${settings.node}. Give it as one line.`);
   }
   return [
-    starter(settings.node),
+    starter,
+    settings.node,
     sudoPassword,
     settingsMark,
     JSON.stringify(settings, null, 1),
@@ -87,31 +88,35 @@ const loader = [
   'sys.exit(sys.modules["main"].main(sys.argv[1],json.loads(s.decode())))',
 ].join("\n");
 
-/** Shell for any POSIX sh; finds python3 and a way to be root, and says in three parts what is missing. */
-function starter(node: string): string {
-  const say = (what: string, fix: string): string =>
-    `{ printf '%s\\n' ${quote(what)} ${quote(`  where: node ${node}, step start`)} ` +
-    `'  state: Nothing was changed.' ${quote(`  what to do: ${fix}`)} >&2; exit 1; }`;
-  return [
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin",
-    "LC_ALL=C",
-    "export PATH LC_ALL",
-    "IFS= read -r password",
-    `code=$(printf ${quote(loader.replaceAll("\\", "\\\\").replaceAll("\n", "\\n"))})`,
-    `command -v python3 >/dev/null 2>&1 || ${say("python3 is missing.", "Install it: sudo apt-get install python3-minimal.")}`,
-    'set -- timeout -k 60 300 python3 -I -S -c "$code" "$1"',
-    'test "$(id -u)" != 0 || exec "$@"',
-    `command -v sudo >/dev/null 2>&1 || ${say("sudo is missing, and the user is not root.", "Log in as root, or install sudo.")}`,
-    'if sudo -n true 2>/dev/null; then exec sudo -n "$@"; fi',
-    `test -n "$password" || ${say("sudo asks for a password.", "Set sudoPassword, or allow the user NOPASSWD in sudoers.")}`,
-    `printf '%s\\n' "$password" | sudo -k -S -p '' true 2>/dev/null || ${say("sudo does not accept the password.", "Check sudoPassword and whether the user may use sudo.")}`,
-    `{ printf '%s\\n' "$password"; exec cat; } | sudo -S -p '' "$@"`,
-  ].join("; ");
+/** Shell that ends the run with a message in three parts. */
+function say(what: string, fix: string): string {
+  return (
+    `{ printf '%s\\n' ${quote(what)} "  where: node $node, step start" ` +
+    `'  state: Nothing was changed.' ${quote(`  what to do: ${fix}`)} >&2; exit 1; }`
+  );
 }
 
 function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
+
+/** Shell for any POSIX sh; finds python3 and a way to be root, and says what is missing. The same for every node. */
+const starter = [
+  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin",
+  "LC_ALL=C",
+  "export PATH LC_ALL",
+  "IFS= read -r node",
+  "IFS= read -r password",
+  `code=$(printf ${quote(loader.replaceAll("\\", "\\\\").replaceAll("\n", "\\n"))})`,
+  `command -v python3 >/dev/null 2>&1 || ${say("python3 is missing.", "Install it: sudo apt-get install python3-minimal.")}`,
+  'set -- timeout -k 60 300 python3 -I -S -c "$code" "$1"',
+  'test "$(id -u)" != 0 || exec "$@"',
+  `command -v sudo >/dev/null 2>&1 || ${say("sudo is missing, and the user is not root.", "Log in as root, or install sudo.")}`,
+  'if sudo -n true 2>/dev/null; then exec sudo -n "$@"; fi',
+  `test -n "$password" || ${say("sudo asks for a password.", "Set sudoPassword, or allow the user NOPASSWD in sudoers.")}`,
+  `printf '%s\\n' "$password" | sudo -k -S -p '' true 2>/dev/null || ${say("sudo does not accept the password.", "Check sudoPassword and whether the user may use sudo.")}`,
+  `{ printf '%s\\n' "$password"; exec cat; } | sudo -S -p '' "$@"`,
+].join("; ");
 
 let program: string | undefined;
 
