@@ -1,5 +1,5 @@
 /** The cluster's certificate authority, its certificates and kubeconfigs, by openssl. Made once, gone after `down`. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { apiServer, inState, server } from "./places";
@@ -18,7 +18,7 @@ async function privateKey(file: string): Promise<void> {
 
 /** Makes files that belong together: all of them are there afterwards, or the error is thrown. */
 async function once(files: readonly string[], make: (part: (file: string) => string) => Promise<void>): Promise<void> {
-  if (files.every(existsSync)) return;
+  if (files.every((file) => existsSync(file) && statSync(file).size > 0)) return; // empty after a power cut
   for (const file of files) mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const part = (file: string) => `${file}.part`;
   await make(part);

@@ -51,7 +51,11 @@ export async function down(say: Say): Promise<void> {
     await removeObjects(engine, say);
     if (!engine.own) await stowImages(engine, say);
   }
-  if (engine?.own !== false || existsSync(runDir)) await stopEngine(say);
+  if (engine?.own !== false || existsSync(runDir)) {
+    await stopEngine(say);
+    // What the daemon could not read after a power cut, it has not removed either.
+    for (const part of ["containers", "volumes"]) rmSync(join(engineData, part), { recursive: true, force: true });
+  }
   restoreSettings();
   rmSync(stateLink, { force: true });
   rmSync(state, { recursive: true, force: true });

@@ -54,10 +54,11 @@ export class Engine {
     return this.run(["exec", ...(options.input === undefined ? [] : ["-i"]), container, ...command], options);
   }
 
-  /** Names of containers, volumes or networks that are the lab's. */
+  /** Names of containers, volumes or networks that are the lab's. In its own engine all are, those of a killed build too. */
   async ours(kind: "container" | "volume" | "network"): Promise<string[]> {
     const list = kind === "container" ? ["ps", "-a", "--format", "{{.Names}}"] : [kind, "ls", "--format", "{{.Name}}"];
-    const text = await this.run([...list, "--filter", `label=${label}`]);
+    const filter = this.own && kind !== "network" ? [] : ["--filter", `label=${label}`];
+    const text = await this.run([...list, ...filter]);
     return text.split("\n").filter((name) => name !== "");
   }
 }

@@ -77,18 +77,23 @@ export async function deploy(
 }
 
 /** Pulumi's warning, several times over, that a plugin is taken from PATH; the lab has said so before. */
-const ambient = /^\s*warning: using pulumi-[\w-]+ from \$PATH at /;
+const ambient = /warning: using pulumi-[\w-]+ from \$PATH at /;
 
 /** A Pulumi that was killed leaves its lock on the stack. One whose process is gone is taken away. */
 async function releaseDeadLocks(env: NodeJS.ProcessEnv): Promise<void> {
   const folder = join(backend, ".pulumi", "locks");
   if (!existsSync(folder)) return;
   const locks = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".json"));
-  const dead = locks.some((file) => {
-    const lock = JSON.parse(readFileSync(join(folder, file), "utf8")) as { pid?: number; hostname?: string };
+  if (locks.some((file) => isDead(join(folder, file)))) await pulumi(env, ["cancel", "--yes", "--stack", stackName]);
+}
+
+function isDead(file: string): boolean {
+  try {
+    const lock = JSON.parse(readFileSync(file, "utf8")) as { pid?: number; hostname?: string };
     return lock.hostname === hostname() && lock.pid !== undefined && !existsSync(`/proc/${lock.pid}`);
-  });
-  if (dead) await pulumi(env, ["cancel", "--yes", "--stack", stackName]);
+  } catch {
+    return true; // half written, by a process that a power cut ended
+  }
 }
 
 interface StoredResource {
