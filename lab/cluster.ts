@@ -131,3 +131,16 @@ async function removeGone(engine: Engine, known: string[]): Promise<void> {
   for (const name of known.filter((known) => !containers.includes(`pi-lab-${known}`)))
     await core().deleteNode({ name });
 }
+
+/** Deletes a namespace, with all that is in it, and waits until it is gone. */
+export async function removeNamespace(name: string): Promise<void> {
+  const exists = () =>
+    core()
+      .readNamespace({ name })
+      .then(() => true)
+      .catch(() => false);
+  await core()
+    .deleteNamespace({ name })
+    .catch(() => undefined);
+  for (let waited = 0; (await exists()) && waited < 180_000; waited += 500) await sleep(500);
+}

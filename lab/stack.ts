@@ -3,12 +3,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { delimiter, join } from "node:path";
 import { pulumiFolder } from "./builds";
+import { removeNamespace } from "./cluster";
 import { adminKubeconfig } from "./controlPlane";
 import { type Engine } from "./engine";
 import { languageHost } from "./languageHost";
 import { checkout, inState, type LabNode } from "./places";
 import { pulumiHome, type Plugins, plugins } from "./plugins";
-import { attempt, run, type RunOptions } from "./processes";
+import { attempt, CommandFailed, run, type RunOptions } from "./processes";
 
 type Say = (line: string) => void;
 
@@ -73,7 +74,21 @@ export async function deploy(
     "--run-program",
     "--suppress-outputs",
   ];
-  await pulumi(env, up, { onLine: (line) => ambient.test(line) || print(line) });
+  const update = () => pulumi(env, up, { onLine: (line) => ambient.test(line) || print(line) });
+  await update().catch(async (error: unknown) => {
+    if (!(error instanceof CommandFailed) || !/already exists/.test(error.output)) throw error;
+    print("A Pulumi that was killed has made what the stack does not remember: the runners' namespace is made anew.");
+    await removeNamespace(await runnersNamespace(env));
+    await update();
+  });
+}
+
+async function runnersNamespace(env: NodeJS.ProcessEnv): Promise<string> {
+  const configured = await attempt("pulumi", ["config", "get", "namespace", "--stack", stackName], {
+    env: surroundings(env),
+    cwd: checkout,
+  });
+  return configured.ok ? configured.stdout.trim() : "gitlab-runners"; // the default of config.ts
 }
 
 /** Pulumi's warning, several times over, that a plugin is taken from PATH; the lab has said so before. */
