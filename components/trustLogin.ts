@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { hostKey, KnownHosts } from "../node/knownHosts";
 import { rolloutProblem } from "../node/rollout";
-import type { RegistryTrustArgs, TrustBastion, TrustNode, TrustSsh } from "./registryTrust";
+import type { RegistryTrustArgs, TrustSsh } from "./registryTrust";
 
 /** Connection of one command; the host key is always there. */
 export type TrustLogin = types.input.remote.ConnectionArgs;
