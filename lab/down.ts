@@ -42,6 +42,11 @@ export async function stopEngine(say: Say): Promise<void> {
 /** Docker and containerd make these whatever folders they are given. Kept where another Docker or containerd lives. */
 function removeSharedFolders(): void {
   if (existsSync("/run/docker.sock") || existsSync("/run/containerd/containerd.sock")) return;
+  const sockets = "/run/containerd/s";
+  const open = readFileSync("/proc/net/unix", "utf8");
+  for (const name of existsSync(sockets) ? readdirSync(sockets) : []) {
+    if (!open.includes(join(sockets, name))) rmSync(join(sockets, name)); // of a shim that was killed
+  }
   for (const folder of ["docker/plugins", "docker", "containerd/s", "containerd"]) removeIfEmpty(join("/run", folder));
 }
 
