@@ -75,6 +75,17 @@ class Engine:
         self.began = host.started(self.unit.pid) if self.unit.pid else None
 
 
+class Gone(Engine):
+    """An engine that was there when its file was written, and is no more, or reads another file now."""
+
+    def __init__(self, config):
+        self.unit = host.Unit("the engine of %s" % config, {})
+        self.words = []
+        self.config = config
+        self.default_config = config == DEFAULT_CONFIG
+        self.certs = os.path.join(os.path.dirname(config), "certs.d")
+
+
 def socket_path(words):
     """The first unix socket that the daemon was told to listen on; fd:// is docker.socket's."""
     hosts = host.flag(words, "host")

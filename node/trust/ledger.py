@@ -72,6 +72,12 @@ def records(home=HOME):
         return []
 
 
+def paths(kind, home=HOME):
+    """Files that records of a kind speak of."""
+    texts = [files.read(os.path.join(home, name + ".json")) for name in records(home) if name.startswith(kind + "-")]
+    return [json.loads(text.decode("utf-8"))["path"] for text in texts]
+
+
 class Record:
     """The ledger of one file: holders, entries added, files made, and the file as it was before."""
 

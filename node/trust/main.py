@@ -81,8 +81,21 @@ def duties(settings, want, context):
             reports.append(work(want))
         except Problem as problem:
             raise taken_back(problem, works[:place], past)
+    leave_the_gone(named, context)
     past.becomes(want)
     return reports
+
+
+def leave_the_gone(named, context):
+    """Takes what is ours out of files whose engine has been removed, or reads another file by now."""
+    import docker
+    import engine
+    if not wanted("docker", named):
+        return
+    known = [one.config for one in engine.find()]
+    for path in ledger.paths("docker"):
+        if path not in known:
+            docker.reconcile(engine.Gone(path), [], context)
 
 
 def taken_back(problem, works, past):

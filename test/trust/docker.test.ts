@@ -330,6 +330,18 @@ describe("Docker on a node: an engine that does not follow", function () {
     assert.equal(await host.file("/data-of-test/docker.json"), '{"debug": false}');
   });
 
+  it("a settings file that the engine no longer reads is cleaned as well", async () => {
+    await host.write('{"debug": false}', "/data-of-test/docker.json");
+    await flags("--config-file=/data-of-test/docker.json");
+    await host.apply({ registries: [plain] });
+    await flags("");
+    await host.apply({ registries: [plain] });
+    assert.equal(await host.file("/data-of-test/docker.json"), '{"debug": false}');
+    assert.deepEqual(await host.insecure(), [plain.address]);
+    await host.remove();
+    assert.equal((await host.sh("ls -d /var/lib/pi-runners")).out, "");
+  });
+
   it("an engine that dies on reload: settings put back, engine started again", async () => {
     await host.write('{"debug": false}');
     await standIn("child.kill(); os._exit(1)");
