@@ -18,7 +18,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { built } from "./builds";
 import { lacksSysResource } from "./capabilities";
-import { sweepEngine } from "./leftovers";
+import { engineProcesses, sweepEngine } from "./leftovers";
 import { which } from "./packages";
 import { engineData, label, network, runDir } from "./places";
 import { attempt, lastLines, type Result, run, type RunOptions } from "./processes";
@@ -66,7 +66,7 @@ export class Engine {
 /** The engine that answers now: the lab's own, else the machine's. Starts nothing. */
 export async function findEngine(): Promise<Engine | undefined> {
   const own = new Engine(ownSocket, true, await ownClient());
-  if (existsSync(join(runDir, "docker.sock")) && (await answers(own))) return own;
+  if (existsSync(join(runDir, "docker.sock")) && (await answersInTheEnd(own))) return own;
   const host = process.env.DOCKER_HOST;
   if (host === ownSocket) return undefined;
   const machine = new Engine(host, false, "docker");
@@ -80,8 +80,19 @@ export async function findEngine(): Promise<Engine | undefined> {
   return machine;
 }
 
+/** A busy daemon may be slow, and must not be taken for a dead one: whoever starts another ends it. */
+async function answersInTheEnd(own: Engine): Promise<boolean> {
+  for (let tries = 0; tries < 10; tries++) {
+    if (await answers(own)) return true;
+    const pid = existsSync(pidFile) ? Number(readFileSync(pidFile, "utf8")) : 0;
+    if (!engineProcesses().includes(pid)) return false;
+    await sleep(500);
+  }
+  return false;
+}
+
 const answers = async (engine: Engine): Promise<boolean> =>
-  (await engine.attempt(["info", "--format", "{{.ServerVersion}}"], { timeout: 8000 })).ok;
+  (await engine.attempt(["version", "--format", "{{.Server.Version}}"], { timeout: 8000 })).ok;
 
 /** A client from the same package as the daemon: a newer one on PATH may refuse to speak with an older daemon. */
 async function ownClient(): Promise<string> {

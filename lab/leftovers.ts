@@ -15,8 +15,15 @@ export async function sweepEngine(say: (line: string) => void): Promise<void> {
   await endProcesses(say);
   await unmountUnder([engineData, runDir], say);
   removeGroups();
-  await attempt("ip", ["link", "delete", network.bridge]);
+  await removeLinks();
   rmSync(runDir, { recursive: true, force: true });
+}
+
+/** The lab's bridge, and what is plugged into it: containers that were killed leave their end behind. */
+async function removeLinks(): Promise<void> {
+  const ports = `/sys/class/net/${network.bridge}/brif`;
+  const links = existsSync(ports) ? readdirSync(ports) : [];
+  for (const link of [...links, network.bridge]) await attempt("ip", ["link", "delete", link]);
 }
 
 /** First the daemons, so that nobody starts anew what is ended; then all that ran in containers. */
