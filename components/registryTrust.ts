@@ -59,7 +59,7 @@ export interface TrustNode extends Omit<TrustSsh, "knownHostsFile"> {
   hostKey?: string;
   /** Engines to configure. Default: every one that the node has; none at all is an error. */
   engines?: TrustEngine[];
-  /** Install Docker when the node has no engine: by apt, or as a snap. Default: never. */
+  /** Install Docker where there is none: by apt, or as a snap. Default: never. */
   installDocker?: "apt" | "snap";
   /** Overrides `allowRestart` of the component for this node. */
   allowRestart?: boolean;
@@ -255,10 +255,16 @@ function inTurn(rollout: Rollout, node: string, input: pulumi.Output<string>): p
   return input.apply((text) => rollout.turn(node).then(() => text));
 }
 
-/** Tells the roll-out how a node's command ended. A failure reaches the program only with --continue-on-error. */
+/**
+ * Tells the roll-out how a node's command ended. A failure reaches the program only with --continue-on-error. With
+ * --target, a node that is left out and was never made has no output at all: it must not be waited for.
+ */
 function follow(rollout: Rollout, node: string, command: remote.Command): void {
-  const result = command.stdout.apply(() => "ok" as const);
-  pulumi.recover(result, () => "failed" as const).apply((how) => rollout.ended(node, how));
+  const { isKnown } = command.stdout as unknown as { isKnown: Promise<boolean> };
+  isKnown.then(
+    () => rollout.ended(node, "ok"),
+    () => rollout.ended(node, "failed"),
+  );
 }
 
 /** What the nodes printed, typed. */

@@ -10,219 +10,221 @@ let plain: TestRegistry & { insecure: true };
 let tls: TestRegistry & { ca: string };
 let folder: string;
 
-before(async () => {
-  lab = await trustLab(1);
-  host = lab.hosts[0]!;
-  await host.reset();
-  const registries = await testRegistries(lab);
-  folder = registries.folder;
-  plain = { ...registries.plain, insecure: true };
-  tls = registries.tls as typeof tls;
-  await fill(plain.address);
-});
-
-after(async () => {
-  await host.reset();
-  await stopRegistries(lab);
-});
-
-/** Puts an image into a registry by way of the node's engine, which is told to trust it for that long. */
-async function fill(address: string): Promise<void> {
-  await host.apply({ holder: "filler", registries: [{ address, insecure: true }] });
-  await host.ok("tar -cC / etc/hostname | docker import - tiny");
-  await host.ok(
-    `docker tag tiny ${address}/tiny:1 && docker push -q ${address}/tiny:1 && docker rmi ${address}/tiny:1 tiny`,
-  );
-  await host.remove("filler");
-}
-
-const pull = (address: string) => host.sh(`docker pull -q ${address}/tiny:1 && docker rmi ${address}/tiny:1`);
-
-describe("Docker on a node: real registries, plain and with a CA", function () {
-  before(() => fill(tls.address));
-  beforeEach(() => host.reset());
-
-  it("plain HTTP: no pull before, a pull after apply, none after remove", async () => {
-    assert.notEqual((await pull(plain.address)).status, 0);
-    const report = await host.apply({ registries: [plain] });
-    assert.ok(!report.warnings.some((text) => text.includes("does not answer")), report.warnings.join("\n"));
-    assert.equal((await pull(plain.address)).err, "");
-    await host.remove();
-    assert.match((await pull(plain.address)).err, /HTTP response to HTTPS client/);
-  });
-
-  it("CA: no reload, a pull works at once, and none after remove; somebody's own ca.crt stays", async () => {
-    assert.match((await pull(tls.address)).err, /x509|certificate/);
-    const other = readFileSync(join(folder, "other.crt"), "utf8");
-    await host.write(other, `/etc/docker/certs.d/${tls.address}/ca.crt`);
-    const reloads = await host.reloads();
-    const report = await host.apply({ registries: [tls] });
-    assert.equal(report.engines[0]!.how, "files");
-    assert.equal((await pull(tls.address)).err, "");
-    assert.equal(await host.reloads(), reloads);
-    assert.equal(await host.file(), undefined);
-    await host.remove();
-    assert.match((await pull(tls.address)).err, /x509|certificate/);
-    assert.equal(await host.ok(`ls /etc/docker/certs.d/${tls.address}`), "ca.crt");
-    assert.equal(await host.file(`/etc/docker/certs.d/${tls.address}/ca.crt`), other);
-  });
-
-  it("CA: the folders that were made go too", async () => {
-    await host.apply({ registries: [tls] });
-    await host.remove();
-    assert.equal((await host.sh("ls -d /etc/docker/certs.d")).out, "");
-  });
-
-  it("a CA that did not sign the registry's certificate: proven wrong by the engine, put back", async () => {
-    const ca = readFileSync(join(folder, "other.crt"), "utf8");
-    await host.refused({ registries: [{ ...tls, ca }] }, ["does not trust", tls.address, "step prove"]);
-    assert.equal((await host.sh("ls -d /etc/docker/certs.d /var/lib/pi-runners")).out, "");
-  });
-
-  it("from insecure to CA and back: always trusted, and only by the way that is set", async () => {
-    const insecure = { address: tls.address, insecure: true };
-    await host.apply({ registries: [insecure] });
-    await host.apply({ registries: [tls] });
-    assert.deepEqual(await host.insecure(), []);
-    assert.equal((await pull(tls.address)).err, "");
-    await host.apply({ registries: [insecure] });
-    assert.deepEqual(await host.insecure(), [tls.address]);
-    assert.equal((await host.sh("ls -d /etc/docker/certs.d")).out, "");
-    assert.equal((await pull(tls.address)).err, "");
-    await host.remove();
-    assert.match((await pull(tls.address)).err, /x509|certificate/);
-    assert.equal(await host.file(), undefined);
-  });
-
-  it("from insecure to a wrong CA: all as before, still trusted as insecure", async () => {
-    await host.apply({ registries: [{ address: tls.address, insecure: true }] });
-    const before = await host.file();
-    const ca = readFileSync(join(folder, "other.crt"), "utf8");
-    await host.refused({ registries: [{ ...tls, ca }] }, ["does not trust", "put back"]);
-    assert.equal(await host.file(), before);
-    assert.deepEqual(await host.insecure(), [tls.address]);
-    await host.remove();
-    assert.deepEqual(await host.insecure(), []);
-  });
-
-  it("two stacks with one CA: it stays until the last one goes", async () => {
-    await host.apply({ holder: "one", registries: [tls] });
-    await host.apply({ holder: "two", registries: [tls] });
-    await host.remove("one");
-    assert.equal((await pull(tls.address)).err, "");
-    await host.remove("two");
-    assert.notEqual((await pull(tls.address)).status, 0);
-  });
-
-  it("a CA file of ours that was changed by hand stays, with a warning", async () => {
-    await host.apply({ registries: [tls] });
-    const path = await host.ok(`ls /etc/docker/certs.d/${tls.address}/pi-runners-*.crt`);
-    await host.ok(`echo >> ${path}`);
-    const report = await host.remove();
-    assert.match(report.warnings.join("\n"), /changed by hand/);
-    assert.equal((await host.sh(`test -e ${path}`)).status, 0);
-  });
-
-  it("kill -9 at each step of writing a CA: a rerun or remove heals", async () => {
-    for (const step of ["CA temporary", "CA renamed", "CA deleted"]) {
-      for (const heal of ["apply", "remove"] as const) {
-        if (step === "CA deleted") {
-          await host.apply({ registries: [tls] });
-        }
-        const action = step === "CA deleted" ? "remove" : "apply";
-        await host.trust(action, { registries: [tls] }, { PI_RUNNERS_TRUST_CRASH_AT: step });
-        if (heal === "apply") {
-          await host.apply({ registries: [tls] });
-          assert.equal((await pull(tls.address)).err, "");
-        }
-        await host.remove();
-        assert.equal((await host.sh("ls -d /etc/docker/certs.d /var/lib/pi-runners")).out, "", `${step}, ${heal}`);
-      }
-    }
-  });
-
-  it("an expired CA, by the node's own clock: refused with both dates", async () => {
-    const expires = Date.UTC(2020, 0, 1) / 1000;
-    await host.refused({ registries: [{ ...tls, expires }] }, ["expired on 2020-01-01", "the node's clock says 20"]);
-  });
-
-  it("a key instead of a CA: refused, and the key is not shown", async () => {
-    const ca = readFileSync(join(folder, "ca.key"), "utf8");
-    const message = await host.refused({ registries: [{ ...tls, ca }] }, ["holds a private key"]);
-    assert.ok(!message.includes(ca.split("\n")[1]!));
-  });
-
-  it("a registry that is down: trusted, with a warning that no pull could be tried", async () => {
-    const report = await host.apply({ registries: [{ address: "172.30.99.251:5999", insecure: true }] });
-    assert.match(report.warnings.join("\n"), /172\.30\.99\.251:5999 does not answer this node/);
-  });
-});
-
-describe("containerd on a node (certs.d): real pulls", function () {
-  const certs = "/etc/containerd/certs.d";
-  const fetch = (address: string) =>
-    host.sh(
-      `ctr -n trust-test images pull --hosts-dir ${certs} ${address}/tiny:1; s=$?; ctr -n trust-test images rm ${address}/tiny:1 >/dev/null; exit $s`,
-    );
-  const only = { engines: ["containerd"] };
-
-  before(() => fill(tls.address));
-  beforeEach(async () => {
+describe("registry trust: certificate authorities", () => {
+  before(async () => {
+    lab = await trustLab(1);
+    host = lab.hosts[0]!;
     await host.reset();
-    await host.ok(`rm -rf ${certs}`);
+    const registries = await testRegistries(lab);
+    folder = registries.folder;
+    plain = { ...registries.plain, insecure: true };
+    tls = registries.tls as typeof tls;
+    await fill(plain.address);
   });
-  after(() => host.ok(`rm -rf ${certs}; ctr namespaces rm trust-test; true`));
 
-  it("plain HTTP: no pull before, a pull after apply, none after remove, nothing restarted", async () => {
-    const pid = await host.ok("systemctl show -p MainPID --value containerd");
-    assert.notEqual((await fetch(plain.address)).status, 0);
-    const report = await host.apply({ ...only, registries: [plain] });
-    assert.deepEqual(
-      report.engines.map(({ engine, how }) => [engine, how]),
-      [["containerd", "files"]],
+  after(async () => {
+    await host.reset();
+    await stopRegistries(lab);
+  });
+
+  /** Puts an image into a registry by way of the node's engine, which is told to trust it for that long. */
+  async function fill(address: string): Promise<void> {
+    await host.apply({ holder: "filler", registries: [{ address, insecure: true }] });
+    await host.ok("tar -cC / etc/hostname | docker import - tiny");
+    await host.ok(
+      `docker tag tiny ${address}/tiny:1 && docker push -q ${address}/tiny:1 && docker rmi ${address}/tiny:1 tiny`,
     );
-    const pulled = await fetch(plain.address);
-    assert.equal(pulled.status, 0, pulled.err);
-    await host.apply({ ...only }, "remove");
-    assert.notEqual((await fetch(plain.address)).status, 0);
-    assert.equal((await host.sh(`ls -d ${certs} /var/lib/pi-runners`)).out, "");
-    assert.equal(await host.ok("systemctl show -p MainPID --value containerd"), pid);
+    await host.remove("filler");
+  }
+
+  const pull = (address: string) => host.sh(`docker pull -q ${address}/tiny:1 && docker rmi ${address}/tiny:1`);
+
+  describe("Docker on a node: real registries, plain and with a CA", function () {
+    before(() => fill(tls.address));
+    beforeEach(() => host.reset());
+
+    it("plain HTTP: no pull before, a pull after apply, none after remove", async () => {
+      assert.notEqual((await pull(plain.address)).status, 0);
+      const report = await host.apply({ registries: [plain] });
+      assert.ok(!report.warnings.some((text) => text.includes("does not answer")), report.warnings.join("\n"));
+      assert.equal((await pull(plain.address)).err, "");
+      await host.remove();
+      assert.match((await pull(plain.address)).err, /HTTP response to HTTPS client/);
+    });
+
+    it("CA: no reload, a pull works at once, and none after remove; somebody's own ca.crt stays", async () => {
+      assert.match((await pull(tls.address)).err, /x509|certificate/);
+      const other = readFileSync(join(folder, "other.crt"), "utf8");
+      await host.write(other, `/etc/docker/certs.d/${tls.address}/ca.crt`);
+      const reloads = await host.reloads();
+      const report = await host.apply({ registries: [tls] });
+      assert.equal(report.engines[0]!.how, "files");
+      assert.equal((await pull(tls.address)).err, "");
+      assert.equal(await host.reloads(), reloads);
+      assert.equal(await host.file(), undefined);
+      await host.remove();
+      assert.match((await pull(tls.address)).err, /x509|certificate/);
+      assert.equal(await host.ok(`ls /etc/docker/certs.d/${tls.address}`), "ca.crt");
+      assert.equal(await host.file(`/etc/docker/certs.d/${tls.address}/ca.crt`), other);
+    });
+
+    it("CA: the folders that were made go too", async () => {
+      await host.apply({ registries: [tls] });
+      await host.remove();
+      assert.equal((await host.sh("ls -d /etc/docker/certs.d")).out, "");
+    });
+
+    it("a CA that did not sign the registry's certificate: proven wrong by the engine, put back", async () => {
+      const ca = readFileSync(join(folder, "other.crt"), "utf8");
+      await host.refused({ registries: [{ ...tls, ca }] }, ["does not trust", tls.address, "step prove"]);
+      assert.equal((await host.sh("ls -d /etc/docker/certs.d /var/lib/pi-runners")).out, "");
+    });
+
+    it("from insecure to CA and back: always trusted, and only by the way that is set", async () => {
+      const insecure = { address: tls.address, insecure: true };
+      await host.apply({ registries: [insecure] });
+      await host.apply({ registries: [tls] });
+      assert.deepEqual(await host.insecure(), []);
+      assert.equal((await pull(tls.address)).err, "");
+      await host.apply({ registries: [insecure] });
+      assert.deepEqual(await host.insecure(), [tls.address]);
+      assert.equal((await host.sh("ls -d /etc/docker/certs.d")).out, "");
+      assert.equal((await pull(tls.address)).err, "");
+      await host.remove();
+      assert.match((await pull(tls.address)).err, /x509|certificate/);
+      assert.equal(await host.file(), undefined);
+    });
+
+    it("from insecure to a wrong CA: all as before, still trusted as insecure", async () => {
+      await host.apply({ registries: [{ address: tls.address, insecure: true }] });
+      const before = await host.file();
+      const ca = readFileSync(join(folder, "other.crt"), "utf8");
+      await host.refused({ registries: [{ ...tls, ca }] }, ["does not trust", "put back"]);
+      assert.equal(await host.file(), before);
+      assert.deepEqual(await host.insecure(), [tls.address]);
+      await host.remove();
+      assert.deepEqual(await host.insecure(), []);
+    });
+
+    it("two stacks with one CA: it stays until the last one goes", async () => {
+      await host.apply({ holder: "one", registries: [tls] });
+      await host.apply({ holder: "two", registries: [tls] });
+      await host.remove("one");
+      assert.equal((await pull(tls.address)).err, "");
+      await host.remove("two");
+      assert.notEqual((await pull(tls.address)).status, 0);
+    });
+
+    it("a CA file of ours that was changed by hand stays, with a warning", async () => {
+      await host.apply({ registries: [tls] });
+      const path = await host.ok(`ls /etc/docker/certs.d/${tls.address}/pi-runners-*.crt`);
+      await host.ok(`echo >> ${path}`);
+      const report = await host.remove();
+      assert.match(report.warnings.join("\n"), /changed by hand/);
+      assert.equal((await host.sh(`test -e ${path}`)).status, 0);
+    });
+
+    it("kill -9 at each step of writing a CA: a rerun or remove heals", async () => {
+      for (const step of ["CA temporary", "CA renamed", "CA deleted"]) {
+        for (const heal of ["apply", "remove"] as const) {
+          if (step === "CA deleted") {
+            await host.apply({ registries: [tls] });
+          }
+          const action = step === "CA deleted" ? "remove" : "apply";
+          await host.trust(action, { registries: [tls] }, { PI_RUNNERS_TRUST_CRASH_AT: step });
+          if (heal === "apply") {
+            await host.apply({ registries: [tls] });
+            assert.equal((await pull(tls.address)).err, "");
+          }
+          await host.remove();
+          assert.equal((await host.sh("ls -d /etc/docker/certs.d /var/lib/pi-runners")).out, "", `${step}, ${heal}`);
+        }
+      }
+    });
+
+    it("an expired CA, by the node's own clock: refused with both dates", async () => {
+      const expires = Date.UTC(2020, 0, 1) / 1000;
+      await host.refused({ registries: [{ ...tls, expires }] }, ["expired on 2020-01-01", "the node's clock says 20"]);
+    });
+
+    it("a key instead of a CA: refused, and the key is not shown", async () => {
+      const ca = readFileSync(join(folder, "ca.key"), "utf8");
+      const message = await host.refused({ registries: [{ ...tls, ca }] }, ["holds a private key"]);
+      assert.ok(!message.includes(ca.split("\n")[1]!));
+    });
+
+    it("a registry that is down: trusted, with a warning that no pull could be tried", async () => {
+      const report = await host.apply({ registries: [{ address: "172.30.99.251:5999", insecure: true }] });
+      assert.match(report.warnings.join("\n"), /172\.30\.99\.251:5999 does not answer this node/);
+    });
   });
 
-  it("CA, and the change from insecure to CA", async () => {
-    await host.apply({ ...only, registries: [{ address: tls.address, insecure: true }] });
-    assert.equal((await fetch(tls.address)).status, 0);
-    await host.apply({ ...only, registries: [tls] });
-    const toml = (await host.file(`${certs}/${tls.address}/hosts.toml`))!;
-    assert.ok(toml.includes("ca = ") && !toml.includes("skip_verify"), toml);
-    const pulled = await fetch(tls.address);
-    assert.equal(pulled.status, 0, pulled.err);
-    await host.apply({ ...only }, "remove");
-    assert.equal((await host.sh(`ls -d ${certs}`)).out, "");
-  });
+  describe("containerd on a node (certs.d): real pulls", function () {
+    const certs = "/etc/containerd/certs.d";
+    const fetch = (address: string) =>
+      host.sh(
+        `ctr -n trust-test images pull --hosts-dir ${certs} ${address}/tiny:1; s=$?; ctr -n trust-test images rm ${address}/tiny:1 >/dev/null; exit $s`,
+      );
+    const only = { engines: ["containerd"] };
 
-  it("a second apply writes nothing", async () => {
-    await host.apply({ ...only, registries: [plain, tls] });
-    const list = `find ${certs} /var/lib/pi-runners -printf '%p %C@ %i\\n' | sort`;
-    const before = await host.ok(list);
-    assert.equal((await host.apply({ ...only, registries: [plain, tls] })).engines[0]!.how, "none");
-    assert.equal(await host.ok(list), before);
-  });
+    before(() => fill(tls.address));
+    beforeEach(async () => {
+      await host.reset();
+      await host.ok(`rm -rf ${certs}`);
+    });
+    after(() => host.ok(`rm -rf ${certs}; ctr namespaces rm trust-test; true`));
 
-  it("a hosts.toml of somebody else is left alone: refused where it says something else", async () => {
-    const text = `server = "http://mirror.lan"\n`;
-    await host.write(text, `${certs}/${plain.address}/hosts.toml`);
-    await host.refused({ ...only, registries: [plain] }, ["written by somebody else", "hosts.toml"]);
-    assert.equal(await host.file(`${certs}/${plain.address}/hosts.toml`), text);
-  });
+    it("plain HTTP: no pull before, a pull after apply, none after remove, nothing restarted", async () => {
+      const pid = await host.ok("systemctl show -p MainPID --value containerd");
+      assert.notEqual((await fetch(plain.address)).status, 0);
+      const report = await host.apply({ ...only, registries: [plain] });
+      assert.deepEqual(
+        report.engines.map(({ engine, how }) => [engine, how]),
+        [["containerd", "files"]],
+      );
+      const pulled = await fetch(plain.address);
+      assert.equal(pulled.status, 0, pulled.err);
+      await host.apply({ ...only }, "remove");
+      assert.notEqual((await fetch(plain.address)).status, 0);
+      assert.equal((await host.sh(`ls -d ${certs} /var/lib/pi-runners`)).out, "");
+      assert.equal(await host.ok("systemctl show -p MainPID --value containerd"), pid);
+    });
 
-  it("one stack file setting reaches Docker and containerd of the node in one run", async () => {
-    const report = await host.apply({ registries: [plain] });
-    assert.deepEqual(
-      report.engines.map(({ engine }) => engine),
-      ["docker", "containerd"],
-    );
-    await host.remove();
-    assert.equal((await host.sh(`ls -d ${certs} ${daemonJson}`)).out, "");
+    it("CA, and the change from insecure to CA", async () => {
+      await host.apply({ ...only, registries: [{ address: tls.address, insecure: true }] });
+      assert.equal((await fetch(tls.address)).status, 0);
+      await host.apply({ ...only, registries: [tls] });
+      const toml = (await host.file(`${certs}/${tls.address}/hosts.toml`))!;
+      assert.ok(toml.includes("ca = ") && !toml.includes("skip_verify"), toml);
+      const pulled = await fetch(tls.address);
+      assert.equal(pulled.status, 0, pulled.err);
+      await host.apply({ ...only }, "remove");
+      assert.equal((await host.sh(`ls -d ${certs}`)).out, "");
+    });
+
+    it("a second apply writes nothing", async () => {
+      await host.apply({ ...only, registries: [plain, tls] });
+      const list = `find ${certs} /var/lib/pi-runners -printf '%p %C@ %i\\n' | sort`;
+      const before = await host.ok(list);
+      assert.equal((await host.apply({ ...only, registries: [plain, tls] })).engines[0]!.how, "none");
+      assert.equal(await host.ok(list), before);
+    });
+
+    it("a hosts.toml of somebody else is left alone: refused where it says something else", async () => {
+      const text = `server = "http://mirror.lan"\n`;
+      await host.write(text, `${certs}/${plain.address}/hosts.toml`);
+      await host.refused({ ...only, registries: [plain] }, ["written by somebody else", "hosts.toml"]);
+      assert.equal(await host.file(`${certs}/${plain.address}/hosts.toml`), text);
+    });
+
+    it("one stack file setting reaches Docker and containerd of the node in one run", async () => {
+      const report = await host.apply({ registries: [plain] });
+      assert.deepEqual(
+        report.engines.map(({ engine }) => engine),
+        ["docker", "containerd"],
+      );
+      await host.remove();
+      assert.equal((await host.sh(`ls -d ${certs} ${daemonJson}`)).out, "");
+    });
   });
 });

@@ -6,7 +6,8 @@ import { startEngine, type Engine } from "../../lab/engine";
 import { knownHostsFile, privateKeyFile } from "../../lab/hostKeys";
 import { image } from "../../lab/images";
 import { ensureNodes } from "../../lab/nodes";
-import { label, network, node, type LabNode } from "../../lab/places";
+import { withLock } from "../../lab/locks";
+import { cache, label, network, node, type LabNode } from "../../lab/places";
 import { Host } from "./host";
 
 /** Nodes of these tests: far from those of the cluster, whose engines must not be stopped under it. */
@@ -19,8 +20,24 @@ export interface TrustLab {
   ssh: { privateKeyFile: string; knownHostsFile: string };
 }
 
+let alone: Promise<void> | undefined;
+
+/** Other checkouts on this machine share the nodes: one test run at a time, until this process ends. */
+function wait(): Promise<void> {
+  alone ??= new Promise((held, failed) => {
+    const say = (): void => console.log("another run of these tests works on their nodes, waiting");
+    const forever = (): Promise<never> => {
+      held();
+      return new Promise(() => undefined);
+    };
+    withLock(join(cache, "locks", "trust-tests"), say, forever).catch(failed);
+  });
+  return alone;
+}
+
 /** Brings up real nodes (systemd, sshd, dockerd 20.10, containerd) for these tests alone. */
 export async function trustLab(count: number): Promise<TrustLab> {
+  await wait();
   const engine = await startEngine(() => undefined);
   const nodes = Array.from({ length: count }, (_, index) => node(first + index));
   await ensureNodes(engine, nodes, () => undefined);

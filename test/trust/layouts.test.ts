@@ -6,230 +6,237 @@ let lab: TrustLab;
 let host: Host;
 let registry: TestRegistry;
 
-before(async () => {
-  lab = await trustLab(1);
-  host = lab.hosts[0]!;
-  await host.reset();
-  registry = (await testRegistries(lab)).plain;
-});
-
-after(async () => {
-  await host.reset();
-  await stopRegistries(lab);
-});
-
-describe("Docker's snap: its layout with a stand-in for the snap (real dockerd, no snapd)", function () {
-  const config = "/var/snap/docker/current/config/daemon.json";
-  const socket = "/run/snap-docker-of-test.sock";
-  const unit = "snap.docker.dockerd.service";
-
-  beforeEach(async () => {
+describe("registry trust: layouts", () => {
+  before(async () => {
+    lab = await trustLab(1);
+    host = lab.hosts[0]!;
     await host.reset();
-    await host.write('{\n    "log-level":        "error"\n}\n', config);
-    await host.write(
-      `[Service]\nType=notify\nExecStart=/usr/sbin/dockerd --config-file=${config} -H unix://${socket} --data-root /var/lib/docker/of-test ` +
-        "--exec-root /run/of-test -p /run/of-test.pid --bridge none --iptables=false\n",
-      `/etc/systemd/system/${unit}`,
-    );
-    await host.ok(`systemctl stop docker.service docker.socket; systemctl daemon-reload; systemctl start ${unit}`);
-    host.restartNeeded = true;
-  });
-  afterEach(() =>
-    host.ok(
-      `systemctl stop ${unit}; rm -rf /etc/systemd/system/${unit} /var/lib/docker/of-test; systemctl daemon-reload`,
-    ),
-  );
-
-  const insecure = () => host.ok(`docker -H unix://${socket} info --format '{{json .RegistryConfig.IndexConfigs}}'`);
-
-  it("is found, reloaded and proven; its file is never deleted, and Debian's is not made", async () => {
-    const pid = await host.ok(`systemctl show -p MainPID --value ${unit}`);
-    const before = await host.file(config);
-    const report = await host.apply({ registries: [plain], engines: ["docker"] });
-    assert.equal(report.engines[0]!.config, config);
-    assert.match(await insecure(), /registry\.lab:5000/);
-    await host.apply({ engines: ["docker"] }, "remove");
-    assert.ok(!(await insecure()).includes("registry.lab"));
-    assert.equal(await host.file(config), before);
-    assert.equal(await host.file(daemonJson), undefined);
-    assert.equal(await host.ok(`systemctl show -p MainPID --value ${unit}`), pid);
+    registry = (await testRegistries(lab)).plain;
   });
 
-  it("a CA goes where the snap reads it", async () => {
-    const ca = await host.ok(
-      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -keyout /dev/null 2>/dev/null",
-    );
-    await host.apply({ registries: [{ address: "172.30.99.251:5999", ca: `${ca}\n` }], engines: ["docker"] });
-    const folder = "/var/snap/docker/current/etc/docker/certs.d/172.30.99.251:5999";
-    assert.match(await host.ok(`ls ${folder}`), /^pi-runners-[0-9a-f]{16}\.crt$/);
-    await host.apply({ engines: ["docker"] }, "remove");
-    assert.equal((await host.sh("ls -d /var/snap/docker/current/etc")).out, "");
-  });
-
-  it("a missing settings file is made, and only emptied afterwards, as the snap does not start without it", async () => {
-    await host.ok(`rm ${config}`);
-    await host.apply({ registries: [plain], engines: ["docker"] });
-    await host.apply({ engines: ["docker"] }, "remove");
-    assert.deepEqual(JSON.parse((await host.file(config))!), {});
-  });
-});
-
-describe("microk8s: its layout with the node's containerd for it (no snapd, no microk8s)", function () {
-  const folder = "/var/snap/microk8s/current/args/certs.d";
-
-  beforeEach(async () => {
+  after(async () => {
     await host.reset();
-    await host.write('server = "http://localhost:32000"\n', `${folder}/localhost:32000/hosts.toml`);
+    await stopRegistries(lab);
   });
-  afterEach(() => host.ok("rm -rf /var/snap/microk8s"));
 
-  it("real pulls by what it wrote; localhost:32000 is left alone", async () => {
-    const address = registry.address;
-    await host.apply({ holder: "filler", registries: [{ address, insecure: true }] });
-    await host.ok(
-      `tar -cC / etc/hostname | docker import - ${address}/tiny:1; docker push -q ${address}/tiny:1; docker rmi ${address}/tiny:1`,
-    );
-    await host.remove("filler");
-    const fetch = () =>
-      host.sh(
-        `ctr -n trust-test images pull --hosts-dir ${folder} ${address}/tiny:1; s=$?; ctr -n trust-test images rm ${address}/tiny:1 >/dev/null; exit $s`,
+  describe("Docker's snap: its layout with a stand-in for the snap (real dockerd, no snapd)", function () {
+    const config = "/var/snap/docker/current/config/daemon.json";
+    const socket = "/run/snap-docker-of-test.sock";
+    const unit = "snap.docker.dockerd.service";
+
+    beforeEach(async () => {
+      await host.reset();
+      await host.write('{\n    "log-level":        "error"\n}\n', config);
+      await host.write(
+        `[Service]\nType=notify\nExecStart=/usr/sbin/dockerd --config-file=${config} -H unix://${socket} --data-root /var/lib/docker/of-test ` +
+          "--exec-root /run/of-test -p /run/of-test.pid --bridge none --iptables=false\n",
+        `/etc/systemd/system/${unit}`,
       );
-    assert.notEqual((await fetch()).status, 0);
-    const report = await host.apply({ engines: ["microk8s"], registries: [{ address, insecure: true }] });
-    assert.deepEqual(
-      report.engines.map(({ engine, how }) => [engine, how]),
-      [["microk8s", "files"]],
+      await host.ok(`systemctl stop docker.service docker.socket; systemctl daemon-reload; systemctl start ${unit}`);
+      host.restartNeeded = true;
+    });
+    afterEach(() =>
+      host.ok(
+        `systemctl stop ${unit}; rm -rf /etc/systemd/system/${unit} /var/lib/docker/of-test; systemctl daemon-reload`,
+      ),
     );
-    const pulled = await fetch();
-    assert.equal(pulled.status, 0, pulled.err);
-    await host.apply({ engines: ["microk8s"] }, "remove");
-    assert.equal(await host.ok(`ls ${folder}`), "localhost:32000");
-    await host.ok("ctr namespaces rm trust-test; true");
-  });
-});
 
-describe("k3s: its files with a stand-in for the service (no k3s here)", function () {
-  const yaml = "/etc/rancher/k3s/registries.yaml";
-  const only = { engines: ["k3s"] };
+    const insecure = () => host.ok(`docker -H unix://${socket} info --format '{{json .RegistryConfig.IndexConfigs}}'`);
 
-  beforeEach(async () => {
-    await host.reset();
-    await host.ok("rm -rf /etc/rancher /var/lib/pi-runners");
-    await host.write("[Service]\nExecStart=/bin/sleep 100000\n", "/etc/systemd/system/k3s.service");
-    await host.ok("systemctl daemon-reload; systemctl restart k3s");
-  });
-  afterEach(() =>
-    host.ok("systemctl stop k3s; rm -rf /etc/systemd/system/k3s.service /etc/rancher; systemctl daemon-reload"),
-  );
+    it("is found, reloaded and proven; its file is never deleted, and Debian's is not made", async () => {
+      const pid = await host.ok(`systemctl show -p MainPID --value ${unit}`);
+      const before = await host.file(config);
+      const report = await host.apply({ registries: [plain], engines: ["docker"] });
+      assert.equal(report.engines[0]!.config, config);
+      assert.match(await insecure(), /registry\.lab:5000/);
+      await host.apply({ engines: ["docker"] }, "remove");
+      assert.ok(!(await insecure()).includes("registry.lab"));
+      assert.equal(await host.file(config), before);
+      assert.equal(await host.file(daemonJson), undefined);
+      assert.equal(await host.ok(`systemctl show -p MainPID --value ${unit}`), pid);
+    });
 
-  const pid = () => host.ok("systemctl show -p MainPID --value k3s");
+    it("a CA goes where the snap reads it", async () => {
+      const ca = await host.ok(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -keyout /dev/null 2>/dev/null",
+      );
+      await host.apply({ registries: [{ address: "172.30.99.251:5999", ca: `${ca}\n` }], engines: ["docker"] });
+      const folder = "/var/snap/docker/current/etc/docker/certs.d/172.30.99.251:5999";
+      assert.match(await host.ok(`ls ${folder}`), /^pi-runners-[0-9a-f]{16}\.crt$/);
+      await host.apply({ engines: ["docker"] }, "remove");
+      assert.equal((await host.sh("ls -d /var/snap/docker/current/etc")).out, "");
+    });
 
-  it("without allowRestart it is refused before anything is written", async () => {
-    const before = await pid();
-    await host.refused({ ...only, registries: [plain] }, ["reads", yaml, "allowRestart", "leaves containers running"]);
-    assert.equal((await host.sh("ls -d /etc/rancher")).out, "");
-    assert.equal(await pid(), before);
-  });
-
-  it("with it: mirrors and configs written beside what was there, one restart; none without a change; all back", async () => {
-    const text = 'mirrors:\n  docker.io:\n    endpoint:\n      - "https://mirror.lan"\n';
-    await host.write(text, yaml);
-    const settings = { ...only, registries: [plain], allowRestart: true };
-    const first = await pid();
-    assert.equal((await host.apply(settings)).engines[0]!.how, "restart");
-    const second = await pid();
-    assert.notEqual(second, first);
-    assert.equal((await host.apply(settings)).engines[0]!.how, "none");
-    assert.equal(await pid(), second);
-    const written = (await host.file(yaml))!;
-    for (const part of [
-      "https://mirror.lan",
-      '"https://registry.lab:5000"',
-      '"http://registry.lab:5000"',
-      "insecure_skip_verify: true",
-    ]) {
-      assert.ok(written.includes(part), written);
-    }
-    await host.apply({ ...only, allowRestart: true }, "remove");
-    assert.equal(await host.file(yaml), text);
+    it("a missing settings file is made, and only emptied afterwards, as the snap does not start without it", async () => {
+      await host.ok(`rm ${config}`);
+      await host.apply({ registries: [plain], engines: ["docker"] });
+      await host.apply({ engines: ["docker"] }, "remove");
+      assert.deepEqual(JSON.parse((await host.file(config))!), {});
+    });
   });
 
-  it("a service that does not come up again: file put back, service restarted", async () => {
-    await host.write(
-      `[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/bin/test ! -e ${yaml}\n`,
-      "/etc/systemd/system/k3s.service",
+  describe("microk8s: its layout with the node's containerd for it (no snapd, no microk8s)", function () {
+    const folder = "/var/snap/microk8s/current/args/certs.d";
+
+    beforeEach(async () => {
+      await host.reset();
+      await host.write('server = "http://localhost:32000"\n', `${folder}/localhost:32000/hosts.toml`);
+    });
+    afterEach(() => host.ok("rm -rf /var/snap/microk8s"));
+
+    it("real pulls by what it wrote; localhost:32000 is left alone", async () => {
+      const address = registry.address;
+      await host.apply({ holder: "filler", registries: [{ address, insecure: true }] });
+      await host.ok(
+        `tar -cC / etc/hostname | docker import - ${address}/tiny:1; docker push -q ${address}/tiny:1; docker rmi ${address}/tiny:1`,
+      );
+      await host.remove("filler");
+      const fetch = () =>
+        host.sh(
+          `ctr -n trust-test images pull --hosts-dir ${folder} ${address}/tiny:1; s=$?; ctr -n trust-test images rm ${address}/tiny:1 >/dev/null; exit $s`,
+        );
+      assert.notEqual((await fetch()).status, 0);
+      const report = await host.apply({ engines: ["microk8s"], registries: [{ address, insecure: true }] });
+      assert.deepEqual(
+        report.engines.map(({ engine, how }) => [engine, how]),
+        [["microk8s", "files"]],
+      );
+      const pulled = await fetch();
+      assert.equal(pulled.status, 0, pulled.err);
+      await host.apply({ engines: ["microk8s"] }, "remove");
+      assert.equal(await host.ok(`ls ${folder}`), "localhost:32000");
+      await host.ok("ctr namespaces rm trust-test; true");
+    });
+  });
+
+  describe("k3s: its files with a stand-in for the service (no k3s here)", function () {
+    const yaml = "/etc/rancher/k3s/registries.yaml";
+    const only = { engines: ["k3s"] };
+
+    beforeEach(async () => {
+      await host.reset();
+      await host.ok("rm -rf /etc/rancher /var/lib/pi-runners");
+      await host.write("[Service]\nExecStart=/bin/sleep 100000\n", "/etc/systemd/system/k3s.service");
+      await host.ok("systemctl daemon-reload; systemctl restart k3s");
+    });
+    afterEach(() =>
+      host.ok("systemctl stop k3s; rm -rf /etc/systemd/system/k3s.service /etc/rancher; systemctl daemon-reload"),
     );
-    await host.ok("systemctl daemon-reload; systemctl restart k3s");
-    await host.refused({ ...only, registries: [plain], allowRestart: true }, [
-      "step restart",
-      "put back and the service restarted",
-    ]);
-    assert.equal(await host.file(yaml), undefined);
-    assert.equal(await host.ok("systemctl is-active k3s"), "active");
-    assert.equal((await host.sh("ls -d /var/lib/pi-runners /etc/rancher")).out, "");
+
+    const pid = () => host.ok("systemctl show -p MainPID --value k3s");
+
+    it("without allowRestart it is refused before anything is written", async () => {
+      const before = await pid();
+      await host.refused({ ...only, registries: [plain] }, [
+        "reads",
+        yaml,
+        "allowRestart",
+        "leaves containers running",
+      ]);
+      assert.equal((await host.sh("ls -d /etc/rancher")).out, "");
+      assert.equal(await pid(), before);
+    });
+
+    it("with it: mirrors and configs written beside what was there, one restart; none without a change; all back", async () => {
+      const text = 'mirrors:\n  docker.io:\n    endpoint:\n      - "https://mirror.lan"\n';
+      await host.write(text, yaml);
+      const settings = { ...only, registries: [plain], allowRestart: true };
+      const first = await pid();
+      assert.equal((await host.apply(settings)).engines[0]!.how, "restart");
+      const second = await pid();
+      assert.notEqual(second, first);
+      assert.equal((await host.apply(settings)).engines[0]!.how, "none");
+      assert.equal(await pid(), second);
+      const written = (await host.file(yaml))!;
+      for (const part of [
+        "https://mirror.lan",
+        '"https://registry.lab:5000"',
+        '"http://registry.lab:5000"',
+        "insecure_skip_verify: true",
+      ]) {
+        assert.ok(written.includes(part), written);
+      }
+      await host.apply({ ...only, allowRestart: true }, "remove");
+      assert.equal(await host.file(yaml), text);
+    });
+
+    it("a service that does not come up again: file put back, service restarted", async () => {
+      await host.write(
+        `[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/bin/test ! -e ${yaml}\n`,
+        "/etc/systemd/system/k3s.service",
+      );
+      await host.ok("systemctl daemon-reload; systemctl restart k3s");
+      await host.refused({ ...only, registries: [plain], allowRestart: true }, [
+        "step restart",
+        "put back and the service restarted",
+      ]);
+      assert.equal(await host.file(yaml), undefined);
+      assert.equal(await host.ok("systemctl is-active k3s"), "active");
+      assert.equal((await host.sh("ls -d /var/lib/pi-runners /etc/rancher")).out, "");
+    });
+
+    it("stopped k3s stays stopped", async () => {
+      await host.ok("systemctl stop k3s");
+      assert.equal((await host.apply({ ...only, registries: [plain] })).engines[0]!.how, "files");
+      assert.equal((await host.sh("systemctl is-active k3s")).out.trim(), "inactive");
+      await host.apply(only, "remove");
+      assert.equal((await host.sh("ls -d /etc/rancher")).out, "");
+    });
   });
 
-  it("stopped k3s stays stopped", async () => {
-    await host.ok("systemctl stop k3s");
-    assert.equal((await host.apply({ ...only, registries: [plain] })).engines[0]!.how, "files");
-    assert.equal((await host.sh("systemctl is-active k3s")).out.trim(), "inactive");
-    await host.apply(only, "remove");
-    assert.equal((await host.sh("ls -d /etc/rancher")).out, "");
-  });
-});
+  describe("BuildKit: buildkitd.toml (no buildkitd here)", function () {
+    const toml = "/etc/buildkit/buildkitd.toml";
+    const only = { engines: ["buildkit"] };
 
-describe("BuildKit: buildkitd.toml (no buildkitd here)", function () {
-  const toml = "/etc/buildkit/buildkitd.toml";
-  const only = { engines: ["buildkit"] };
+    beforeEach(async () => {
+      await host.reset();
+      await host.ok("rm -rf /etc/buildkit");
+    });
+    after(() => host.ok("rm -rf /etc/buildkit"));
 
-  beforeEach(async () => {
-    await host.reset();
-    await host.ok("rm -rf /etc/buildkit");
-  });
-  after(() => host.ok("rm -rf /etc/buildkit"));
+    it("one table for each registry after what was there; all back afterwards", async () => {
+      const text = "debug = true\n[worker.oci]\n  enabled = true\n";
+      await host.write(text, toml);
+      await host.apply({ ...only, registries: [plain] });
+      assert.equal(
+        await host.file(toml),
+        `${text}# begin pi-runners\n[registry."registry.lab:5000"]\n  http = true\n  insecure = true\n# end pi-runners\n`,
+      );
+      await host.apply(only, "remove");
+      assert.equal(await host.file(toml), text);
+    });
 
-  it("one table for each registry after what was there; all back afterwards", async () => {
-    const text = "debug = true\n[worker.oci]\n  enabled = true\n";
-    await host.write(text, toml);
-    await host.apply({ ...only, registries: [plain] });
-    assert.equal(
-      await host.file(toml),
-      `${text}# begin pi-runners\n[registry."registry.lab:5000"]\n  http = true\n  insecure = true\n# end pi-runners\n`,
-    );
-    await host.apply(only, "remove");
-    assert.equal(await host.file(toml), text);
-  });
+    it("a table that is there by hand is left alone, with a warning", async () => {
+      const text = '[registry."registry.lab:5000"]\n  http = true\n';
+      await host.write(text, toml);
+      const report = await host.apply({ ...only, registries: [plain] });
+      assert.match(report.warnings.join("\n"), /by hand, so it is left as it is/);
+      assert.equal(await host.file(toml), text);
+    });
 
-  it("a table that is there by hand is left alone, with a warning", async () => {
-    const text = '[registry."registry.lab:5000"]\n  http = true\n';
-    await host.write(text, toml);
-    const report = await host.apply({ ...only, registries: [plain] });
-    assert.match(report.warnings.join("\n"), /by hand, so it is left as it is/);
-    assert.equal(await host.file(toml), text);
+    it("a folder that was made goes too", async () => {
+      await host.apply({ ...only, registries: [plain] });
+      await host.apply(only, "remove");
+      assert.equal((await host.sh("ls -d /etc/buildkit /var/lib/pi-runners")).out, "");
+    });
   });
 
-  it("a folder that was made goes too", async () => {
-    await host.apply({ ...only, registries: [plain] });
-    await host.apply(only, "remove");
-    assert.equal((await host.sh("ls -d /etc/buildkit /var/lib/pi-runners")).out, "");
-  });
-});
+  describe("Several engines on one node", function () {
+    beforeEach(() => host.reset());
+    after(() => host.ok("rm -rf /etc/buildkit"));
 
-describe("Several engines on one node", function () {
-  beforeEach(() => host.reset());
-  after(() => host.ok("rm -rf /etc/buildkit"));
+    it("one that fails takes back the others: the node is changed as a whole or not at all", async () => {
+      await host.write('server = "http://by.hand"\n', "/etc/containerd/certs.d/registry.lab:5000/hosts.toml");
+      const before = await host.sh("ls /etc/docker");
+      await host.refused({ registries: [plain] }, ["hosts.toml", "The node's other engines are as they were"]);
+      assert.deepEqual(await host.insecure(), []);
+      assert.equal((await host.sh("ls /etc/docker")).out, before.out);
+      assert.equal((await host.sh("ls -d /var/lib/pi-runners")).out, "");
+    });
 
-  it("one that fails takes back the others: the node is changed as a whole or not at all", async () => {
-    await host.write('server = "http://by.hand"\n', "/etc/containerd/certs.d/registry.lab:5000/hosts.toml");
-    const before = await host.sh("ls /etc/docker");
-    await host.refused({ registries: [plain] }, ["hosts.toml", "The node's other engines are as they were"]);
-    assert.deepEqual(await host.insecure(), []);
-    assert.equal((await host.sh("ls /etc/docker")).out, before.out);
-    assert.equal((await host.sh("ls -d /var/lib/pi-runners")).out, "");
-  });
-
-  it("an engine that was named but is not there: refused", async () => {
-    await host.refused({ registries: [plain], engines: ["docker", "k3s"] }, ["the node has no k3s"]);
-    assert.deepEqual(await host.insecure(), []);
+    it("an engine that was named but is not there: refused", async () => {
+      await host.refused({ registries: [plain], engines: ["docker", "k3s"] }, ["the node has no k3s"]);
+      assert.deepEqual(await host.insecure(), []);
+    });
   });
 });
