@@ -20,6 +20,9 @@ export interface TrustLab {
   ssh: { privateKeyFile: string; knownHostsFile: string };
 }
 
+/** For a hook that brings nodes up, in milliseconds: it may have to wait for another run, and to build images. */
+export const patience = 30 * 60_000;
+
 let alone: Promise<void> | undefined;
 
 /** Other checkouts on this machine share the nodes: one test run at a time, until this process ends. */
