@@ -1,23 +1,17 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { engineProcesses } from "../../lab/leftovers";
+import { engineProcesses, signal } from "../../lab/leftovers";
 import { lab, onNode } from "./lab";
 
 const pushed = /sha256:[0-9a-f]{64}/;
 
 /** As a power cut leaves it: daemons first, so that nobody cleans up, then everything in the lab's control group. */
 function killEverything(): void {
-  for (const pid of engineProcesses()) process.kill(pid, "SIGKILL");
+  for (const pid of engineProcesses()) signal(pid, "SIGKILL");
   const script =
     "cat /sys/fs/cgroup/*/pi-lab/cgroup.procs $(find /sys/fs/cgroup -path '*/pi-lab/*' -name cgroup.procs)";
   const list = execFileSync("sh", ["-c", `${script} 2>/dev/null | sort -u; true`], { encoding: "utf8" });
-  for (const pid of list.split("\n").filter((line) => Number(line) > 1)) {
-    try {
-      process.kill(Number(pid), "SIGKILL");
-    } catch {
-      // ended with another one
-    }
-  }
+  for (const pid of list.split("\n").map(Number)) if (pid > 1) signal(pid, "SIGKILL");
 }
 
 describe("a lab that was hurt", function () {
