@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { daemonJson, type Host } from "./host";
-import { stopRegistries, testRegistries, trustLab, type TestRegistry, type TrustLab } from "./lab";
+import { stopRegistries, testRegistries, patience, trustLab, type TestRegistry, type TrustLab } from "./lab";
 
 let lab: TrustLab;
 let host: Host;
@@ -11,7 +11,8 @@ let tls: TestRegistry & { ca: string };
 let folder: string;
 
 describe("registry trust: certificate authorities", () => {
-  before(async () => {
+  before(async function () {
+    this.timeout(patience);
     lab = await trustLab(1);
     host = lab.hosts[0]!;
     await host.reset();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { daemonJson, plain, type Host } from "./host";
-import { trustLab } from "./lab";
+import { patience, trustLab } from "./lab";
 
 let host: Host;
 const other = { address: "10.20.30.40:5050", insecure: true } as const;
@@ -10,7 +10,8 @@ const listOf = (text: string | undefined): string[] =>
   (JSON.parse(text ?? "{}") as { "insecure-registries"?: string[] })["insecure-registries"] ?? [];
 
 describe("registry trust: Docker", () => {
-  before(async () => {
+  before(async function () {
+    this.timeout(patience);
     [host] = (await trustLab(1)).hosts as [Host];
   });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { trustCommand, trustInput } from "../../node/trustProgram";
 import { plain, Host } from "./host";
-import { trustLab, type TrustLab } from "./lab";
+import { patience, trustLab, type TrustLab } from "./lab";
 
 const other = { address: "10.20.30.40:5050", insecure: true } as const;
 const text = '{\n  "debug": false\n}\n';
@@ -12,7 +12,8 @@ let lab: TrustLab;
 let host: Host;
 
 describe("registry trust: faults", () => {
-  before(async () => {
+  before(async function () {
+    this.timeout(patience);
     lab = await trustLab(1);
     host = lab.hosts[0]!;
   });

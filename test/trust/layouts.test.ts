@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { daemonJson, plain, type Host } from "./host";
-import { stopRegistries, testRegistries, trustLab, type TestRegistry, type TrustLab } from "./lab";
+import { stopRegistries, testRegistries, patience, trustLab, type TestRegistry, type TrustLab } from "./lab";
 
 let lab: TrustLab;
 let host: Host;
 let registry: TestRegistry;
 
 describe("registry trust: layouts", () => {
-  before(async () => {
+  before(async function () {
+    this.timeout(patience);
     lab = await trustLab(1);
     host = lab.hosts[0]!;
     await host.reset();

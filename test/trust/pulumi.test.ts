@@ -6,14 +6,15 @@ import { join } from "node:path";
 import { toolchain } from "../../lab/stack";
 import { RegistryTrust, type RegistryTrustArgs, type TrustNode } from "../../components/registryTrust";
 import { plain } from "./host";
-import { trustLab, type TrustLab } from "./lab";
+import { patience, trustLab, type TrustLab } from "./lab";
 
 let lab: TrustLab;
 let folder: string;
 let env: Record<string, string>;
 
 describe("registry trust: by Pulumi", () => {
-  before(async () => {
+  before(async function () {
+    this.timeout(patience);
     lab = await trustLab(4);
     ({ env } = await toolchain(lab.engine, () => undefined));
     process.env.PATH = env.PATH; // where the Automation API looks for pulumi
