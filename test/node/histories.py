@@ -69,7 +69,7 @@ class World:
         self.steps = 0
         ledger.HOME = os.path.join(self.folder, "ledger")
         self.hand = []
-        # What a run that was cut off had been about to add, and what of ours the owner took out by hand. Where the owner
+        # What a run that was cut off had been about to add or to remove, and what of ours the owner took out by hand. Where the owner
         # then adds the same by hand, nobody can tell whose it is; docs/registry-trust.md says so.
         self.unsure = set()
         if start is not None:
@@ -93,7 +93,7 @@ class World:
             docker.reconcile(self.engine, want, context)
             return True
         except PowerCut:
-            self.unsure |= set(entries)
+            self.unsure |= {"r1:1", "r2:2", "r3:3"} - set(self.hand)
             return False
         finally:
             self.cut = None

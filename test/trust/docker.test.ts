@@ -3,7 +3,7 @@ import { daemonJson, plain, type Host } from "./host";
 import { patience, trustLab } from "./lab";
 
 let host: Host;
-const other = { address: "10.20.30.40:5050", insecure: true } as const;
+const other = { address: "localhost:5050", insecure: true } as const;
 const network = { address: "192.168.77.0/24", insecure: true } as const;
 
 const listOf = (text: string | undefined): string[] =>

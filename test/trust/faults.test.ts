@@ -4,7 +4,7 @@ import { trustCommand, trustInput } from "../../node/trustProgram";
 import { plain, Host } from "./host";
 import { patience, trustLab, type TrustLab } from "./lab";
 
-const other = { address: "10.20.30.40:5050", insecure: true } as const;
+const other = { address: "localhost:5050", insecure: true } as const;
 const text = '{\n  "debug": false\n}\n';
 const home = "/var/lib/pi-runners/trust";
 
