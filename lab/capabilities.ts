@@ -11,8 +11,3 @@ export function lacksSysResource(status = readFileSync("/proc/self/status", "utf
   const bounding = /^CapBnd:\s*([0-9a-f]+)/m.exec(status)?.[1];
   return bounding !== undefined && (BigInt(`0x${bounding}`) & (1n << sysResource)) === 0n;
 }
-
-/** 2 where the machine mounts cgroup2 alone at /sys/fs/cgroup, else 1. */
-export function cgroupVersion(mounts = readFileSync("/proc/self/mounts", "utf8")): 1 | 2 {
-  return /^\S+ \/sys\/fs\/cgroup cgroup2 /m.test(mounts) ? 2 : 1;
-}
