@@ -249,7 +249,6 @@ class Run:
                           set(held["files"]) | set(self.certs))
         if plan.changes_file:
             self.record.wrote(plan.final.encode("utf-8"))
-            self.record.wrote(plan.emptied().encode("utf-8"))
         self.record.save()
 
     def settle(self, plan):
@@ -286,6 +285,8 @@ class Run:
         seen = plan.seen
         self.touched = True
         if emptied != plan.text:
+            self.record.wrote(emptied.encode("utf-8"))
+            self.record.save()
             seen = files.replace(seen, emptied.encode("utf-8"), "empty")
         how = self.bring_about(goal)
         self.write(seen, plan)
@@ -374,6 +375,8 @@ class Run:
         if alive and surplus and KEY not in keys(plan.text):
             seen = files.look(self.engine.config, "put back")
             emptied = jsontext.set_empty((seen.data or b"").decode("utf-8"), KEY)
+            self.record.wrote(emptied.encode("utf-8"))
+            self.record.save()
             files.replace(seen, emptied.encode("utf-8"), "put back")
             self.engine.reload()
             self.wait_for(Goal([], surplus), PATIENCE)
