@@ -267,7 +267,8 @@ function follow(rollout: Rollout, node: string, command: remote.Command): void {
   );
 }
 
-/** What the nodes printed, typed. */
-function reportsOf(nodes: TrustNode[], lines: string[]): Record<string, NodeTrust> {
-  return Object.fromEntries(lines.map((line, index) => [nodes[index]!.name, JSON.parse(line) as NodeTrust]));
+/** What the nodes printed, typed; nothing of nodes that --target left out. */
+function reportsOf(nodes: TrustNode[], lines: (string | undefined)[]): Record<string, NodeTrust> {
+  const found = lines.flatMap((line, index) => (line === undefined ? [] : [[nodes[index]!.name, line] as const]));
+  return Object.fromEntries(found.map(([name, line]) => [name, JSON.parse(line) as NodeTrust]));
 }

@@ -336,7 +336,7 @@ describe("registry trust: faults", () => {
     function overSsh(command: string): Promise<{ status: number | null; out: string; err: string }> {
       const { privateKeyFile, knownHostsFile } = lab.ssh;
       const login = ["-i", privateKeyFile, "-o", `UserKnownHostsFile=${knownHostsFile}`, "-o", "BatchMode=yes"];
-      const input = trustInput({ node: "n1", holder: "one", registries: [plain] });
+      const input = trustInput({ node: "n1", holder: "one", registries: [plain], engines: ["docker"] });
       return new Host(["ssh", ...login, `root@${lab.nodes[0]!.address}`]).run([command], input);
     }
   });

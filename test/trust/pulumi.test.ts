@@ -156,8 +156,11 @@ describe("registry trust: by Pulumi", () => {
     });
 
     it("--target of one node does not wait for those that are left out", async () => {
-      const urn = "urn:pulumi:dev::trust-test::pi-runners:index:RegistryTrust$command:remote:Command::trust-b";
-      await up({ nodes: nodes(3), registries: [plain] }, { target: [urn] });
+      const component = "urn:pulumi:dev::trust-test::pi-runners:index:RegistryTrust";
+      await up(
+        { nodes: nodes(3), registries: [plain] },
+        { target: [`${component}::trust`, `${component}$command:remote:Command::trust-b`] },
+      );
       assert.deepEqual(await lab.hosts[0]!.insecure(), []);
       assert.deepEqual(await lab.hosts[1]!.insecure(), [plain.address]);
     });
