@@ -221,11 +221,11 @@ class Run:
             self.write_certs(certs_add)
             how = self.change_settings(plan, info, stale)
             self.prove_by_pulling(info, plan, certs_add)
-        except (Problem, engines.Silent, OSError) as error:
-            raise self.put_all_back(as_problem(error), plan, info, saved)
         except files.Moved:
             self.take_back(saved)
             raise
+        except Exception as error:
+            raise self.put_all_back(as_problem(error), plan, info, saved)
         self.drop_certs(certs_drop)
         self.record.tidy()
         self.settle(plan)
@@ -360,7 +360,7 @@ class Run:
         try:
             state = self.roll_back(plan, info) if self.touched else problem.restored
             self.take_back(saved)
-        except (Problem, OSError, engines.Silent, files.Moved, jsontext.Broken) as error:
+        except Exception as error:
             state = "PUTTING BACK FAILED (%s). The settings of before are kept in %s." % (error, self.record.file)
         return Problem(problem.step, problem.what, problem.fix, state)
 
@@ -532,4 +532,4 @@ def unreachable(answer):
 def as_problem(error):
     if isinstance(error, Problem):
         return error
-    return Problem("change", str(error), "See the engine's journal and the disk, then run again.")
+    return Problem("change", "%s: %s" % (type(error).__name__, error), "See the engine's journal and the disk, then run again.")

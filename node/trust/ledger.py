@@ -34,19 +34,20 @@ class Lock:
     def __enter__(self):
         give_up = time.monotonic() + self.wait
         while True:
-            os.makedirs(self.home, 0o700, exist_ok=True)
             try:
+                files.check_writable(self.path, "preflight")
+                os.makedirs(self.home, 0o700, exist_ok=True)
                 descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                if self.take(descriptor):
+                    self.descriptor = descriptor
+                    return self
+                os.close(descriptor)
             except FileNotFoundError:
-                continue
-            if self.take(descriptor):
-                self.descriptor = descriptor
-                return self
-            os.close(descriptor)
+                pass  # the run before us has just removed the empty ledger
             if time.monotonic() > give_up:
                 raise Problem("lock", "another run has held %s for %d s" % (self.path, self.wait),
                               "Wait for it to end, then run again; `fuser %s` names it." % self.path)
-            time.sleep(0.1)
+            time.sleep(0.05)
 
     def take(self, descriptor):
         """True when the lock is ours and its file is still the one that others would lock."""

@@ -23,12 +23,17 @@ def main(action, settings):
         tell(sys.stderr, problem.text(context.node))
         return 1
     except Exception:
-        fault = traceback.format_exc().strip().splitlines()
-        tell(sys.stderr, Problem("unexpected", "; ".join(fault[-3:]), "Please report this with the output of --verbose.",
-                                 "Run again: a run that was cut off is completed by the next.").text(context.node))
+        tell(sys.stderr, unexpected().text(context.node))
         return 1
     tell(sys.stdout, json.dumps(report, sort_keys=True))
     return 0
+
+
+def unexpected():
+    """A fault of this program, for its authors; what the run had begun, the next one completes."""
+    fault = traceback.format_exc().strip().splitlines()
+    return Problem("unexpected", "; ".join(fault[-3:]), "Please report this message, and run again.",
+                   "Whole files only; what was begun, the next run completes or takes back.")
 
 
 def shield():
@@ -58,7 +63,6 @@ def act(action, settings, context):
     if context.dry:
         reports = duties(settings, want, context)
     else:
-        files.check_writable(ledger.HOME + "/lock", "preflight")
         with ledger.Lock():
             files.sweep(ledger.HOME)
             reports = duties(settings, want, context)
@@ -79,8 +83,8 @@ def duties(settings, want, context):
     for place, work in enumerate(works):
         try:
             reports.append(work(want))
-        except Problem as problem:
-            raise taken_back(problem, works[:place], past)
+        except Exception as error:
+            raise taken_back(error if isinstance(error, Problem) else unexpected(), works[:place], past)
     leave_the_gone(named, context)
     past.becomes(want)
     return reports
@@ -104,7 +108,7 @@ def taken_back(problem, works, past):
         for work in reversed(works):
             work(past.registries)
         past.becomes(past.registries)
-    except (Problem, files.Moved, OSError) as another:
+    except Exception as another:
         problem.restored += " The engines before it could NOT be put back (%s)." % another
         return problem
     if works:

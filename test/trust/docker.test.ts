@@ -221,6 +221,7 @@ describe("registry trust: Docker", () => {
       await Promise.all([host.remove("one"), host.remove("two"), host.remove("three")]);
       assert.deepEqual(await host.insecure(), []);
       assert.equal(await host.file(), undefined);
+      assert.equal((await host.sh("ls -d /var/lib/pi-runners")).out, "");
     });
 
     it("removing twice, or what was never applied, changes nothing", async () => {
