@@ -217,7 +217,7 @@ describe("registry trust: Docker", () => {
         host.apply({ holder: "two", registries: [other] }),
         host.apply({ holder: "three", registries: [network] }),
       ]);
-      assert.deepEqual(await host.insecure(), [other.address, network.address, plain.address]);
+      assert.deepEqual(await host.insecure(), [network.address, other.address, plain.address]);
       await Promise.all([host.remove("one"), host.remove("two"), host.remove("three")]);
       assert.deepEqual(await host.insecure(), []);
       assert.equal(await host.file(), undefined);
