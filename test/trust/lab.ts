@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startEngine, type Engine } from "../../lab/engine";
+import { ensureNetwork, startEngine, type Engine } from "../../lab/engine";
 import { knownHostsFile, privateKeyFile } from "../../lab/hostKeys";
 import { image } from "../../lab/images";
 import { ensureNodes } from "../../lab/nodes";
@@ -42,6 +42,7 @@ function wait(): Promise<void> {
 export async function trustLab(count: number): Promise<TrustLab> {
   await wait();
   const engine = await startEngine(() => undefined);
+  await ensureNetwork(engine);
   const nodes = Array.from({ length: count }, (_, index) => node(first + index));
   await ensureNodes(engine, nodes, () => undefined);
   const hosts = nodes.map((one) => hostOf(engine, one.container));
