@@ -37,6 +37,7 @@ export interface StackConfig {
   allowRestart?: boolean;
   owner?: string;
   probe?: boolean;
+  reapply?: string;
   runners: RunnerConfig[];
   metricsFrom?: Record<string, string>;
   egressPorts: number[];
@@ -114,6 +115,7 @@ function assemble(stack: StackFile, mistakes: Mistake[]): StackConfig {
     allowRestart: stack.trust.allowRestart,
     owner: stack.trust.owner,
     probe: stack.trust.probe,
+    reapply: stack.trust.reapply,
     runners: runners.map((settings, index) => {
       const { name, tags, waitForNodes } = { ...stack.runnerDefaults, ...stack.runners[index]! };
       const authenticationToken = pulumi.secret(stack.tokens[name] ?? "");

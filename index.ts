@@ -38,6 +38,7 @@ const trust =
         allowRestart: config.allowRestart,
         owner: config.owner,
         probe: config.probe,
+        reapply: config.reapply,
       });
 
 const modes: Record<string, DindMode> = {

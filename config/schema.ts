@@ -113,10 +113,11 @@ export const stackSchema = z.strictObject({
     .strictObject({
       canary: z.union([z.int().min(0), z.array(text)]).optional(),
       batchSize: z.int().min(1).optional(),
-      maxFailures: z.int().min(1).optional(),
+      maxFailures: z.int().min(0).optional(),
       allowRestart: z.boolean().optional(),
       owner: text.optional(),
       probe: z.boolean().optional(),
+      reapply: text.optional(),
     })
     .default({}),
   runnerDefaults: runnerDefaults.extend({ dindImage: text.optional() }).default({}),

@@ -70,6 +70,7 @@ export async function deploy(
     stackName,
     "--yes",
     "--skip-preview",
+    "--continue-on-error", // a node that is off does not keep the others from being done
     "--refresh",
     "--run-program",
     "--suppress-outputs",

@@ -1,23 +1,46 @@
-"""Installs Docker where the node has no engine and the stack asks for it. It stays when the stack goes."""
-import os
+"""Installs Docker where the node has none and the stack asks for it. It stays when the stack goes.
 
+The package manager runs as a service of its own, for a connection that breaks or a run that takes too long must not
+stop it half-way: that would leave the node with a broken package.
+"""
 import host
 from problem import Problem
+
+UNIT = "pi-runners-install-docker.service"
+PATIENCE = 200
+# Nothing is removed for it: on a node with Docker's own containerd.io, Debian's package would take that away.
+APT = ("apt-get -q -o DPkg::Lock::Timeout=120 update && exec apt-get -q -y -o DPkg::Lock::Timeout=120 --no-remove "
+       "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold --no-install-recommends install docker.io")
+SNAP = "exec snap install docker"
 
 
 def docker(how, context):
     """By Debian's or Ubuntu's package, or as a snap."""
     keep_forwarding(context)
-    if how == "snap":
-        if not host.has("snap"):
-            raise Problem("install", "snap is missing", "Install snapd, or set installDocker: apt.")
-        host.run(["snap", "install", "docker"], 200, check="install")
-    else:
-        os.environ["DEBIAN_FRONTEND"] = "noninteractive"
-        host.run(["apt-get", "-q", "update"], 100, check="install")
-        host.run(["apt-get", "-q", "-y", "--no-install-recommends", "install", "docker.io"], 200, check="install")
+    if context.dry:
+        context.warn("Docker would be installed (%s)." % how)
+        return
+    program = {"apt": "apt-get", "snap": "snap"}[how]
+    if not host.has(program):
+        other = {"apt": "snap", "snap": "apt"}[how]
+        raise Problem("install", "the node has no %s" % program, "Install Docker yourself, or set installDocker: %s." % other)
+    if host.units_now([UNIT])[UNIT].state in ("active", "activating"):
+        raise going_on("an installation of Docker that was begun before is still going on")
+    status, output = host.run(
+        ["systemd-run", "--quiet", "--collect", "--wait", "--pipe", "--unit", UNIT, "--setenv=DEBIAN_FRONTEND=noninteractive",
+         "--setenv=LC_ALL=C", "sh", "-c", APT if how == "apt" else SNAP], PATIENCE)
+    if status == 124:
+        raise going_on("installing Docker takes more than %d s" % PATIENCE)
+    if status != 0:
+        raise Problem("install", "Docker could not be installed (%s): %s" % (how, output[-1500:]),
+                      "Fix that, or install Docker yourself, then run again.")
     host.first_look.clear()
     context.warn("Docker was installed (%s), as asked; it stays when this stack goes." % how)
+
+
+def going_on(what):
+    return Problem("install", what, "Wait until `systemctl status %s` finds no such unit, then run again." % UNIT,
+                   "The installation goes on by itself; nothing else was changed.")
 
 
 def keep_forwarding(context):

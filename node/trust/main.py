@@ -73,12 +73,12 @@ def duties(settings, want, context):
     """Every engine that the node has, or every one that was named; none at all is an error. Where one fails, those
     before it go back to what this holder had, so that a node is changed as a whole or not at all."""
     named = settings.get("engines") or []
+    works = found_works(settings, want, context)
+    check_found(works, named, want, settings, context)
     if context.dry:
-        return [work(want) for work in found_works(settings, want, context)]
+        return [work(want) for work in works]
     past = ledger.Wish(context.holder)
     reports = []
-    works = found_works(settings, want, context)
-    check_found(works, named, want, settings)
     past.starts(want)
     for place, work in enumerate(works):
         try:
@@ -123,7 +123,7 @@ def found_works(settings, want, context):
     import engine
     named = settings.get("engines") or []
     engines = engine.find() if wanted("docker", named) else []
-    if not engines and settings.get("installDocker") and want and not context.dry:
+    if not engines and settings.get("installDocker") and want and wanted("docker", named):
         import install
         install.docker(settings["installDocker"], context)
         engines = engine.find()
@@ -161,7 +161,9 @@ def wanted(name, named):
     return not named or name in named
 
 
-def check_found(works, named, want, settings):
+def check_found(works, named, want, settings, context):
+    if context.dry and settings.get("installDocker"):
+        return
     missing = [name for name in named if name not in [work.name for work in works]]
     if missing and want:
         raise Problem("engine", "the node has no %s" % ", no ".join(missing), "Install it, or correct `engines`.")

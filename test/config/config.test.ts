@@ -58,6 +58,12 @@ describe("the configuration", () => {
     assert.deepEqual(config.runners[0]!.tags, ["dood"]);
   });
 
+  it("hands on how trust is rolled out, a first failure that is one too many included", () => {
+    const config = read({ ...sound, trust: { maxFailures: 0, batchSize: 3, reapply: "after the new SD card" } });
+    assert.deepEqual(config.rollout, { canary: undefined, batchSize: 3, maxFailures: 0 });
+    assert.equal(config.reapply, "after the new SD card");
+  });
+
   it("keeps tokens and passwords secret", async () => {
     const config = read({ ...sound, ssh: { sudoPassword: "SeCrEt" } });
     assert.equal(await pulumi.isSecret(config.runners[0]!.authenticationToken), true);

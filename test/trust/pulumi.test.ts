@@ -1,8 +1,10 @@
 import * as auto from "@pulumi/pulumi/automation/index.js";
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { toolchain } from "../../lab/stack";
 import { RegistryTrust, type RegistryTrustArgs, type TrustNode } from "../../components/registryTrust";
 import { plain } from "./host";
@@ -181,6 +183,50 @@ describe("registry trust: by Pulumi", () => {
       assert.equal(await lab.hosts[1]!.traces(), traces);
       await up({ nodes: nodes(2), registries: [plain], reapply: "now" });
       assert.match((await lab.hosts[1]!.file())!, /registry\.lab/);
+    });
+
+    it("through a bastion: up, a look while previewing, destroy; the node sees only the bastion", async () => {
+      const [target, jump] = lab.nodes;
+      const bastion = { host: jump!.address, user: "root" };
+      const args = { nodes: nodes(1), registries: [plain], ssh: { ...lab.ssh, bastion } };
+      const since = await lab.hosts[0]!.ok("date +%s");
+      await up(args);
+      assert.deepEqual(await lab.hosts[0]!.insecure(), [plain.address]);
+      const lines: string[] = [];
+      await (await stack({ ...args, probe: true })).preview({ onOutput: (text) => lines.push(text) });
+      assert.match(lines.join(""), /node a: as the stack wants it/);
+      await (await stack(args)).destroy();
+      assert.deepEqual(await lab.hosts[0]!.insecure(), []);
+      const log = await lab.hosts[0]!.ok(`journalctl -u ssh -o cat --no-pager --since @${since}; true`);
+      const origins = [...log.matchAll(/Accepted publickey for root from (\S+)/g)].map((found) => found[1]);
+      assert.deepEqual([...new Set(origins)], [jump!.address], `${target!.address}: ${log}`);
+      assert.equal(origins.length, 3);
+    });
+
+    it("a bastion that shows another key is not gone through", async () => {
+      const bastion = { host: lab.nodes[1]!.address, hostKey: hostKeyOf(2) };
+      const failure = await failed({ nodes: nodes(1), registries: [plain], ssh: { ...lab.ssh, bastion } });
+      assert.match(failure, /host key mismatch/);
+      assert.equal(await lab.hosts[0]!.file(), undefined);
+    });
+
+    it("with an SSH agent no key is in the state", async () => {
+      const socket = join(folder, "agent");
+      const agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
+      try {
+        while (!existsSync(socket)) await sleep(20);
+        execFileSync("ssh-add", ["-q", lab.ssh.privateKeyFile], { env: { ...process.env, SSH_AUTH_SOCK: socket } });
+        const { knownHostsFile } = lab.ssh;
+        const args = { nodes: nodes(1), registries: [plain], ssh: { agentSocket: socket, knownHostsFile } };
+        await up(args);
+        assert.deepEqual(await lab.hosts[0]!.insecure(), [plain.address]);
+        const state = readFileSync(join(folder, ".pulumi/stacks/trust-test/dev.json"), "utf8");
+        assert.doesNotMatch(state, /"privateKey"/);
+        await (await stack(args)).destroy();
+        assert.deepEqual(await lab.hosts[0]!.insecure(), []);
+      } finally {
+        agent.kill();
+      }
     });
 
     it("one SSH connection per node and apply", async () => {

@@ -28,11 +28,7 @@ func (p *Provider) Check(_ context.Context, request *pulumirpc.CheckRequest) (*p
 	if strings.HasSuffix(kind.Kind, "Patch") && !builtIn(kind) || strings.HasPrefix(kind.Group, "helm.sh") {
 		return nil, p.missing(string(urn.Type()))
 	}
-	olds, err := serve.Properties(request.Olds)
-	if err != nil {
-		return nil, err
-	}
-	news, err := serve.Properties(request.News)
+	olds, news, err := serve.Both(request.Olds, request.News)
 	if err != nil {
 		return nil, err
 	}

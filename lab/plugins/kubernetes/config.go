@@ -48,11 +48,7 @@ func (p *Provider) CheckConfig(
 // DiffConfig replaces the provider, and with it all its resources, only when it points to another cluster: another
 // clusterIdentifier or, where that is not given, another active cluster in the kubeconfig.
 func (p *Provider) DiffConfig(_ context.Context, request *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	olds, err := serve.Properties(request.Olds)
-	if err != nil {
-		return nil, err
-	}
-	news, err := serve.Properties(request.News)
+	olds, news, err := serve.Both(request.Olds, request.News)
 	if err != nil {
 		return nil, err
 	}

@@ -19,11 +19,7 @@ import (
 // Diff compares the new inputs with the live object of the last state, cut down to the fields of the old inputs: so a
 // refresh that saw drift makes a diff, and what the server fills in by itself makes none.
 func (p *Provider) Diff(_ context.Context, request *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	olds, err := serve.Properties(request.Olds)
-	if err != nil {
-		return nil, err
-	}
-	news, err := serve.Properties(request.News)
+	olds, news, err := serve.Both(request.Olds, request.News)
 	if err != nil {
 		return nil, err
 	}

@@ -25,11 +25,7 @@ func (p *Provider) Read(_ context.Context, request *pulumirpc.ReadRequest) (*pul
 	if p.cluster == nil {
 		return p.readUnreachable(urn, request)
 	}
-	olds, err := serve.Properties(request.Properties)
-	if err != nil {
-		return nil, err
-	}
-	from, err := serve.Properties(request.Inputs)
+	olds, from, err := serve.Both(request.Properties, request.Inputs)
 	if err != nil {
 		return nil, err
 	}

@@ -28,11 +28,7 @@ func (p *Provider) Update(
 	if !request.Preview && p.cluster == nil {
 		return nil, fmt.Errorf("configured Kubernetes cluster is unreachable: %s", p.unreachable)
 	}
-	olds, err := serve.Properties(request.Olds)
-	if err != nil {
-		return nil, err
-	}
-	news, err := serve.Properties(request.News)
+	olds, news, err := serve.Both(request.Olds, request.News)
 	if err != nil {
 		return nil, err
 	}

@@ -91,11 +91,7 @@ func (p *Provider) Diff(_ context.Context, request *pulumirpc.DiffRequest) (*pul
 	if err != nil {
 		return nil, err
 	}
-	olds, err := serve.Properties(request.OldInputs)
-	if err != nil {
-		return nil, err
-	}
-	news, err := serve.Properties(request.News)
+	olds, news, err := serve.Both(request.OldInputs, request.News)
 	if err != nil {
 		return nil, err
 	}

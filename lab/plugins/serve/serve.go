@@ -41,6 +41,15 @@ func Properties(bag *structpb.Struct) (resource.PropertyMap, error) {
 	return plugin.UnmarshalProperties(bag, plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true})
 }
 
+// Both reads the properties of before and those of now.
+func Both(before, now *structpb.Struct) (olds, news resource.PropertyMap, err error) {
+	if olds, err = Properties(before); err != nil {
+		return nil, nil, err
+	}
+	news, err = Properties(now)
+	return olds, news, err
+}
+
 // Bag is the way back of Properties.
 func Bag(properties resource.PropertyMap) (*structpb.Struct, error) {
 	return plugin.MarshalProperties(properties, plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true})
