@@ -166,7 +166,8 @@ def check_found(works, named, want, settings, context):
         return
     missing = [name for name in named if name not in [work.name for work in works]]
     if missing and want:
-        raise Problem("engine", "the node has no %s" % ", no ".join(missing), "Install it, or correct `engines`.")
+        raise Problem("engine", "the node has no %s" % ", no ".join(missing), "Install it%s, or correct `engines`."
+                      % (" (installDocker does)" if missing == ["docker"] else ""))
     if not works and want:
         fix = "Install one, or set installDocker." if not settings.get("installDocker") else "Look at the installation."
         raise Problem("engine", "the node has no container engine (Docker, containerd, microk8s, k3s)", fix)

@@ -34,6 +34,7 @@ describe("registry trust: Docker installed where it is missing", () => {
   });
 
   after(async () => {
+    await host.ok("test ! -e /repository/docker.io.deb || dpkg -i /repository/docker.io.deb");
     await host.ok(
       "rm -rf /repository /etc/apt/sources.list; test ! -e /data-kept/sources.list || mv /data-kept/sources.list /etc/apt/; rm -rf /data-kept",
     );
