@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { TrustNode } from "../components/registryTrust";
 import { ansible } from "./ansible";
+import { registry } from "./emptyRegistry";
 import { figure, median, ratio, type Figure, type Section } from "./figures";
 import { time } from "./hyperfine";
 import { peakMemory } from "./memory";
@@ -9,7 +10,7 @@ import { PulumiProject } from "./pulumiProject";
 import { say } from "./say";
 import { scratch } from "./scratch";
 import { namesOfNodes, simulatedNodes, type SimulatedNodes } from "./simulatedNodes";
-import { registry, trustSettings } from "./trust";
+import { trustSettings } from "./trust";
 
 /** Numbers of nodes that are previewed. */
 const sizes = [8, 100, 500] as const;

@@ -2,13 +2,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { run } from "../lab/processes";
 import type { TrustNode } from "../components/registryTrust";
+import { registry } from "./emptyRegistry";
 import type { Section } from "./figures";
 import { eightNodes } from "./hosts";
 import { PulumiProject } from "./pulumiProject";
 import { onEach } from "./rawSsh";
 import { say } from "./say";
 import { whenDone } from "./stops";
-import { registry, resetScript, trustSettings } from "./trust";
+import { resetScript, trustSettings } from "./trust";
 
 const other = "other.lan:5000";
 
