@@ -13,6 +13,7 @@ import type { NodeTrust, TrustNode } from "../components/registryTrust";
 import { checkout } from "../lab/places";
 import { run } from "../lab/processes";
 import { which } from "../lab/packages";
+import { registry } from "./emptyRegistry";
 import { scratch } from "./scratch";
 import { whenDone } from "./stops";
 import { logEnd } from "./programs";
@@ -81,7 +82,7 @@ async function startSshd(folder: string): Promise<void> {
 
 /** It listens on every address, as sshd takes no more than 16 by name, but lets only this machine in. */
 function sshdConfig(folder: string): string {
-  const variables = { BENCH_SIMULATED: folder, BENCH_SFTP: "/usr/lib/openssh/sftp-server" };
+  const variables = { BENCH_SIMULATED: folder, BENCH_SFTP: "/usr/lib/openssh/sftp-server", BENCH_REGISTRY: registry };
   return [
     `Port ${port}`,
     "ListenAddress 0.0.0.0",
@@ -136,7 +137,7 @@ const report: NodeTrust = {
       version: "20.10.24",
       config: "/etc/docker/daemon.json",
       how: "reload",
-      trusted: ["bench.lan:5000"],
+      trusted: [registry],
     },
   ],
   warnings: [],

@@ -6,6 +6,6 @@ case "$module" in
 *slurp) echo '{"changed": false, "content": "e30K", "encoding": "base64", "source": "/etc/docker/daemon.json"}' ;;
 *copy) echo '{"changed": true, "dest": "/etc/docker/daemon.json", "checksum": "1"}' ;;
 *systemd_service | *systemd) echo '{"changed": true, "name": "docker", "status": {}}' ;;
-*command) echo '{"changed": true, "rc": 0, "cmd": [], "stdout": "{\"bench.lan:5000\": {}}", "stderr": ""}' ;;
+*command) echo '{"changed": true, "rc": 0, "cmd": [], "stdout": "'"$BENCH_REGISTRY"'", "stderr": ""}' ;;
 *) echo "{\"failed\": true, \"msg\": \"unknown module $module\"}" ;;
 esac
