@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-TSX := tsx
+# Not the tsx command: it would end what it started before that has cleaned up after a Ctrl-C.
+TSX := node --import=tsx
 
 .PHONY: help up down status test check bench format
 

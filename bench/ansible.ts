@@ -2,11 +2,11 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import type { TrustNode } from "../components/registryTrust";
 import { cache, checkout } from "../lab/places";
 import { run } from "../lab/processes";
 import { knownHostsFile, privateKeyFile } from "../lab/hostKeys";
 import { quote } from "./hyperfine";
+import type { KnownNode } from "./hosts";
 import { say } from "./say";
 import { scratch } from "./scratch";
 import { whenDone } from "./stops";
@@ -52,7 +52,7 @@ const ofTheLab = {
 };
 
 /** The playbook bench/ansible/trust.yml on these nodes. */
-export async function ansible(name: string, nodes: TrustNode[], settings: AnsibleSettings): Promise<Ansible> {
+export async function ansible(name: string, nodes: KnownNode[], settings: AnsibleSettings): Promise<Ansible> {
   const login = settings.login ?? ofTheLab;
   const folder = scratch(`ansible-${name}`);
   const sockets = scratch(`ansible-${name}/cp`);

@@ -12,6 +12,9 @@ import type { TrustNode, TrustSsh } from "../components/registryTrust";
 import { say } from "./say";
 import { whenDone } from "./stops";
 
+/** A node whose address is known from the start. */
+export type KnownNode = TrustNode & { host: string };
+
 /** Far above the numbers of a cluster's nodes. */
 const firstNumber = 101;
 
@@ -26,15 +29,15 @@ export const sshOptions = [
 /** Set by --keep: the nodes stay for the next run. */
 export const keep = { nodes: false };
 
-let made: Promise<TrustNode[]> | undefined;
+let made: Promise<KnownNode[]> | undefined;
 
 /** Eight hosts with systemd, sshd and Docker, the same for every section. */
-export function eightNodes(): Promise<TrustNode[]> {
+export function eightNodes(): Promise<KnownNode[]> {
   made ??= makeNodes(Array.from({ length: 8 }, (_, index) => node(firstNumber + index)));
   return made;
 }
 
-async function makeNodes(nodes: LabNode[]): Promise<TrustNode[]> {
+async function makeNodes(nodes: LabNode[]): Promise<KnownNode[]> {
   await withLock(
     join(cache, "locks", "lab"),
     () => say("another process works on the lab, waiting"),

@@ -6,10 +6,10 @@ import { LabGitlab, type JobView } from "../lab/gitlab/client";
 import { gitlabUrl } from "../lab/controlPlane";
 import { checkout, registry } from "../lab/places";
 import { stackOutput } from "../lab/stack";
-import type { TrustNode } from "../components/registryTrust";
 import { figure, ratio, type Figure, type Section } from "./figures";
 import { labEnvironment, needLab } from "./labEnvironment";
 import { onEach } from "./rawSsh";
+import type { KnownNode } from "./hosts";
 import { say } from "./say";
 import { interrupted } from "./stops";
 
@@ -138,9 +138,9 @@ docker builder prune --all --force >/dev/null
 `;
 
 /** The nodes of stack dev. */
-function devNodes(): TrustNode[] {
+function devNodes(): KnownNode[] {
   const file = parse(readFileSync(join(checkout, "Pulumi.dev.yaml"), "utf8")) as {
-    config: { "pi-runners:nodes": TrustNode[] };
+    config: { "pi-runners:nodes": KnownNode[] };
   };
   return file.config["pi-runners:nodes"];
 }

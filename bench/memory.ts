@@ -2,10 +2,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { runGroup, type Program } from "./programs";
 
-const interval = 100;
+const interval = 250;
 
 /**
- * Largest sum, in MiB, over the program and its descendants, looked at ten times a second. The sum is of proportional set
+ * Largest sum, in MiB, over the program and its descendants, looked at four times a second. The sum is of proportional set
  * sizes: pages that processes share, as forks do, count once.
  */
 export async function peakMemory(program: Program): Promise<number> {

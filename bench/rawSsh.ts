@@ -1,9 +1,8 @@
 /** Raw parallel ssh: one shell script that runs a command on all nodes at the same time and waits for them. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { TrustNode } from "../components/registryTrust";
 import { run } from "../lab/processes";
-import { sshOptions } from "./hosts";
+import { type KnownNode, sshOptions } from "./hosts";
 import { quote } from "./hyperfine";
 import { scratch } from "./scratch";
 
@@ -14,9 +13,9 @@ import { scratch } from "./scratch";
  */
 export function parallel(
   name: string,
-  nodes: TrustNode[],
+  nodes: KnownNode[],
   command: string,
-  input: (node: TrustNode) => string,
+  input: (node: KnownNode) => string,
 ): string {
   const folder = scratch(`raw-${name}`);
   const lines = nodes.map((node) => {
@@ -34,7 +33,7 @@ export function parallel(
 }
 
 /** Runs a script on every node at once and gives what it printed, by node. */
-export async function onEach(nodes: TrustNode[], input: string): Promise<Map<string, string>> {
+export async function onEach(nodes: KnownNode[], input: string): Promise<Map<string, string>> {
   const outputs = nodes.map(async (node): Promise<[string, string]> => {
     return [node.name, await run("ssh", [...sshOptions, node.host, "sh -e"], { input })];
   });

@@ -1,10 +1,9 @@
 /** What a change of trust does to containers that run: nothing, as their process ids show. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { run } from "../lab/processes";
-import type { TrustNode } from "../components/registryTrust";
 import { registry } from "./emptyRegistry";
 import type { Section } from "./figures";
-import { eightNodes } from "./hosts";
+import { type KnownNode, eightNodes } from "./hosts";
 import { PulumiProject } from "./pulumiProject";
 import { onEach } from "./rawSsh";
 import { say } from "./say";
@@ -52,7 +51,7 @@ export async function restarts(): Promise<Section> {
 }
 
 /** A change that did not come about would restart nothing either. */
-async function mustTrust(nodes: TrustNode[], expected: string[]): Promise<void> {
+async function mustTrust(nodes: KnownNode[], expected: string[]): Promise<void> {
   for (const [node, printed] of await onEach(nodes, trusted)) {
     const found = [registry, other].filter((address) => address in (JSON.parse(printed) as object));
     if (found.join() !== expected.join())
@@ -60,7 +59,7 @@ async function mustTrust(nodes: TrustNode[], expected: string[]): Promise<void> 
   }
 }
 
-function section(nodes: TrustNode[], stages: Map<string, string>[]): Section {
+function section(nodes: KnownNode[], stages: Map<string, string>[]): Section {
   const rows = nodes.flatMap(({ name }) => {
     const seen = stages.map((stage) =>
       stage

@@ -9,17 +9,18 @@ import { connect } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { NodeTrust, TrustNode } from "../components/registryTrust";
+import type { NodeTrust } from "../components/registryTrust";
 import { checkout } from "../lab/places";
 import { run } from "../lab/processes";
 import { which } from "../lab/packages";
 import { registry } from "./emptyRegistry";
+import type { KnownNode } from "./hosts";
 import { scratch } from "./scratch";
 import { whenDone } from "./stops";
 import { logEnd } from "./programs";
 
 export interface SimulatedNodes {
-  nodes: TrustNode[];
+  nodes: KnownNode[];
   user: string;
   port: number;
   key: string;
@@ -32,7 +33,7 @@ const port = 22022;
 const programs = join(checkout, "bench/programs");
 
 /** Host keys and names of nodes that need not be there, for previews that talk to nobody. */
-export async function namesOfNodes(count: number): Promise<TrustNode[]> {
+export async function namesOfNodes(count: number): Promise<KnownNode[]> {
   const hostKey = await publicKey(join(scratch("simulated"), "host_key"));
   return addresses(count).map((host, index) => ({ name: `pi${index + 1}`, host, hostKey }));
 }
@@ -63,6 +64,10 @@ async function startSshd(folder: string): Promise<void> {
   const sshd = await which("sshd");
   if (sshd === undefined)
     throw new Error("sshd is missing on this machine. Install it: sudo apt-get install openssh-server.");
+  if (await listens())
+    throw new Error(
+      `Port ${port} is taken, as by a bench that was killed. End what listens there: ss -ltnp 'sport = ${port}'.`,
+    );
   const config = join(folder, "sshd_config");
   writeFileSync(config, sshdConfig(folder));
   if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true });

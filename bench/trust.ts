@@ -1,13 +1,13 @@
 /** Trust on eight real nodes: Pulumi against raw parallel ssh with the same script, and against Ansible. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { RegistryTrustArgs, TrustNode } from "../components/registryTrust";
+import type { RegistryTrustArgs } from "../components/registryTrust";
 import { trustCommand, trustInput } from "../node/trustProgram";
 import { run } from "../lab/processes";
 import { ansible } from "./ansible";
 import { figure, ratio, type Figure, type Section } from "./figures";
 import { registry, startEmptyRegistry } from "./emptyRegistry";
-import { eightNodes, ssh } from "./hosts";
+import { type KnownNode, eightNodes, ssh } from "./hosts";
 import { time, type Timed } from "./hyperfine";
 import { PulumiProject } from "./pulumiProject";
 import { parallel } from "./rawSsh";
@@ -29,10 +29,10 @@ rm -rf /var/lib/pi-runners
 `;
 
 /** A script file that brings all nodes to their first state. */
-export const resetScript = (nodes: TrustNode[]): string => parallel("reset", nodes, "sh", () => reset);
+export const resetScript = (nodes: KnownNode[]): string => parallel("reset", nodes, "sh", () => reset);
 
 /** The settings of bench/programs/trust, in a file. */
-export function trustSettings(name: string, args: Partial<RegistryTrustArgs> & { nodes: TrustNode[] }): string {
+export function trustSettings(name: string, args: Partial<RegistryTrustArgs> & { nodes: KnownNode[] }): string {
   const file = join(scratch("settings"), `${name}.json`);
   const settings = { registries: [{ address: registry, insecure: true }], owner, ssh, ...args };
   writeFileSync(file, JSON.stringify(settings));

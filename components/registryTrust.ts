@@ -35,7 +35,7 @@ export interface TrustSsh {
 
 /** A jump host. */
 export interface TrustBastion {
-  host: string;
+  host: pulumi.Input<string>;
   port?: number;
   user?: pulumi.Input<string>;
   privateKey?: pulumi.Input<string>;
@@ -43,7 +43,7 @@ export interface TrustBastion {
   privateKeyPassword?: pulumi.Input<string>;
   password?: pulumi.Input<string>;
   agentSocket?: string;
-  hostKey?: string;
+  hostKey?: pulumi.Input<string>;
 }
 
 /** What runs containers on a node and is to trust the registries. */
@@ -54,9 +54,9 @@ export interface TrustNode extends Omit<TrustSsh, "knownHostsFile"> {
   /** Short unique name, part of resource names and of every message. */
   name: string;
   /** Name or address that SSH connects to. */
-  host: string;
+  host: pulumi.Input<string>;
   /** The host's public key, as in known_hosts or authorized_keys: `ssh-ed25519 AAAA…`. Default: from known_hosts. */
-  hostKey?: string;
+  hostKey?: pulumi.Input<string>;
   /** Engines to configure. Default: every one that the node has; none at all is an error. */
   engines?: TrustEngine[];
   /** Install Docker where there is none: by apt, or as a snap. Default: never. */

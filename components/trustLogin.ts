@@ -56,12 +56,14 @@ function nodeProblems(args: RegistryTrustArgs): string[] {
       problems.push(`Two nodes have one name: nodes, ${node.name}. Give each its own.`);
     }
     names.add(node.name);
-    const place = `${node.host.toLowerCase()}:${node.port ?? args.ssh?.port ?? 22}`;
-    const other = places.get(place);
-    if (other !== undefined && node.bastion === undefined) {
-      problems.push(`Two nodes are one host: nodes, ${other} and ${node.name} (${place}). Keep one.`);
+    if (typeof node.host === "string") {
+      const place = `${node.host.toLowerCase()}:${node.port ?? args.ssh?.port ?? 22}`;
+      const other = places.get(place);
+      if (other !== undefined && node.bastion === undefined) {
+        problems.push(`Two nodes are one host: nodes, ${other} and ${node.name} (${place}). Keep one.`);
+      }
+      places.set(place, node.name);
     }
-    places.set(place, node.name);
   }
   const rollout = rolloutProblem([...names], args.rollout ?? {});
   return rollout === undefined ? problems : [...problems, rollout];
@@ -78,13 +80,40 @@ function loginOnly(ssh: TrustSsh | undefined): Login {
   return defined({ user, privateKey, privateKeyFile, privateKeyPassword, password, agentSocket });
 }
 
+type FoundKey = { key: string } | { problem: string };
+
+/** The key from the stack, else from known_hosts; a host without one is never talked to. */
+function keyOf(where: string, host: string, port: number, given: string | undefined, known: KnownHosts): FoundKey {
+  if (given !== undefined) {
+    const key = hostKey(given);
+    return key === undefined
+      ? { problem: `The host key cannot be read: ${where}. Give it as in known_hosts: ssh-ed25519 AAAA…` }
+      : { key };
+  }
+  const key = known.find(host, port);
+  const scan = `ssh-keyscan -t ed25519 ${port === 22 ? "" : `-p ${port} `}${host}`;
+  return key === undefined
+    ? {
+        problem:
+          `The host key is not known: ${where} (${host}, port ${port}). Run \`${scan}\`, compare the key with the one on ` +
+          "the host (/etc/ssh/ssh_host_ed25519_key.pub), and put it into known_hosts, or into the stack file as hostKey.",
+      }
+    : { key };
+}
+
 /** Reads keys and known hosts, and gathers what is wrong with them. */
 class Reader {
   private readonly files = new Map<string, string | undefined>();
 
   constructor(private readonly problems: string[]) {}
 
-  connection(where: string, host: string, login: Login, given: string | undefined, known: KnownHosts): TrustConnection {
+  connection(
+    where: string,
+    host: pulumi.Input<string>,
+    login: Login,
+    given: pulumi.Input<string> | undefined,
+    known: KnownHosts,
+  ): TrustConnection {
     const port = login.port ?? 22;
     const key = login.privateKey ?? (login.privateKeyFile === undefined ? undefined : this.privateKey(where, login));
     return {
@@ -102,24 +131,32 @@ class Reader {
     };
   }
 
-  /** The key from the stack, else from known_hosts; a host without one is never talked to. */
-  private hostKey(where: string, host: string, port: number, given: string | undefined, known: KnownHosts): string {
-    if (given !== undefined) {
-      const key = hostKey(given);
-      if (key === undefined) {
-        this.problems.push(`The host key cannot be read: ${where}. Give it as in known_hosts: ssh-ed25519 AAAA…`);
+  /** The host key; what the program itself has yet to learn of a host is judged once it is known. */
+  private hostKey(
+    where: string,
+    host: pulumi.Input<string>,
+    port: number,
+    given: pulumi.Input<string> | undefined,
+    known: KnownHosts,
+  ): pulumi.Input<string> {
+    if (typeof host === "string" && (given === undefined || typeof given === "string")) {
+      return this.orProblem(keyOf(where, host, port, given, known));
+    }
+    return pulumi.all([host, given]).apply(([plainHost, plainKey]) => {
+      const found = keyOf(where, plainHost, port, plainKey, known);
+      if ("problem" in found) {
+        throw new pulumi.RunError(found.problem);
       }
-      return key ?? "";
+      return found.key;
+    });
+  }
+
+  private orProblem(found: FoundKey): string {
+    if ("problem" in found) {
+      this.problems.push(found.problem);
+      return "";
     }
-    const key = known.find(host, port);
-    if (key === undefined) {
-      const scan = `ssh-keyscan -t ed25519 ${port === 22 ? "" : `-p ${port} `}${host}`;
-      this.problems.push(
-        `The host key is not known: ${where} (${host}, port ${port}). Run \`${scan}\`, compare the key with the one on ` +
-          "the host (/etc/ssh/ssh_host_ed25519_key.pub), and put it into known_hosts, or into the stack file as hostKey.",
-      );
-    }
-    return key ?? "";
+    return found.key;
   }
 
   private privateKey(where: string, login: Login): string | undefined {
@@ -162,10 +199,10 @@ class Reader {
 
 /** The fields that a node's and a jump host's connection share. */
 interface TrustConnection {
-  host: string;
+  host: pulumi.Input<string>;
   port: number;
   user: pulumi.Input<string>;
-  hostKey: string;
+  hostKey: pulumi.Input<string>;
   privateKey?: pulumi.Output<string>;
   privateKeyPassword?: pulumi.Output<string>;
   password?: pulumi.Output<string>;

@@ -34,8 +34,17 @@ export function probeNodes(component: pulumi.Resource, probes: Probe[]): void {
 }
 
 async function probeNode(component: pulumi.Resource, probe: Probe): Promise<void> {
-  const { proxy, ...login } = await settled(pulumi.output(probe.login));
-  const input = await settled(probe.input);
+  // Settings that are wrong fail the node's command, which says so.
+  const known = await settled(pulumi.all([probe.login, probe.input])).catch(() => null);
+  if (known === null) {
+    return;
+  }
+  if (known === undefined) {
+    const later = "depends on what this update makes first, so it was not looked at";
+    await pulumi.log.info(`node ${probe.node}: ${later}`, component);
+    return;
+  }
+  const [{ proxy, ...login }, input] = known;
   const target = loginOf(login);
   try {
     const bastion = proxy === undefined ? undefined : loginOf(proxy);
@@ -61,8 +70,11 @@ export function described(node: string, look: Look): string {
   return [head, ...lines, ...warnings].join("\n");
 }
 
-function settled<T>(output: pulumi.Output<T>): Promise<pulumi.Unwrap<T>> {
-  return new Promise((resolve) => output.apply((value) => resolve(value as pulumi.Unwrap<T>)));
+/** The value of an output; undefined when a preview cannot know it yet. */
+async function settled<T>(output: pulumi.Output<T>): Promise<T | undefined> {
+  // Not part of the SDK's public types.
+  const inner = output as unknown as { isKnown: Promise<boolean>; promise(): Promise<T> };
+  return (await inner.isKnown) ? inner.promise() : undefined;
 }
 
 function loginOf(login: pulumi.Unwrap<Omit<TrustLogin, "proxy">>): ProbeLogin {

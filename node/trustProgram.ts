@@ -79,7 +79,11 @@ const programMark = "--- program";
 
 /** Python's side of the same: skips to the settings, unpacks the modules, runs. -I -S: none of the host's own code. */
 const loader = [
-  "import sys,types,zlib,json,base64",
+  "try:",
+  " import sys,types,zlib,json,base64",
+  "except ImportError as e:",
+  ' raise SystemExit("python3 is incomplete (%s).\\n  where: step start\\n  state: Nothing was changed.\\n"',
+  '  "  what to do: Install the whole of it: sudo apt-get install python3."%e)',
   `t=sys.stdin.buffer.read().split(b"${settingsMark}\\n",1)[-1]`,
   `s,p=t.split(b"\\n${programMark}\\n",1)`,
   "def load(n,c):",
@@ -107,8 +111,8 @@ const starter = [
   "export PATH LC_ALL",
   "IFS= read -r node",
   "IFS= read -r password",
-  `code=$(printf ${quote(loader.replaceAll("\\", "\\\\").replaceAll("\n", "\\n"))})`,
-  `command -v python3 >/dev/null 2>&1 || ${say("python3 is missing.", "Install it: sudo apt-get install python3-minimal.")}`,
+  `code=$(printf %b ${quote(loader.replaceAll("\\", "\\\\").replaceAll("\n", "\\n"))})`,
+  `command -v python3 >/dev/null 2>&1 || ${say("python3 is missing.", "Install it: sudo apt-get install python3.")}`,
   'set -- timeout -k 60 300 python3 -I -S -c "$code" "$1"',
   'test "$(id -u)" != 0 || exec "$@"',
   `command -v sudo >/dev/null 2>&1 || ${say("sudo is missing, and the user is not root.", "Log in as root, or install sudo.")}`,

@@ -243,6 +243,22 @@ describe("registry trust: faults", () => {
       assert.equal(await host.file(), undefined);
     });
 
+    it("half a python3 (python3-minimal): said in three parts, nothing touched", async () => {
+      const json = await host.ok("python3 -c 'import json, os; print(os.path.dirname(json.__file__))'");
+      await host.ok(`mv ${json} ${json}.away`);
+      try {
+        const { status, err } = await host.trust("apply", { registries: [plain] });
+        assert.equal(status, 1);
+        assert.match(
+          err,
+          /python3 is incomplete .*json.*\n {2}where: .*\n {2}state: Nothing was changed\.\n {2}what to do: /,
+        );
+      } finally {
+        await host.ok(`mv ${json}.away ${json}`);
+      }
+      assert.equal(await host.file(), undefined);
+    });
+
     it("no container engine: said in three parts", async () => {
       await host.ok(
         "systemctl stop docker.socket docker.service containerd; mkdir -p /data-of-test; mv /lib/systemd/system/docker.service /lib/systemd/system/containerd.service /etc/init.d/docker /data-of-test; systemctl daemon-reload",

@@ -1,3 +1,4 @@
+import { local } from "@pulumi/command";
 import * as auto from "@pulumi/pulumi/automation/index.js";
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -210,6 +211,21 @@ describe("registry trust: by Pulumi", () => {
       assert.equal(await lab.hosts[0]!.file(), undefined);
     });
 
+    it("an address that the same update finds out: not looked at before, then known hosts decide as ever", async () => {
+      const made = (address: string) => (): RegistryTrustArgs => {
+        const host = new local.Command("address", { create: `printf ${address}` }).stdout;
+        return { nodes: [{ name: "a", host }], registries: [plain], probe: true };
+      };
+      const lines: string[] = [];
+      await (await stack(made(lab.nodes[0]!.address))).preview({ onOutput: (text) => lines.push(text) });
+      assert.match(lines.join(""), /node a: depends on what this update makes first/);
+      await up(made(lab.nodes[0]!.address));
+      assert.deepEqual(await lab.hosts[0]!.insecure(), [plain.address]);
+      await (await stack({ nodes: [], registries: [] })).destroy();
+      const failure = await failed(made("172.30.99.249"));
+      assert.match(failure, /The host key is not known: node a \(172\.30\.99\.249, port 22\)/);
+    });
+
     it("with an SSH agent no key is in the state", async () => {
       const socket = join(folder, "agent");
       const agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
@@ -255,8 +271,12 @@ describe("registry trust: by Pulumi", () => {
     return line!.split(" ").slice(1, 3).join(" ");
   }
 
-  async function stack(args: RegistryTrustArgs, name = "dev"): Promise<auto.Stack> {
+  /** What a program gives RegistryTrust: as it is, or made by the program's other resources. */
+  type Args = RegistryTrustArgs | (() => RegistryTrustArgs);
+
+  async function stack(given: Args, name = "dev"): Promise<auto.Stack> {
     const program = async (): Promise<Record<string, unknown>> => {
+      const args = typeof given === "function" ? given() : given;
       if (args.nodes.length === 0) {
         return {};
       }
@@ -269,12 +289,12 @@ describe("registry trust: by Pulumi", () => {
     );
   }
 
-  async function up(args: RegistryTrustArgs, options: auto.UpOptions = {}, name = "dev"): Promise<auto.UpResult> {
+  async function up(args: Args, options: auto.UpOptions = {}, name = "dev"): Promise<auto.UpResult> {
     return (await stack(args, name)).up(options);
   }
 
   /** An update that must fail; all that it printed. */
-  async function failed(args: RegistryTrustArgs, continueOnError = false): Promise<string> {
+  async function failed(args: Args, continueOnError = false): Promise<string> {
     const lines: string[] = [];
     const onOutput = (text: string): unknown => lines.push(text);
     const selected = await stack(args);
