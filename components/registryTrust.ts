@@ -79,7 +79,10 @@ export interface RegistryTrustArgs {
   ssh?: TrustSsh;
   /** Order and limits. */
   rollout?: TrustRollout;
-  /** May an engine be restarted when a reload is not enough? Containers may stop then. Default: false. */
+  /**
+   * May an engine be restarted when a reload is not enough? Containers may stop then. Such nodes go one at a time.
+   * Default: false.
+   */
   allowRestart?: boolean;
   /** Look at every node while previewing, and show what differs. Default: false. */
   probe?: boolean;
@@ -150,6 +153,7 @@ export class RegistryTrust extends pulumi.ComponentResource {
     const rollout = new Rollout(
       args.nodes.map((node) => node.name),
       args.rollout,
+      new Set(args.nodes.filter((node) => node.allowRestart ?? args.allowRestart).map((node) => node.name)),
     );
     const probes: Probe[] = [];
     const commands = args.nodes.map((node) => {

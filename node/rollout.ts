@@ -17,15 +17,24 @@ export class NotTouched extends Error {}
  * A batch starts as soon as no more than `maxFailures` nodes of the batches before it are still at work or have failed:
  * so a dead node, which takes seconds to be given up, delays nobody, and the number of nodes that a bad change can
  * reach stays bounded. The model is Ansible's `serial` and `max_fail_percentage`.
+ *
+ * Nodes whose engine may be restarted go one at a time in any case: two k3s servers of three that restart together would
+ * take the cluster's datastore along.
  */
 export class Rollout {
   /** Batch of each node; the canary is batch 0. */
   private readonly batches: string[][];
   private readonly results = new Map<string, "ok" | "failed">();
+  private readonly running = new Set<string>();
   private readonly waiting: { batch: number; node: string; start: () => void; refuse: (reason: Error) => void }[] = [];
   private readonly maxFailures: number;
 
-  constructor(nodes: string[], settings: TrustRollout = {}) {
+  /** @param alone nodes of which no two may be at work at the same time */
+  constructor(
+    nodes: string[],
+    settings: TrustRollout = {},
+    private readonly alone: ReadonlySet<string> = new Set(),
+  ) {
     this.batches = batchesOf(nodes, settings);
     this.maxFailures = settings.maxFailures ?? 1;
   }
@@ -41,6 +50,7 @@ export class Rollout {
 
   /** Says how a node's run ended. */
   ended(node: string, result: "ok" | "failed"): void {
+    this.running.delete(node);
     this.results.set(node, result);
     this.admit();
   }
@@ -50,7 +60,8 @@ export class Rollout {
       const refusal = this.refusal(one.batch);
       if (refusal !== undefined) {
         one.refuse(new NotTouched(`${refusal}: node ${one.node} was not touched. Mend that, then run again.`));
-      } else if (this.open(one.batch)) {
+      } else if (this.open(one.batch) && this.free(one.node)) {
+        this.running.add(one.node);
         one.start();
       } else {
         this.waiting.push(one);
@@ -75,6 +86,10 @@ export class Rollout {
     return (
       canaryDone && this.before(batch).filter((node) => this.results.get(node) !== "ok").length <= this.maxFailures
     );
+  }
+
+  private free(node: string): boolean {
+    return !this.alone.has(node) || ![...this.running].some((other) => this.alone.has(other));
   }
 
   /** Nodes of the batches between the canary and this one. */

@@ -59,6 +59,27 @@ describe("roll-out", () => {
     assert.deepEqual(started, nodes);
   });
 
+  it("nodes whose engine may be restarted never work at the same time, and hold up no other", async () => {
+    const alone = new Set(["b", "c", "e"]);
+    const rollout = new Rollout(nodes, { canary: 0 }, alone);
+    const working = new Set<string>();
+    let most = 0;
+    const started: string[] = [];
+    await Promise.all(
+      nodes.map(async (node, index) => {
+        await rollout.turn(node);
+        started.push(node);
+        working.add(node);
+        most = Math.max(most, [...working].filter((one) => alone.has(one)).length);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        working.delete(node);
+        rollout.ended(node, index === 1 ? "failed" : "ok");
+      }),
+    );
+    assert.equal(most, 1);
+    assert.deepEqual(started, ["a", "b", "d", "c", "e"]);
+  });
+
   it("never starts a batch after more failures than allowed, and always comes to an end", () =>
     fc.assert(
       fc.asyncProperty(
