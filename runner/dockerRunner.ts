@@ -178,7 +178,8 @@ function dockerSection(settings: DockerRunnerSettings): DockerSettings {
 function innerSection(settings: DockerRunnerSettings, serviceMemory: string): DockerSettings {
   const image = dindImage(settings);
   if (settings.way === "dind-job") {
-    return { allowed_privileged_images: [jobImage(settings)], services_privileged: false };
+    // The runner compares with the image as the job names it: a job that takes the default one has an empty name there.
+    return { allowed_privileged_images: ["", jobImage(settings)], services_privileged: false };
   }
   return {
     services: [{ name: image, alias: "docker" }],

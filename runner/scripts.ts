@@ -59,6 +59,8 @@ const startInJob = [
   '    echo "The last answer was: $why"',
   '    echo "Its log, $log, ends:"',
   '    tail -n 40 "$log"',
+  `    echo "If that says that something is not permitted: only the runner's own image is privileged here, and those that"`,
+  `    echo "the runner's config in the stack file names in docker.allowed_privileged_images."`,
   "  } >&2",
   ...wait,
   "); fi",

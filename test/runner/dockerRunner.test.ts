@@ -57,6 +57,14 @@ describe("config.toml of a runner", () => {
     );
   });
 
+  it("lets a job with a daemon inside be privileged when it names the runner's image, or none", () => {
+    // Runner 17.10 and 19.4 compare the list with the image as the job names it; empty is the runner's own.
+    const { allowed_privileged_images: allowed, image } = docker(rendered("dind-job"));
+    assert.deepEqual(allowed, ["", image]);
+    // Beside a service it is the service alone, so a job that names no image stays without privileges.
+    assert.ok(!docker(rendered("dind")).allowed_privileged_images!.includes(""));
+  });
+
   it("gives DooD the node's socket, one job per node, and one build folder under the same path on both sides", () => {
     const config = rendered("dood");
     assert.equal(config.concurrent, 1);
