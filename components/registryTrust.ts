@@ -229,7 +229,7 @@ function inputOf(
   const settings = registries.apply((list) => ({
     node: node.name,
     holder,
-    registries: list.map((registry) => ({ ...registry, ...expiry(registry) })),
+    registries: list.map((registry) => ({ ...registry, ...validity(registry) })),
     engines: node.engines,
     allowRestart: (node.allowRestart ?? args.allowRestart) || undefined,
     installDocker: node.installDocker,
@@ -241,11 +241,17 @@ function inputOf(
     : pulumi.all([settings, pulumi.secret(password)]).apply(([plain, secret]) => trustInput(plain, secret));
 }
 
-/** When the first certificate of a CA expires. */
-function expiry(registry: Registry): { expires?: number } {
+/** Between which times all certificates of a CA are valid. */
+function validity(registry: Registry): { begins?: number; expires?: number } {
   const blocks = registry.ca?.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
-  const ends = blocks.map((block) => Date.parse(new X509Certificate(block).validTo) / 1000);
-  return ends.length === 0 ? {} : { expires: Math.min(...ends) };
+  const certificates = blocks.map((block) => new X509Certificate(block));
+  const seconds = (date: string): number => Date.parse(date) / 1000;
+  return certificates.length === 0
+    ? {}
+    : {
+        begins: Math.max(...certificates.map(({ validFrom }) => seconds(validFrom))),
+        expires: Math.min(...certificates.map(({ validTo }) => seconds(validTo))),
+      };
 }
 
 /**

@@ -10,7 +10,8 @@ export interface TrustSettings {
   /** Under which name the node's ledger keeps what this run adds; one per node entry, never shared. */
   holder: string;
   registries: (Registry & {
-    /** When the CA expires, in seconds since 1970; the node holds its own clock against it. */
+    /** From when to when the CA is valid, in seconds since 1970; the node holds its own clock against it. */
+    begins?: number;
     expires?: number;
   })[];
   /** Engines to look at; all that the node has when it is missing. */

@@ -11,6 +11,8 @@ import ledger
 from problem import Context, Problem
 
 LIMIT = 240
+# Seconds by which a clock may be behind a CA that was just made.
+TOLERANCE = 300
 
 
 def main(action, settings):
@@ -180,6 +182,10 @@ def check_authorities(want, facts):
     for entry in want:
         if "PRIVATE KEY" in entry.get("ca", ""):
             raise Problem("preflight", "the ca of %s holds a private key" % entry["address"], "Give the certificate only.")
+        if entry.get("begins") and now < entry["begins"] - TOLERANCE:
+            raise Problem("preflight", "the CA of %s is valid from %s on; the node's clock says %s"
+                          % (entry["address"], day(entry["begins"]), facts["clock"]),
+                          "Set the node's clock (timedatectl; a Pi has none of its own), or give a CA that is valid already.")
         if entry.get("expires") and now > entry["expires"]:
             raise Problem("preflight", "the CA of %s expired on %s; the node's clock says %s"
                           % (entry["address"], day(entry["expires"]), facts["clock"]),

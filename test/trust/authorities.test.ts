@@ -148,6 +148,16 @@ describe("registry trust: certificate authorities", () => {
       await host.refused({ registries: [{ ...tls, expires }] }, ["expired on 2020-01-01", "the node's clock says 20"]);
     });
 
+    it("a clock in the past, as a Pi without network has it: refused with both dates before anything is written", async () => {
+      const begins = Date.UTC(2080, 0, 1) / 1000;
+      await host.refused({ registries: [{ ...tls, begins }] }, [
+        "valid from 2080-01-01 on",
+        "clock says 20",
+        "timedatectl",
+      ]);
+      assert.equal((await host.sh("ls -d /etc/docker/certs.d /var/lib/pi-runners")).out, "");
+    });
+
     it("a key instead of a CA: refused, and the key is not shown", async () => {
       const ca = readFileSync(join(folder, "ca.key"), "utf8");
       const message = await host.refused({ registries: [{ ...tls, ca }] }, ["holds a private key"]);
