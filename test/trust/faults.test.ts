@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { trustCommand, trustInput } from "../../node/trustProgram";
-import { plain, Host } from "./host";
+import { plain, type Ended, Host } from "./host";
 import { patience, trustLab, type TrustLab } from "./lab";
 
 const other = { address: "localhost:5050", insecure: true } as const;
@@ -258,6 +258,49 @@ describe("registry trust: faults", () => {
       }
       assert.equal(await host.file(), undefined);
     });
+
+    it("a user with sudo and no password: works as root does", async () => {
+      const ended = await as("pi", "");
+      assert.equal(ended.status, 0, ended.err);
+      assert.deepEqual(await host.insecure(), [plain.address]);
+    });
+
+    const wrong: [string, string, string, RegExp][] = [
+      ["sudo asks, and no password was given", "piask", "", /^sudo asks for a password\.\n/],
+      ["a wrong sudo password", "piask", "Wr0ng-Secret", /^sudo does not accept the password\.\n/],
+      ["a user who may not use sudo", "daemon", "Wr0ng-Secret", /^sudo does not accept the password\.\n/],
+    ];
+    for (const [what, user, password, message] of wrong) {
+      it(`${what}: said in three parts, nothing touched, no password shown`, async () => {
+        const before = await host.traces();
+        const ended = await as(user, password);
+        assert.equal(ended.status, 1);
+        assert.match(ended.err, message);
+        assert.match(ended.err, /\n {2}where: node n1, step start\n {2}state: Nothing was changed\.\n {2}what to do: /);
+        assert.ok(!(ended.out + ended.err).includes("Wr0ng-Secret"));
+        assert.equal(await host.traces(), before);
+      });
+    }
+
+    it("no sudo for a user who is not root: said in three parts", async () => {
+      await host.ok("mv /usr/bin/sudo /usr/bin/sudo.away");
+      try {
+        assert.match(
+          (await as("pi", "")).err,
+          /^sudo is missing, and the user is not root\.\n {2}where: [^]*what to do: /,
+        );
+      } finally {
+        await host.ok("mv /usr/bin/sudo.away /usr/bin/sudo");
+      }
+    });
+
+    /** A run by another user than root, as it is after a login by SSH. */
+    function as(user: string, password: string): Promise<Ended> {
+      const prefix = ["docker", "exec", "-i", "-u", user, lab.nodes[0]!.container];
+      const session = new Host(prefix, { ...process.env, ...lab.engine.env });
+      const input = trustInput({ node: "n1", holder: "one", registries: [plain] }, password);
+      return session.run(["sh", "-c", trustCommand("apply")], input);
+    }
 
     it("no container engine: said in three parts", async () => {
       await host.ok(
