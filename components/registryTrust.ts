@@ -153,7 +153,7 @@ export class RegistryTrust extends pulumi.ComponentResource {
     const rollout = new Rollout(
       args.nodes.map((node) => node.name),
       args.rollout,
-      new Set(args.nodes.filter((node) => node.allowRestart ?? args.allowRestart).map((node) => node.name)),
+      new Set(args.nodes.filter((node) => mayRestart(node, args)).map((node) => node.name)),
     );
     const probes: Probe[] = [];
     const commands = args.nodes.map((node) => {
@@ -219,6 +219,10 @@ function checked(registries: Registry[]): Registry[] {
   return registries;
 }
 
+function mayRestart(node: TrustNode, args: RegistryTrustArgs): boolean | undefined {
+  return node.allowRestart ?? args.allowRestart;
+}
+
 /** What goes to the node's stdin; a secret only when it carries sudo's password. */
 function inputOf(
   node: TrustNode,
@@ -231,7 +235,7 @@ function inputOf(
     holder,
     registries: list.map((registry) => ({ ...registry, ...validity(registry) })),
     engines: node.engines,
-    allowRestart: (node.allowRestart ?? args.allowRestart) || undefined,
+    allowRestart: mayRestart(node, args) || undefined,
     installDocker: node.installDocker,
     reapply: args.reapply,
   }));

@@ -2,7 +2,7 @@ import type { types } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { hostKey, KnownHosts } from "../node/knownHosts";
+import { hostKey, KnownHosts, scanCommand } from "../node/knownHosts";
 import { rolloutProblem } from "../node/rollout";
 import type { RegistryTrustArgs, TrustSsh } from "./registryTrust";
 
@@ -91,12 +91,11 @@ function keyOf(where: string, host: string, port: number, given: string | undefi
       : { key };
   }
   const key = known.find(host, port);
-  const scan = `ssh-keyscan -t ed25519 ${port === 22 ? "" : `-p ${port} `}${host}`;
   return key === undefined
     ? {
         problem:
-          `The host key is not known: ${where} (${host}, port ${port}). Run \`${scan}\`, compare the key with the one on ` +
-          "the host (/etc/ssh/ssh_host_ed25519_key.pub), and put it into known_hosts, or into the stack file as hostKey.",
+          `The host key is not known: ${where} (${host}, port ${port}). Run \`${scanCommand(host, port)}\`, compare the key with ` +
+          "the one on the host (/etc/ssh/ssh_host_ed25519_key.pub), and put it into known_hosts, or into the stack file as hostKey.",
       }
     : { key };
 }

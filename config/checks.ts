@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
-import { hostKey, KnownHosts } from "../node/knownHosts";
+import { hostKey, KnownHosts, scanCommand } from "../node/knownHosts";
 import { registrySettingProblem, type Registry } from "../node/registry";
 import type { DockerRunnerSettings } from "../runner/dockerRunner";
 import { dnsLabelProblem, dockerRunnerProblems, hostAliasProblem } from "../runner/problems";
@@ -162,9 +162,8 @@ function hostKeyMistakes(stack: StackFile): Mistake[] {
       const text = "is no host key; give it as it stands in /etc/ssh/ssh_host_ed25519_key.pub: ssh-ed25519 AAAA…";
       return hostKey(given) === undefined ? [{ key: `${key}.hostKey`, text }] : [];
     }
-    const scan = `ssh-keyscan -t ed25519 ${port === 22 ? "" : `-p ${port} `}${host}`;
     const text =
-      `the host key of ${who} (${host}) is not in ${files.join(" or ")}; run ${scan}, compare with the host's own ` +
+      `the host key of ${who} (${host}) is not in ${files.join(" or ")}; run ${scanCommand(host, port)}, compare with the host's own ` +
       "/etc/ssh/ssh_host_ed25519_key.pub, and put it there or here";
     return judge && known.find(host, port) === undefined ? [{ key: `${key}.hostKey`, text }] : [];
   };

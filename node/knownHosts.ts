@@ -94,3 +94,8 @@ export function hostKey(text: string): string | undefined {
   const length = blob.length > 4 ? blob.readUInt32BE(0) : 0;
   return blob.subarray(4, 4 + length).toString("ascii") === found[1] ? `${found[1]} ${found[2]}` : undefined;
 }
+
+/** The command that shows a host's key, for somebody to compare with the one on the host itself. */
+export function scanCommand(host: string, port: number): string {
+  return `ssh-keyscan -t ed25519 ${port === 22 ? "" : `-p ${port} `}${host}`;
+}

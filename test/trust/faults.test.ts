@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { trustCommand, trustInput } from "../../node/trustProgram";
 import { plain, type Ended, Host } from "./host";
-import { patience, trustLab, type TrustLab } from "./lab";
+import { hostOf, patience, trustLab, type TrustLab } from "./lab";
 
 const other = { address: "localhost:5050", insecure: true } as const;
 const text = '{\n  "debug": false\n}\n';
@@ -296,10 +296,8 @@ describe("registry trust: faults", () => {
 
     /** A run by another user than root, as it is after a login by SSH. */
     function as(user: string, password: string): Promise<Ended> {
-      const prefix = ["docker", "exec", "-i", "-u", user, lab.nodes[0]!.container];
-      const session = new Host(prefix, { ...process.env, ...lab.engine.env });
-      const input = trustInput({ node: "n1", holder: "one", registries: [plain] }, password);
-      return session.run(["sh", "-c", trustCommand("apply")], input);
+      const session = hostOf(lab.engine, lab.nodes[0]!.container, user);
+      return session.trust("apply", { registries: [plain] }, {}, password);
     }
 
     it("no container engine: said in three parts", async () => {

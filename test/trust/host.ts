@@ -66,9 +66,14 @@ export class Host {
   }
 
   /** One run of the program, as Pulumi's command does it, but over this prefix rather than SSH. */
-  trust(action: TrustAction, settings: Partial<TrustSettings>, env: Record<string, string> = {}): Promise<Ended> {
+  trust(
+    action: TrustAction,
+    settings: Partial<TrustSettings>,
+    env: Record<string, string> = {},
+    sudoPassword = "",
+  ): Promise<Ended> {
     const full: TrustSettings = { node: "n1", holder: "one", registries: [], ...settings };
-    return this.sh(trustCommand(action), trustInput(full), env);
+    return this.sh(trustCommand(action), trustInput(full, sudoPassword), env);
   }
 
   /** A run that must succeed; its report. */

@@ -49,8 +49,8 @@ export async function trustLab(count: number): Promise<TrustLab> {
   return { engine, nodes, hosts, ssh: { privateKeyFile, knownHostsFile } };
 }
 
-export function hostOf(engine: Engine, container: string): Host {
-  return new Host(["docker", "exec", "-i", container], { ...process.env, ...engine.env });
+export function hostOf(engine: Engine, container: string, user = "root"): Host {
+  return new Host(["docker", "exec", "-i", "-u", user, container], { ...process.env, ...engine.env });
 }
 
 /** A real registry (Debian's docker-registry) in a container of its own. */
