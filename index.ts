@@ -1,8 +1,8 @@
 import { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
 import { DindRunner, DoodRunner, RegistryTrust, RunnerNamespace, RunnerToken, type DindMode } from "./components";
-import { readConfig, type RunnerConfig } from "./config";
-import { printPipeline } from "./pipelines/print";
+import { readConfig, type RunnerConfig } from "./config/stackConfig";
+import { printPipeline } from "./templates/print";
 
 const config = readConfig();
 

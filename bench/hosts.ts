@@ -8,7 +8,7 @@ import { cache, node, type LabNode } from "../lab/places";
 import { raiseSettings } from "../lab/hostSettings";
 import { linkState } from "../lab/stateFolder";
 import { join } from "node:path";
-import type { TrustNode, TrustSsh } from "../components/registryTrust";
+import type { TrustNode, TrustSsh } from "../components/registryTrust/registryTrust";
 import { say } from "./say";
 import { whenDone } from "./stops";
 

@@ -1,8 +1,8 @@
 /** Trust on eight real nodes: Pulumi against raw parallel ssh with the same script, and against Ansible. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { RegistryTrustArgs } from "../components/registryTrust";
-import { trustCommand, trustInput } from "../node/trustProgram";
+import type { RegistryTrustArgs } from "../components/registryTrust/registryTrust";
+import { trustCommand, trustInput } from "../hosts/trustProgram";
 import { run } from "../lab/processes";
 import { ansible } from "./ansible";
 import { figure, ratio, type Figure, type Section } from "./figures";

@@ -1,11 +1,11 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
-import { hostKey, KnownHosts, scanCommand } from "../node/knownHosts";
-import { registrySettingProblem, type Registry } from "../node/registry";
-import type { DockerRunnerSettings } from "../runner/dockerRunner";
-import { dnsLabelProblem, dockerRunnerProblems, hostAliasProblem } from "../runner/problems";
-import { authenticationTokenProblem, registrationTokenProblem } from "../runner/token";
+import { hostKey, KnownHosts, scanCommand } from "../hosts/knownHosts";
+import { registrySettingProblem, type Registry } from "../components/registryTrust/registry";
+import type { DockerRunnerSettings } from "../components/runners/docker/dockerConfig";
+import { dnsLabelProblem, dockerRunnerProblems, hostAliasProblem } from "../components/runners/docker/problems";
+import { authenticationTokenProblem, registrationTokenProblem } from "../components/token/tokenKind";
 import { keyOf, type Mistake } from "./mistakes";
 import type { StackFile } from "./schema";
 

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { architectures } from "../runner/architecture";
-import { configRest } from "../runner/rest";
-import { pullPolicy } from "../runner/settings/values";
-import { nodeSizes } from "../runner/sizes";
-import { dockerWays } from "../runner/ways";
+import { architectures } from "../components/runners/architecture";
+import { configRest } from "../components/runners/configToml/rest";
+import { pullPolicy } from "../components/runners/configToml/settings/values";
+import { nodeSizes } from "../components/runners/sizes";
+import { dockerWays } from "../components/runners/docker/ways";
 
 const port = z.int().min(1).max(65535);
 const text = z.string().min(1);

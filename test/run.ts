@@ -32,25 +32,29 @@ const quick: Stage[] = [
 const labUp: Stage = { name: "lab up", command: ["tsx", "lab/lab.ts", "up"] };
 const labDown: Stage = {
   name: "lab down",
-  command: ["mocha", "--config", "test/lab/.mocharc.json", "test/down/*.test.ts"],
+  command: ["mocha", "--config", "test/lab/.mocharc.json", "test/lab/down/*.test.ts"],
   mocha: true,
 };
 
 const onLab: Stage[] = [
   {
     name: "stand-in GitLab",
-    command: ["mocha", "--config", "test/lab/.mocharc.json", "test/gitlab/*.test.ts"],
+    command: ["mocha", "--config", "test/lab/.mocharc.json", "test/lab/gitlab/*.test.ts"],
     mocha: true,
   },
-  { name: "plugins", command: ["mocha", "--config", "test/lab/.mocharc.json", "test/plugins/*.test.ts"], mocha: true },
+  {
+    name: "plugins",
+    command: ["mocha", "--config", "test/lab/.mocharc.json", "test/lab/plugins/*.test.ts"],
+    mocha: true,
+  },
   {
     name: "registry trust on nodes",
-    command: ["mocha", "--config", "test/lab/.mocharc.json", "test/trust/*.test.ts"],
+    command: ["mocha", "--config", "test/lab/.mocharc.json", "test/host/**/*.test.ts"],
     mocha: true,
   },
   {
     name: "stack on the lab",
-    command: ["mocha", "--config", "test/lab/.mocharc.json", "test/lab/*.test.ts"],
+    command: ["mocha", "--config", "test/lab/.mocharc.json", "test/lab/stack/*.test.ts"],
     mocha: true,
   },
 ];

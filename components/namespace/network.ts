@@ -1,0 +1,49 @@
+import type { types } from "@pulumi/kubernetes";
+import { defaultMetricsPort } from "../runners/docker/dockerConfig";
+
+/** What runner pods may talk to. */
+export interface RunnerNetwork {
+  gitlabUrl?: string;
+  egressPorts?: number[];
+  metricsFrom?: Record<string, string>;
+  metricsPort?: number;
+}
+
+/** TCP port of an http or https address. */
+export function portOf(url: string): number {
+  const { port, protocol } = new URL(url);
+  return port === "" ? (protocol === "http:" ? 80 : 443) : Number(port);
+}
+
+/**
+ * A policy that denies all but what a runner manager needs: DNS, and the port of GitLab. Jobs are containers of the
+ * node's Docker, not pods, so this binds the manager only. Addresses are not pinned: GitLab's may change. The probes come
+ * from the node itself, which every policy lets through (Kubernetes docs, "Network Policies").
+ */
+export function networkPolicySpec(network: RunnerNetwork): types.input.networking.v1.NetworkPolicySpec {
+  const gitlab = network.gitlabUrl === undefined ? 443 : portOf(network.gitlabUrl);
+  const ports = [...new Set([gitlab, ...(network.egressPorts ?? [])])];
+  const ingress: types.input.networking.v1.NetworkPolicyIngressRule[] =
+    network.metricsFrom === undefined
+      ? []
+      : [
+          {
+            from: [{ namespaceSelector: { matchLabels: network.metricsFrom } }],
+            ports: [{ protocol: "TCP", port: network.metricsPort ?? defaultMetricsPort }],
+          },
+        ];
+  return {
+    podSelector: {},
+    policyTypes: ["Ingress", "Egress"],
+    ingress,
+    egress: [
+      {
+        ports: [
+          { protocol: "UDP", port: 53 },
+          { protocol: "TCP", port: 53 },
+        ],
+      },
+      { ports: ports.map((port) => ({ protocol: "TCP", port })) },
+    ],
+  };
+}

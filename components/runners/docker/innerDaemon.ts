@@ -1,0 +1,78 @@
+import type { Registry } from "../../registryTrust/registry";
+
+/** What the Docker daemon inside a DinD job or service is to know. */
+export interface InnerDaemonSettings {
+  /** Registries that it is to trust: the same setting that reaches the nodes. */
+  registries: Registry[];
+  /** MTU of its bridge, bytes. Needed where the network around it carries less than 1500. */
+  mtu?: number;
+  /** The release of its Docker, as far as the image's tag tells: some keys are only known from one on. */
+  dockerMajor?: number;
+}
+
+/** Most that the logs of one container inside the inner daemon take: they lie on the node's SD card. */
+const logOptions = { "max-size": "10m", "max-file": "2" };
+
+/**
+ * The files of an inner daemon, by path below `/etc/docker`: its daemon.json, and a CA for every registry that has one.
+ *
+ * They are files, not flags, because runner 12.8 gives a service no command, a CA needs a file anyway, and a command
+ * would take the TLS defaults of the image's entrypoint away. Keys are those that every release since 20.10 knows; an
+ * unknown key would stop the daemon.
+ */
+export function innerDaemonFiles(settings: InnerDaemonSettings): Record<string, string> {
+  const insecure = settings.registries.filter((registry) => registry.insecure).map((registry) => registry.address);
+  const daemon: Record<string, unknown> = { "log-driver": "json-file", "log-opts": logOptions };
+  if (insecure.length > 0) {
+    daemon["insecure-registries"] = [...new Set(insecure)].sort();
+  }
+  if (settings.mtu !== undefined) {
+    daemon["mtu"] = settings.mtu;
+    if ((settings.dockerMajor ?? 0) >= 24) {
+      // `mtu` reaches the default bridge only; networks that a job makes get theirs from here, known since 24.0.
+      daemon["default-network-opts"] = { bridge: { "com.docker.network.driver.mtu": String(settings.mtu) } };
+    }
+  }
+  const files: Record<string, string> = { "daemon.json": JSON.stringify(daemon, null, 2) + "\n" };
+  for (const registry of settings.registries) {
+    if (registry.ca !== undefined && !registry.insecure) {
+      files[`certs.d/${registry.address}/pi-runners.crt`] = registry.ca.trimEnd() + "\n";
+    }
+  }
+  return files;
+}
+
+/** The major release in a Docker image's tag, such as 29 in `docker:29.7.2-dind`; undefined when the tag has none. */
+export function dockerMajor(image: string): number | undefined {
+  const tag = /:v?(\d+)(\.\d+)*([-_][\w.-]+)?(@.*)?$/.exec(image);
+  return tag ? Number(tag[1]) : undefined;
+}
+
+/** Folder on the node with what one runner needs there. */
+export function nodeFolder(namespace: string, name: string): string {
+  return `/var/lib/pi-runners/${namespace}/${name}`;
+}
+
+/**
+ * The script of the init container that brings the inner daemon's files onto the node, from the mounted ConfigMap at
+ * /files into the mounted folder at /node. A file that is already right is not written (SD cards wear); a new one
+ * appears whole, by rename; a registry's certificate that is no longer wanted goes.
+ */
+export function installScript(paths: string[]): string {
+  const wanted = [...paths].sort();
+  return [
+    "set -eu",
+    "umask 022",
+    "mkdir -p /node/certs.d",
+    `for file in ${wanted.map((path) => `'${path}'`).join(" ")}; do`,
+    '  cmp -s "/files/$file" "/node/$file" && continue',
+    '  mkdir -p "$(dirname "/node/$file")"',
+    '  cp "/files/$file" "/node/.new"',
+    '  mv -f "/node/.new" "/node/$file"',
+    "done",
+    "cd /node/certs.d",
+    "for registry in *; do",
+    '  if [ -e "$registry" ] && [ ! -e "/files/certs.d/$registry" ]; then rm -rf "./$registry"; fi',
+    "done",
+  ].join("\n");
+}

@@ -1,0 +1,55 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import type { Registry } from "../components/registryTrust/registry";
+import { jobImage, type DockerRunnerSettings } from "../components/runners/docker/dockerConfig";
+import type { DockerWay } from "../components/runners/docker/ways";
+
+/** An input of a CI/CD component, as its header describes it. */
+interface Input {
+  type?: "string" | "array";
+  default?: string | string[];
+  description?: string;
+}
+
+/** The text of a way's CI/CD component: a header with `spec: inputs`, a line `---`, and the jobs. */
+export function pipelineTemplate(way: DockerWay): string {
+  return readFileSync(join(__dirname, `${way}.yml`), "utf8");
+}
+
+/** The CI/CD component of a runner's way with the stack's registry, the runner's tags and its job image filled in. */
+export function printPipeline(runner: DockerRunnerSettings & { tags: string[] }, registries: Registry[]): string {
+  // A network may be trusted too, but one cannot push to it.
+  const registry = registries.find(({ address }) => !address.includes("/"))?.address;
+  return fillIn(pipelineTemplate(runner.way), {
+    tags: runner.tags,
+    job_image: jobImage(runner),
+    ...(registry === undefined ? {} : { registry, image: `${registry}/$CI_PROJECT_PATH` }),
+  });
+}
+
+/**
+ * Fills the inputs of a CI/CD component in, as GitLab does when one includes it: values given, else defaults.
+ *
+ * @throws when a value is given for an input that the component does not have, or one without default is missing.
+ */
+export function fillIn(template: string, values: Record<string, string | string[]>): string {
+  const [header = "", body = ""] = template.split(/^---$/m);
+  const inputs = (parse(header) as { spec: { inputs: Record<string, Input> } }).spec.inputs;
+  const stray = Object.keys(values).find((name) => !(name in inputs));
+  if (stray !== undefined) {
+    throw new Error(`The component has no input ${stray}; it has ${Object.keys(inputs).join(", ")}.`);
+  }
+  const filled = body.replaceAll(/\$\[\[\s*inputs\.([\w-]+)\s*\]\]/g, (_, name: string) => {
+    const value = values[name] ?? inputs[name]?.default;
+    if (value === undefined) {
+      throw new Error(`The component's input ${name} has no value; give one.`);
+    }
+    return Array.isArray(value) ? JSON.stringify(value) : value;
+  });
+  const comments = header
+    .split("\n")
+    .filter((line) => line.startsWith("#"))
+    .slice(0, 1);
+  return [...comments, filled.trim(), ""].join("\n");
+}

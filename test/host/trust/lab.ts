@@ -1,0 +1,133 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ensureNetwork, startEngine, type Engine } from "../../../lab/engine";
+import { knownHostsFile, privateKeyFile } from "../../../lab/hostKeys";
+import { image } from "../../../lab/images";
+import { ensureNodes } from "../../../lab/nodes";
+import { withLock } from "../../../lab/locks";
+import { cache, label, network, node, type LabNode } from "../../../lab/places";
+import { Host } from "./host";
+
+/** Nodes of these tests: far from those of the cluster, whose engines must not be stopped under it. */
+const first = 191;
+
+export interface TrustLab {
+  engine: Engine;
+  nodes: LabNode[];
+  hosts: Host[];
+  ssh: { privateKeyFile: string; knownHostsFile: string };
+}
+
+/** For a hook that brings nodes up, in milliseconds: it may have to wait for another run, and to build images. */
+export const patience = 30 * 60_000;
+
+let alone: Promise<void> | undefined;
+
+/** Other checkouts on this machine share the nodes: one test run at a time, until this process ends. */
+function wait(): Promise<void> {
+  alone ??= new Promise((held, failed) => {
+    const say = (): void => console.log("another run of these tests works on their nodes, waiting");
+    const forever = (): Promise<never> => {
+      held();
+      return new Promise(() => undefined);
+    };
+    withLock(join(cache, "locks", "trust-tests"), say, forever).catch(failed);
+  });
+  return alone;
+}
+
+/** Brings up real nodes (systemd, sshd, dockerd 20.10, containerd) for these tests alone. */
+export async function trustLab(count: number): Promise<TrustLab> {
+  await wait();
+  const engine = await startEngine(() => undefined);
+  await ensureNetwork(engine);
+  const nodes = Array.from({ length: count }, (_, index) => node(first + index));
+  await ensureNodes(engine, nodes, () => undefined);
+  const hosts = nodes.map((one) => hostOf(engine, one.container));
+  return { engine, nodes, hosts, ssh: { privateKeyFile, knownHostsFile } };
+}
+
+export function hostOf(engine: Engine, container: string, user = "root"): Host {
+  return new Host(["docker", "exec", "-i", "-u", user, container], { ...process.env, ...engine.env });
+}
+
+/** A real registry (Debian's docker-registry) in a container of its own. */
+export interface TestRegistry {
+  address: string;
+  /** PEM text of the CA that signed its certificate; missing for plain HTTP. */
+  ca?: string;
+}
+
+/** Where the two registries are in the lab's network. */
+const places = { plain: "172.30.99.253", tls: "172.30.99.252" };
+
+/** Starts both registries, one over plain HTTP and one over HTTPS with a CA of its own. */
+export async function testRegistries(
+  lab: TrustLab,
+): Promise<{ plain: TestRegistry; tls: TestRegistry; folder: string }> {
+  const folder = mkdtempSync(join(tmpdir(), "pi-runners-trust-"));
+  certificates(folder, places.tls);
+  await startRegistry(lab, "plain", {}, []);
+  const tls = { REGISTRY_HTTP_TLS_CERTIFICATE: "/tls/server.crt", REGISTRY_HTTP_TLS_KEY: "/tls/server.key" };
+  await startRegistry(lab, "tls", tls, [folder]);
+  const ca = readFileSync(join(folder, "ca.crt"), "utf8");
+  return { plain: { address: `${places.plain}:5000` }, tls: { address: `${places.tls}:5000`, ca }, folder };
+}
+
+async function startRegistry(
+  lab: TrustLab,
+  name: "plain" | "tls",
+  settings: Record<string, string>,
+  folders: string[],
+): Promise<void> {
+  const container = `pi-lab-trust-${name}`;
+  await lab.engine.attempt(["rm", "-fv", container]);
+  const config = join(mkdtempSync(join(tmpdir(), "pi-runners-registry-")), "config.yml");
+  writeFileSync(config, "version: 0.1\nstorage: {filesystem: {rootdirectory: /data}}\nhttp: {addr: ':5000'}\n");
+  const environment = Object.entries(settings).flatMap(([key, value]) => ["-e", `${key}=${value}`]);
+  await lab.engine.run([
+    ...[
+      "create",
+      "--name",
+      container,
+      "--label",
+      label,
+      "--network",
+      network.name,
+      "--ip",
+      places[name],
+      "--tmpfs",
+      "/data",
+    ],
+    ...[...environment, "--entrypoint", "docker-registry"],
+    ...[await image(lab.engine, "server", () => undefined), "serve", "/config.yml"],
+  ]);
+  for (const folder of folders) {
+    await lab.engine.run(["cp", folder, `${container}:/tls`]);
+  }
+  await lab.engine.run(["cp", config, `${container}:/config.yml`]);
+  await lab.engine.run(["start", container]);
+}
+
+export async function stopRegistries(lab: TrustLab): Promise<void> {
+  await lab.engine.attempt(["rm", "-fv", "pi-lab-trust-plain", "pi-lab-trust-tls"]);
+}
+
+/** ca.crt, server.crt, server.key; also expired.crt and other.crt, CAs that do not fit. */
+function certificates(folder: string, address: string): void {
+  const openssl = (...args: string[]): void => void execFileSync("openssl", args, { cwd: folder, stdio: "pipe" });
+  const authority = (name: string, ...more: string[]): void =>
+    openssl(
+      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", `/CN=${name}`],
+      ...["-keyout", `${name}.key`, "-out", `${name}.crt`, ...more],
+    );
+  authority("ca", "-days", "30");
+  authority("other", "-days", "30");
+  const names = ["-subj", "/CN=registry", "-addext", `subjectAltName=IP:${address}`];
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "server.key"];
+  openssl("req", ...key, ...names, "-out", "server.csr");
+  const signer = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-copy_extensions", "copy"];
+  openssl("x509", "-req", "-in", "server.csr", ...signer, "-out", "server.crt");
+}

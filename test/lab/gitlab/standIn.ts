@@ -1,0 +1,54 @@
+import type { FastifyInstance } from "fastify";
+import { mkdtempSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LabGitlab } from "../../../lab/gitlab/client";
+import { type ServerOptions, defaults } from "../../../lab/gitlab/options";
+import { buildServer } from "../../../lab/gitlab/server";
+
+export const dood = "glrt-labdood0000000000000";
+export const admin = "glpat-labadmin00000000000";
+export const registration = "lab-registration-token";
+
+/** The stand-in on a free port of the loopback, with its state in a temporary folder. */
+export interface StandIn {
+  url: string;
+  folder: string;
+  lab: LabGitlab;
+  log: string[];
+  stop(): Promise<void>;
+}
+
+export async function startStandIn(options: Partial<ServerOptions> = {}): Promise<StandIn> {
+  const folder = options.stateDir ?? mkdtempSync(join(tmpdir(), "pi-lab-gitlab-"));
+  const log: string[] = [];
+  const complete: ServerOptions = {
+    ...defaults,
+    stateDir: folder,
+    runners: [{ name: "dood", token: dood, tags: ["dood"], runUntagged: true }],
+    registrationToken: registration,
+    adminToken: admin,
+    log: (line) => log.push(line),
+    ...options,
+  };
+  const app: FastifyInstance = await buildServer(complete);
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+  complete.externalUrl = url;
+  const stop = async () => {
+    await app.close();
+    if (!options.stateDir) rmSync(folder, { recursive: true, force: true });
+  };
+  return { url, folder, lab: new LabGitlab(url, options.controlToken), log, stop };
+}
+
+/** One call of the API that runners and programs use. */
+export async function call(standIn: StandIn, method: string, path: string, body?: object | string, headers = {}) {
+  const text = typeof body === "string" || body === undefined ? body : JSON.stringify(body);
+  const type: Record<string, string> = typeof body === "object" ? { "Content-Type": "application/json" } : {};
+  const response = await fetch(standIn.url + path, { method, body: text, headers: { ...type, ...headers } });
+  const answer = await response.text();
+  const json = response.headers.get("content-type")?.startsWith("application/json");
+  return { status: response.status, headers: response.headers, body: json ? JSON.parse(answer) : answer };
+}

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import * as pulumi from "@pulumi/pulumi";
+import * as components from "../../../components/index";
+import { during, mockEngine, only, unwrapSecret, valueOf, type Registered } from "./mocks";
+
+const token = "glrt-SeCrEt0123456789ab";
+const daemonSet = "kubernetes:apps/v1:DaemonSet";
+const secret = "kubernetes:core/v1:Secret";
+const configMap = "kubernetes:core/v1:ConfigMap";
+
+describe("components", () => {
+  before(mockEngine);
+
+  const common = { namespace: "ci", url: "https://gitlab.lan", token: pulumi.secret(token) };
+
+  function configToml(all: Registered[]): string {
+    const data = unwrapSecret(only(all, secret).inputs["data"]) as Record<string, string>;
+    return Buffer.from(data["config.toml"]!, "base64").toString();
+  }
+
+  describe("DoodRunner", () => {
+    it("makes a Secret and a DaemonSet, and nothing else", async () => {
+      let runner: components.DoodRunner | undefined;
+      const all = await during(() => (runner = new components.DoodRunner("dood", { ...common, tags: ["pi"] })));
+      assert.deepEqual(all.map(({ type }) => type).sort(), [daemonSet, secret, "pi-runners:index:DoodRunner"].sort());
+      assert.deepEqual(only(all, daemonSet).inputs["metadata"].name, "dood");
+      assert.deepEqual(await valueOf(runner!.tags), ["pi"]);
+      assert.equal((await valueOf(runner!.risk)).level, "node-root");
+    });
+
+    it("shows the token nowhere but in the Secret, and there only as a secret", async () => {
+      const all = await during(() => new components.DoodRunner("dood", common));
+      assert.match(configToml(all), new RegExp(token));
+      for (const { type, inputs } of all) {
+        const text = JSON.stringify(inputs);
+        if (type !== secret) {
+          assert.doesNotMatch(text, /SeCrEt/, type);
+          assert.ok(!text.includes(Buffer.from(token).toString("base64").slice(4, 20)), type);
+        }
+      }
+      assert.notEqual(unwrapSecret(only(all, secret).inputs["data"]), undefined);
+    });
+
+    it("changes the Secret alone when more jobs may run at once", async () => {
+      const one = await during(() => new components.DoodRunner("dood", { ...common, concurrent: 1 }));
+      const two = await during(() => new components.DoodRunner("dood", { ...common, concurrent: 2 }));
+      assert.deepEqual(only(one, daemonSet).inputs, only(two, daemonSet).inputs);
+      assert.notEqual(configToml(one), configToml(two));
+    });
+
+    it("takes settings that are known only later", async () => {
+      const later = pulumi.output(Promise.resolve(3));
+      const all = await during(() => new components.DoodRunner("dood", { ...common, concurrent: later }));
+      assert.match(configToml(all), /^concurrent = 3$/m);
+    });
+  });
+
+  describe("DindRunner", () => {
+    const modes = {
+      service: "tcp://docker:2376",
+      "in-job": "unix://",
+      "service-without-tls": "tcp://docker:2375",
+    } as const;
+    for (const [mode, host] of Object.entries(modes)) {
+      it(`brings its daemon's files along: ${mode}`, async () => {
+        const args = { ...common, registries: [{ address: "registry.lan:5000", insecure: true }] };
+        const all = await during(
+          () => new components.DindRunner("dind", { ...args, mode: mode as keyof typeof modes }),
+        );
+        assert.deepEqual(
+          all.map(({ type }) => type).sort(),
+          [daemonSet, secret, configMap, "pi-runners:index:DindRunner"].sort(),
+        );
+        assert.match(JSON.stringify(only(all, configMap).inputs["data"]), /registry\.lan:5000/);
+        assert.ok(configToml(all).includes(`DOCKER_HOST=${host}`));
+      });
+    }
+
+    it("is with TLS unless asked", async () => {
+      let runner: components.DindRunner | undefined;
+      const all = await during(() => (runner = new components.DindRunner("dind", common)));
+      assert.match(configToml(all), /DOCKER_TLS_VERIFY=1/);
+      assert.equal((await valueOf(runner!.risk)).level, "node-root-by-escape");
+    });
+  });
+
+  describe("RunnerNamespace", () => {
+    it("denies all traffic but DNS and GitLab's port, mounts no token, sets limits", async () => {
+      let place: components.RunnerNamespace | undefined;
+      const args = { namespace: "ci", gitlabUrl: "http://gitlab.lan:8929" };
+      const all = await during(() => (place = new components.RunnerNamespace("place", args)));
+      const labels = only(all, "kubernetes:core/v1:Namespace").inputs["metadata"].labels;
+      assert.equal(labels["pod-security.kubernetes.io/enforce"], "privileged");
+      const { spec } = only(all, "kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs;
+      assert.deepEqual(spec.policyTypes, ["Ingress", "Egress"]);
+      assert.deepEqual(spec.ingress, []);
+      assert.deepEqual(
+        spec.egress.flatMap((rule: { ports: { port: number }[] }) => rule.ports.map(({ port }) => port)),
+        [53, 53, 8929],
+      );
+      assert.equal(only(all, "kubernetes:core/v1:ServiceAccount").inputs["automountServiceAccountToken"], false);
+      const { hard } = only(all, "kubernetes:core/v1:ResourceQuota").inputs["spec"];
+      assert.equal(hard["services.nodeports"], "0");
+      assert.equal(hard.pods, undefined, "a limit of pods would leave a DaemonSet of a large cluster waiting for ever");
+      assert.ok(only(all, "kubernetes:core/v1:LimitRange").inputs["spec"].limits[0].default.memory);
+      assert.equal(await valueOf(place!.namespace), "ci");
+    });
+  });
+
+  describe("RunnerToken", () => {
+    it("keeps the token secret, even when it was given in plain", async () => {
+      let made: components.RunnerToken | undefined;
+      const all = await during(() => (made = new components.RunnerToken("dood", { authenticationToken: token })));
+      assert.equal(await pulumi.isSecret(made!.token), true);
+      assert.doesNotMatch(JSON.stringify(all), /SeCrEt/);
+    });
+
+    it("refuses no token, and two", () => {
+      assert.throws(() => new components.RunnerToken("a", {}), /no token/);
+      const two = { authenticationToken: token, registrationToken: "GR1348941x" };
+      assert.throws(() => new components.RunnerToken("b", two), /two tokens/);
+    });
+  });
+});

@@ -1,0 +1,324 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { parse } from "yaml";
+import { parseConfig, type StackConfig } from "../../../config/stackConfig";
+import { stackSchema } from "../../../config/schema";
+import { asText, configOf, hostKey, inPlaceWith, project } from "./stackFile";
+
+type Values = Record<string, unknown>;
+
+/** A sound stack, below the namespace. */
+const sound: Values = {
+  gitlab: { url: "https://gitlab.lan" },
+  registries: [{ address: "registry.lan:5000", insecure: true }],
+  nodes: [
+    { name: "pi1", host: "192.168.1.21", hostKey: hostKey("1") },
+    { name: "pi2", host: "192.168.1.22", hostKey: hostKey("2") },
+  ],
+  runners: [{ name: "dood", way: "dood" }],
+  tokens: { dood: "glrt-SeCrEt0123456789ab" },
+};
+
+function read(values: Values, others: Record<string, string> = {}): StackConfig {
+  const own = Object.entries(values).filter(([, value]) => value !== undefined);
+  return parseConfig({
+    ...asText(Object.fromEntries(own.map(([name, value]) => [`pi-runners:${name}`, value]))),
+    ...others,
+  });
+}
+
+/** The keys that are complained about, each with what is said. */
+function mistakes(values: Values, others: Record<string, string> = {}): Record<string, string> {
+  try {
+    read(values, others);
+  } catch (error) {
+    assert.ok(pulumi.RunError.isInstance(error), String(error));
+    const text = error.message;
+    assert.doesNotMatch(text, /SeCrEt/, "a secret is in the message");
+    const lines = [...text.matchAll(/^ {2}(\S+?): (.*)$/gm)];
+    return Object.fromEntries(lines.map((line) => [line[1]!.replace(/^pi-runners:/, ""), line[2]!]));
+  }
+  return {};
+}
+
+/** One mistake, and only that. */
+function oneMistake(different: Values, where: string, what: RegExp): void {
+  const found = mistakes({ ...sound, ...different });
+  assert.deepEqual(Object.keys(found), [where]);
+  assert.match(found[where]!, what);
+}
+
+describe("the configuration", () => {
+  it("of a sound stack is read, with its defaults", () => {
+    const config = read(sound);
+    assert.equal(config.namespace, "gitlab-runners");
+    assert.equal(config.runners[0]!.url, "https://gitlab.lan");
+    assert.deepEqual(config.runners[0]!.tags, ["dood"]);
+  });
+
+  it("hands on how trust is rolled out, a first failure that is one too many included", () => {
+    const config = read({ ...sound, trust: { maxFailures: 0, batchSize: 3, reapply: "after the new SD card" } });
+    assert.deepEqual(config.rollout, { canary: undefined, batchSize: 3, maxFailures: 0 });
+    assert.equal(config.reapply, "after the new SD card");
+  });
+
+  it("keeps tokens and passwords secret", async () => {
+    const config = read({ ...sound, ssh: { sudoPassword: "SeCrEt" } });
+    assert.equal(await pulumi.isSecret(config.runners[0]!.authenticationToken), true);
+    assert.equal(await pulumi.isSecret(config.ssh.sudoPassword as pulumi.Output<string>), true);
+  });
+
+  it("gives every runner the defaults, which it may override", () => {
+    const config = read({
+      ...sound,
+      runnerDefaults: { size: "8GB", pullPolicy: "never", dindImage: "mine:dind" },
+      runners: [
+        { name: "dood", way: "dood", size: "4GB" },
+        { name: "dind", way: "dind" },
+      ],
+      tokens: { dood: "glrt-aaaaaaaaaaaa", dind: "glrt-bbbbbbbbbbbb" },
+    });
+    assert.deepEqual(
+      config.runners.map(({ size }) => size),
+      ["4GB", "8GB"],
+    );
+    assert.deepEqual(
+      config.runners.map(({ pullPolicy }) => pullPolicy),
+      [["never"], ["never"]],
+    );
+    assert.deepEqual(
+      config.runners.map(({ dindImage }) => dindImage),
+      [undefined, "mine:dind"],
+    );
+    assert.deepEqual(config.runners[1]!.registries, [{ address: "registry.lan:5000", insecure: true }]);
+  });
+});
+
+describe("bad input", () => {
+  it("no token", () => oneMistake({ tokens: {} }, "tokens.dood", /has no token; pulumi config set --path --secret/));
+  it("a legacy token where an authentication token is due", () =>
+    oneMistake({ tokens: { dood: "GR1348941SeCrEtSeCrEt" } }, "tokens.dood", /legacy registration token.*New runner/));
+  it("the reverse", () =>
+    oneMistake(
+      { tokens: {}, registrationTokens: { dood: "glrt-SeCrEtSeCrEt" } },
+      "registrationTokens.dood",
+      /give it as the authentication token/,
+    ));
+  it("a token for no runner", () =>
+    oneMistake(
+      { tokens: { ...(sound["tokens"] as object), dod: "glrt-SeCrEtSeCrEt" } },
+      "tokens.dod",
+      /no runner dod/,
+    ));
+  it("one token for two runners", () =>
+    oneMistake(
+      {
+        runners: [
+          { name: "dood", way: "dood" },
+          { name: "dind", way: "dind" },
+        ],
+        tokens: { dood: "glrt-SeCrEtSeCrEt", dind: "glrt-SeCrEtSeCrEt" },
+      },
+      "tokens.dind",
+      /same token as tokens\.dood/,
+    ));
+  it("a registry with a scheme", () =>
+    oneMistake(
+      { registries: [{ address: "http://registry.lan:5000" }] },
+      "registries[0]",
+      /scheme.*"registry\.lan:5000"/,
+    ));
+  it("a registry with a path", () =>
+    oneMistake({ registries: [{ address: "registry.lan/group" }] }, "registries[0]", /path.*"registry\.lan"/));
+  it("a registry both insecure and with a CA", () =>
+    inPlaceWith(["ca.pem"], () =>
+      oneMistake(
+        { registries: [{ address: "r.lan", insecure: true, caFile: "ca.pem" }] },
+        "registries[0]",
+        /exclude each other/,
+      ),
+    ));
+  it("the same registry twice", () =>
+    oneMistake({ registries: [{ address: "r.lan" }, { address: "r.lan" }] }, "registries[1].address", /needs its own/));
+  it("no registry", () => oneMistake({ registries: [] }, "registries", /at least 1/));
+  it("duplicate node names", () =>
+    oneMistake(
+      {
+        nodes: [
+          { name: "pi1", host: "192.168.1.21", hostKey: hostKey("1") },
+          { name: "pi1", host: "192.168.1.22", hostKey: hostKey("2") },
+        ],
+      },
+      "nodes[1].name",
+      /needs its own/,
+    ));
+  it("a node's address with a user", () =>
+    oneMistake(
+      { nodes: [{ name: "pi1", host: "pi@192.168.1.21", hostKey: hostKey("1") }] },
+      "nodes[0].host",
+      /by their own/,
+    ));
+  it("a host key that is missing, or is none", () => {
+    const nodes = [
+      { name: "pi1", host: "192.168.1.21" },
+      { name: "pi2", host: "192.168.1.22", hostKey: "ssh-ed25519 AAAA" },
+    ];
+    const found = inPlaceWith([], () => mistakes({ ...sound, nodes }));
+    assert.deepEqual(Object.keys(found), ["nodes[0].hostKey", "nodes[1].hostKey"]);
+    assert.match(found["nodes[0].hostKey"]!, /ssh-keyscan -t ed25519 192\.168\.1\.21/);
+  });
+  it("tokens that stand in the stack file in plain", () => {
+    const all = asText(Object.fromEntries(Object.entries(sound).map(([name, value]) => [`pi-runners:${name}`, value])));
+    assert.throws(() => parseConfig(all, () => false), /pi-runners:tokens: holds secrets in plain text/);
+  });
+  it("an unknown way", () =>
+    oneMistake(
+      { runners: [{ name: "dood", way: "docker" }] },
+      "runners[0].way",
+      /one of dood, dind, dind-job, dind-plain/,
+    ));
+  it("duplicate runner names", () =>
+    oneMistake(
+      {
+        runners: [
+          { name: "dood", way: "dood" },
+          { name: "dood", way: "dind" },
+        ],
+      },
+      "runners[1].name",
+      /needs its own/,
+    ));
+  it("DooD with privileged", () =>
+    oneMistake(
+      { runners: [{ name: "dood", way: "dood", config: { runners: [{ docker: { privileged: true } }] } }] },
+      "runners[0].config.runners[0].docker.privileged",
+      /choose way dind/,
+    ));
+  it("TLS off without asking for it", () =>
+    oneMistake({ runners: [{ name: "dood", way: "dind-plain" }] }, "runners[0].allowTlsOff", /allowTlsOff: true/));
+  it("an image for another architecture", () =>
+    oneMistake(
+      { runners: [{ name: "dood", way: "dood", architecture: "arm64", jobImage: "amd64/docker:cli" }] },
+      "runners[0].jobImage",
+      /exec format error/,
+    ));
+  it("a key of config.toml that does not exist", () =>
+    oneMistake(
+      { runners: [{ name: "dood", way: "dood", config: { runners: [{ docker: { memroy: "1g" } }] } }] },
+      "runners[0].config.runners[0].docker.memroy",
+      /did you mean memory\?/,
+    ));
+  it("a feature flag that does not exist", () =>
+    oneMistake(
+      { runners: [{ name: "dood", way: "dood", config: { runners: [{ feature_flags: { FF_USE_FASTZIPP: true } }] } }] },
+      "runners[0].config.runners[0].feature_flags.FF_USE_FASTZIPP",
+      /FF_USE_FASTZIP/,
+    ));
+  it("a setting that has its own place", () =>
+    oneMistake(
+      { runners: [{ name: "dood", way: "dood", config: { concurrent: 3 } }] },
+      "runners[0].config.concurrent",
+      /no such/,
+    ));
+  it("an unknown key, at the top and below", () => {
+    const found = mistakes({
+      ...sound,
+      runers: [],
+      nodes: [{ name: "a", host: "b", hostKey: hostKey("1"), hostkey: "x" }],
+    });
+    assert.match(found["runers"]!, /did you mean runners\?/);
+    assert.match(found["nodes[0].hostkey"]!, /did you mean hostKey\?/);
+  });
+  it("a key in a misspelt namespace", () => {
+    const found = mistakes(sound, { "pirunners:namespace": "ci" });
+    assert.match(found["pirunners:namespace"]!, /write pi-runners:namespace/);
+  });
+  it("files that are not there", () => {
+    const found = mistakes({
+      ...sound,
+      kubeconfig: "~/no/kubeconfig",
+      ssh: { privateKeyFile: "no-key", knownHostsFile: "no-hosts" },
+      registries: [{ address: "r.lan", caFile: "no-ca" }],
+    });
+    assert.deepEqual(Object.keys(found).sort(), [
+      "kubeconfig",
+      "registries[0].caFile",
+      "ssh.knownHostsFile",
+      "ssh.privateKeyFile",
+    ]);
+  });
+  it("names that are no DNS labels", () => {
+    const found = mistakes({
+      ...sound,
+      namespace: "CI_1",
+      runners: [{ name: "Dood", way: "dood" }],
+      tokens: { Dood: "glrt-aaaaaaaaaaaa" },
+    });
+    assert.deepEqual(Object.keys(found).sort(), ["namespace", "runners[0].name"]);
+  });
+  it("values of the wrong kind", () => {
+    const found = mistakes({ ...sound, gitlab: "https://gitlab.lan", trust: { batchSize: "many" } });
+    assert.match(found["gitlab"]!, /must be an object/);
+    assert.match(found["trust.batchSize"]!, /must be a number/);
+  });
+  it("nothing at all", () => {
+    assert.deepEqual(Object.keys(mistakes({})).sort(), ["gitlab", "registries", "runners"]);
+  });
+
+  it("is reported in one go, whatever else is wrong", () => {
+    const found = mistakes({
+      gitlab: { url: "gitlab.lan" },
+      registries: [{ address: "https://r.lan/x" }],
+      nodes: [
+        { name: "a", host: "h", hostKey: hostKey("1") },
+        { name: "a", host: "i", hostKey: hostKey("1") },
+      ],
+      runners: [{ name: "x", way: "dodo" }],
+      namespce: "x",
+    });
+    assert.deepEqual(Object.keys(found).sort(), [
+      "gitlab.url",
+      "namespce",
+      "nodes[1].name",
+      "registries[0]",
+      "runners[0].way",
+    ]);
+  });
+});
+
+describe("the stack files that come with the project", () => {
+  const files = (config: Record<string, string>): string[] =>
+    [...JSON.stringify(config).matchAll(/[~\w./-]+(?:\.pem|\.yaml|kubeconfig|id_ed25519|known_hosts)/g)].map(
+      ([file]) => file,
+    );
+
+  for (const file of ["Pulumi.dev.yaml", "stacks/Pulumi.microk8s.yaml", "stacks/Pulumi.k3s.yaml"]) {
+    it(`${file} is sound`, () => {
+      const config = configOf(join(project, file));
+      const runners = JSON.parse(config["pi-runners:runners"]!) as { name: string }[];
+      const tokens = Object.fromEntries(runners.map(({ name }) => [name, `glrt-${name.padEnd(20, "x")}`]));
+      const all = { ...config, "pi-runners:tokens": JSON.stringify(tokens) };
+      const read = inPlaceWith([...new Set(files(config))], () => parseConfig(all));
+      assert.deepEqual(
+        read.runners.map(({ name }) => name),
+        runners.map(({ name }) => name),
+      );
+    });
+  }
+
+  it("are described key by key in Pulumi.yaml", () => {
+    const { config } = parse(readFileSync(join(project, "Pulumi.yaml"), "utf8")) as { config: Record<string, unknown> };
+    assert.deepEqual(Object.keys(config).sort(), Object.keys(stackSchema.shape).sort());
+  });
+
+  it("name the runners that the lab's stand-in for GitLab knows", () => {
+    const known = JSON.parse(readFileSync(join(project, "lab/runners.json"), "utf8")) as { name: string }[];
+    const dev = JSON.parse(configOf(join(project, "Pulumi.dev.yaml"))["pi-runners:runners"]!) as { name: string }[];
+    assert.deepEqual(
+      dev.map(({ name }) => name),
+      known.map(({ name }) => name),
+    );
+  });
+});

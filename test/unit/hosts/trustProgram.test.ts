@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { bare, programFolder, trustCommand, trustInput, type TrustSettings } from "../../../hosts/trustProgram";
+
+const settings: TrustSettings = {
+  node: "n1",
+  holder: "p/s/t/n1",
+  registries: [{ address: "r.lan:1", insecure: true }],
+};
+const sources = readdirSync(programFolder, { recursive: true, encoding: "utf8" }).filter((name) =>
+  name.endsWith(".py"),
+);
+
+describe("the program for nodes", () => {
+  it("is valid Python 3.7, and means the same without its comments and doc strings", () => {
+    const check = `
+import ast, json, sys
+def plain(text):
+    tree = ast.parse(text, feature_version=(3, 7))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(getattr(body[0].value, "value", None), str):
+            body[0] = ast.Pass()
+    return ast.dump(tree)
+for name, whole, bare in json.load(sys.stdin):
+    assert plain(whole) == plain(bare), name
+`;
+    const pairs = sources.map((name) => {
+      const whole = readFileSync(join(programFolder, name), "utf8");
+      return [name, whole, bare(whole)];
+    });
+    const ended = spawnSync("python3", ["-I", "-c", check], { input: JSON.stringify(pairs), encoding: "utf8" });
+    assert.equal(ended.stderr, "");
+  });
+
+  it("uses nothing but the standard library and its own modules", () => {
+    const own = sources.map((name) => basename(name, ".py"));
+    const standard =
+      "base64 copy ctypes errno fcntl hashlib ipaddress json os re shlex shutil signal socket stat subprocess sys time traceback";
+    for (const name of sources) {
+      const text = readFileSync(join(programFolder, name), "utf8");
+      for (const [, module] of text.matchAll(/^\s*(?:import|from) (\w+)/gm)) {
+        assert.ok([...own, ...standard.split(" ")].includes(module!), `${name} imports ${module}`);
+      }
+    }
+  });
+
+  it("the command is the same for every node and holds nothing of its settings", () => {
+    assert.ok(!trustCommand("apply").includes("r.lan"));
+    assert.equal(trustCommand("apply").replace("apply", "remove"), trustCommand("remove"));
+  });
+
+  it("the settings stand readable in the input, a line for each value", () => {
+    assert.match(trustInput(settings), /^ {3}"address": "r\.lan:1",$/m);
+  });
+
+  it("any POSIX shell starts it, whatever the node is called", () => {
+    const input = trustInput({ ...settings, node: "it's $(touch /nowhere) `x` \\n %s" });
+    for (const shell of ["sh", "bash"]) {
+      const ended = spawnSync(shell, ["-c", trustCommand("probe")], { input, encoding: "utf8" });
+      assert.match(ended.stdout + ended.stderr, /"node"|where: node it's \$\(touch \/nowhere\) `x`/, ended.stderr);
+    }
+  });
+
+  it("a password with a line end is refused, and not shown", () => {
+    assert.throws(() => trustInput(settings, "secret\nline"), /node n1/);
+    assert.throws(
+      () => trustInput(settings, "secret\nline"),
+      (error: Error) => !error.message.includes("secret"),
+    );
+  });
+
+  it("stays small, as the state keeps it for every node", () => assert.ok(trustInput(settings).length < 40_000));
+});

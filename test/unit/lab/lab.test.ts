@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { lacksSysResource } from "../../../lab/capabilities";
+import { withLock } from "../../../lab/locks";
+import { nodes } from "../../../lab/places";
+import { readableLine, readableTrace } from "../../../lab/trace";
+
+describe("lab: what it needs to know of the machine", () => {
+  it("sees that CAP_SYS_RESOURCE is missing", () => {
+    assert.equal(lacksSysResource("Name:\tx\nCapBnd:\t000001fffeffffff\n"), true);
+    assert.equal(lacksSysResource("Name:\tx\nCapBnd:\t000001ffffffffff\n"), false);
+  });
+});
+
+describe("lab: nodes", () => {
+  it("have fixed addresses, from .11 on", () => {
+    assert.deepEqual(
+      nodes(2).map(({ name, address }) => [name, address]),
+      [
+        ["node1", "172.30.99.11"],
+        ["node2", "172.30.99.12"],
+      ],
+    );
+  });
+
+  for (const count of [0, -1, 1.5, NaN, 1000]) {
+    it(`refuses ${count} of them`, () => assert.throws(() => nodes(count), /LAB_NODES and --nodes take 1 to/));
+  }
+});
+
+describe("lab: a job's trace", () => {
+  const start = "section_start:1795255370:prepare_executor\r\x1b[0K";
+
+  it("is shown without the runner's marks", () => {
+    assert.equal(readableLine(`\x1b[0;m${start}\x1b[0KUsing Docker executor`, false), "Using Docker executor");
+    assert.equal(
+      readableLine(`section_end:1:a\r\x1b[0Ksection_start:2:b\r\x1b[0K\x1b[32;1m$ ls\x1b[0;m`, false),
+      "$ ls",
+    );
+  });
+
+  it("keeps its colours on a terminal", () => {
+    assert.equal(readableLine("\x1b[32;1m$ ls\x1b[0;m", true), "\x1b[32;1m$ ls\x1b[0;m");
+  });
+
+  it("is the same however it is cut into pieces", () => {
+    const text = `${start}first\nsecond\n`;
+    for (let cut = 0; cut <= text.length; cut++) {
+      let shown = "";
+      const show = readableTrace({ write: (line) => (shown += line) });
+      show(text.slice(0, cut));
+      show(text.slice(cut));
+      assert.equal(shown, "first\nsecond\n");
+    }
+  });
+});
+
+describe("lab: its lock", () => {
+  const folder = mkdtempSync(join(tmpdir(), "pi-lab-lock-"));
+  after(() => rmSync(folder, { recursive: true }));
+
+  it("lets one in after the other, also after a failure", async () => {
+    const file = join(folder, "one");
+    let inside = 0;
+    const turn = () =>
+      withLock(
+        file,
+        () => undefined,
+        async () => {
+          assert.equal(++inside, 1);
+          await sleep(20);
+          inside--;
+          throw new Error("on purpose");
+        },
+      );
+    const results = await Promise.allSettled([turn(), turn(), turn()]);
+    assert.deepEqual(
+      results.map((result) => result.status === "rejected" && String(result.reason)),
+      Array(3).fill("Error: on purpose"),
+    );
+  });
+
+  it("is free again when its holder was killed", async () => {
+    const file = join(folder, "two");
+    const holder = `require("./lab/locks").withLock(${JSON.stringify(file)}, () => {}, async () => { console.log("in"); setInterval(() => {}, 1000); await new Promise(() => {}); })`;
+    const child = spawn(process.execPath, ["--import", "tsx", "-e", holder], { stdio: ["ignore", "pipe", "inherit"] });
+    await once(child.stdout, "data");
+    child.kill("SIGKILL");
+    await withLock(
+      file,
+      () => undefined,
+      async () => undefined,
+    );
+  }).timeout(20_000);
+});

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { systemId, systemIdScript } from "../../../components/runners/identity";
+import { innerDaemonFiles, installScript } from "../../../components/runners/docker/innerDaemon";
+import { podTemplate, secretFiles } from "../../../components/runners/docker/pod";
+import { dockerWays } from "../../../components/runners/docker/ways";
+import { settingsOf } from "./settings";
+import { run, scratch } from "./shell";
+
+describe("the pod of a runner", () => {
+  it("stays the same when only what the runner reloads by itself changes", () => {
+    const before = JSON.stringify(podTemplate(settingsOf("dood")));
+    for (const change of [
+      { concurrent: 4 },
+      { checkInterval: 10 },
+      { jobImage: "docker:28-cli" },
+      { pullPolicy: ["never" as const] },
+      { config: { log_level: "debug" as const } },
+    ]) {
+      assert.equal(JSON.stringify(podTemplate(settingsOf("dood", change))), before, JSON.stringify(change));
+      assert.notDeepEqual(secretFiles(settingsOf("dood", change), "t"), secretFiles(settingsOf("dood"), "t"));
+    }
+  });
+
+  it("changes when a restart is needed", () => {
+    const before = JSON.stringify(podTemplate(settingsOf("dind")));
+    for (const change of [
+      { image: "gitlab/gitlab-runner:alpine-v19.3.0" },
+      { metricsPort: 9300 },
+      { mtu: 1400 },
+      { registries: [{ address: "plain.lan", insecure: true }] },
+    ]) {
+      assert.notEqual(JSON.stringify(podTemplate(settingsOf("dind", change))), before, JSON.stringify(change));
+    }
+  });
+
+  for (const way of dockerWays) {
+    it(`is not privileged, holds no capability and no token, and mounts the Secret as a folder: ${way}`, () => {
+      const pod = podTemplate(settingsOf(way)) as unknown as {
+        spec: {
+          automountServiceAccountToken: boolean;
+          containers: { securityContext: object; volumeMounts: { name: string; subPath?: string }[] }[];
+          initContainers?: { securityContext: object }[];
+        };
+      };
+      for (const container of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]) {
+        const context = container.securityContext as Record<string, unknown>;
+        assert.equal(context["privileged"], false);
+        assert.equal(context["allowPrivilegeEscalation"], false);
+        assert.equal(context["readOnlyRootFilesystem"], true);
+        assert.deepEqual(context["capabilities"], { drop: ["ALL"] });
+      }
+      assert.equal(pod.spec.automountServiceAccountToken, false);
+      assert.ok(pod.spec.containers[0]!.volumeMounts.every(({ subPath }) => subPath === undefined));
+    });
+  }
+
+  it("asks nobody but the runner itself whether it lives", () => {
+    const text = JSON.stringify(podTemplate(settingsOf("dood", { url: "https://gitlab.lan" })));
+    assert.match(text, /"livenessProbe":\{"httpGet":\{"path":"\/metrics"/);
+    assert.doesNotMatch(text, /gitlab\.lan/);
+  });
+
+  it("resolves the names of the LAN, one entry per address", () => {
+    const hostAliases = { "gitlab.lan": "10.0.0.5", "registry.lan": "10.0.0.5", "cache.lan": "10.0.0.6" };
+    const pod = podTemplate(settingsOf("dood", { hostAliases })) as unknown as { spec: { hostAliases: object[] } };
+    assert.deepEqual(pod.spec.hostAliases, [
+      { ip: "10.0.0.6", hostnames: ["cache.lan"] },
+      { ip: "10.0.0.5", hostnames: ["gitlab.lan", "registry.lan"] },
+    ]);
+  });
+});
+
+describe("the identity of a runner manager", () => {
+  it("is what the pod computes, has the form that the runner takes, and differs by node and pool", () => {
+    const env = { PATH: process.env["PATH"]!, NODE_NAME: "pi-1", RUNNER_POOL: "ci/dood" };
+    assert.equal(run(["sh"], systemIdScript, env).output, systemId("pi-1", "ci/dood"));
+    assert.match(systemId("pi-1", "ci/dood"), /^[sr]_[0-9a-zA-Z]{12}$/);
+    assert.equal(new Set([systemId("a", "x"), systemId("b", "x"), systemId("a", "y")]).size, 3);
+  });
+});
+
+describe("the files of an inner daemon on the node", () => {
+  const pem = "-----BEGIN CERTIFICATE-----\n";
+
+  /** Runs the init container's script in folders of the test's own. */
+  function install(folder: string, files: Record<string, string>): void {
+    const source = scratch();
+    for (const [path, content] of Object.entries(files)) {
+      mkdirSync(join(source, path, ".."), { recursive: true });
+      writeFileSync(join(source, path), content);
+    }
+    const script = installScript(Object.keys(files)).replaceAll("/files", source).replaceAll("/node", folder);
+    const { status, output } = run(["sh"], script, { PATH: process.env["PATH"]! });
+    assert.equal(status, 0, output);
+  }
+
+  it("appear, are written only when they differ, and go when the registry goes", () => {
+    const folder = scratch();
+    const plain = { address: "plain.lan:5000", insecure: true };
+    const one = innerDaemonFiles({ registries: [plain, { address: "signed.lan:443", ca: pem }] });
+    install(folder, one);
+    assert.equal(readFileSync(join(folder, "daemon.json"), "utf8"), one["daemon.json"]);
+    assert.equal(readFileSync(join(folder, "certs.d/signed.lan:443/pi-runners.crt"), "utf8"), pem);
+
+    const before = statSync(join(folder, "daemon.json"));
+    install(folder, one);
+    const after = statSync(join(folder, "daemon.json"));
+    assert.equal(after.mtimeMs, before.mtimeMs);
+    assert.equal(after.ino, before.ino);
+
+    install(folder, innerDaemonFiles({ registries: [plain] }));
+    assert.deepEqual(readdirSync(join(folder, "certs.d")), []);
+    assert.deepEqual(readdirSync(folder).sort(), ["certs.d", "daemon.json"]);
+  });
+});

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { preBuildScripts } from "../../../components/runners/docker/scripts";
+import { command, run, scratch, shells } from "./shell";
+
+/** A `docker info` that fails for the first questions; it counts them in a file. */
+function slowDocker(folder: string, failures: number): void {
+  const count = join(folder, "count");
+  writeFileSync(count, "0");
+  command(
+    folder,
+    "docker",
+    `n=$(cat ${count}); echo $((n + 1)) >${count}; [ "$n" -ge ${failures} ] || { echo "Cannot connect to the daemon" >&2; exit 1; }`,
+  );
+}
+
+/** The script with another time limit. */
+function within(script: string, seconds: number): string {
+  const shorter = script.replaceAll("120", String(seconds));
+  assert.notEqual(shorter, script);
+  return shorter;
+}
+
+for (const shell of shells) {
+  describe(`pre_build_script in ${shell[0]}`, () => {
+    it("goes on as soon as the service's daemon answers", () => {
+      const folder = scratch();
+      slowDocker(folder, 3);
+      const env = { PATH: `${folder}:${process.env["PATH"]}`, DOCKER_HOST: "tcp://docker:2376" };
+      const { status, output } = run(shell, `${preBuildScripts.dind}\necho the job`, env);
+      assert.equal(output, "the job\n");
+      assert.equal(status, 0);
+      assert.equal(readFileSync(join(folder, "count"), "utf8").trim(), "4");
+    });
+
+    it("gives up in time, fails the job, and says why", () => {
+      const folder = scratch();
+      slowDocker(folder, 1e6);
+      const env = { PATH: `${folder}:${process.env["PATH"]}`, DOCKER_HOST: "tcp://docker:2376" };
+      const { status, output } = run(shell, `${within(preBuildScripts.dind!, 1)}\necho the job`, env);
+      assert.equal(status, 1);
+      assert.match(output, /did not answer within 1 s/);
+      assert.match(output, /tcp:\/\/docker:2376; the last answer was: Cannot connect to the daemon/);
+      assert.doesNotMatch(output, /the job\n/);
+    });
+
+    it("waits for nothing in a job whose image has no docker", () => {
+      const folder = scratch();
+      const shellPath = scratch();
+      command(shellPath, "date", "exit 1");
+      const { status, output } = run([`/bin/${shell[0]}`], `${preBuildScripts.dind}\necho the job`, { PATH: folder });
+      assert.equal(output, "the job\n");
+      assert.equal(status, 0);
+    });
+
+    it("starts a daemon inside the job and waits for it", () => {
+      const folder = scratch();
+      slowDocker(folder, 3);
+      command(folder, "dockerd", `echo "$@" >${folder}/arguments; exec sleep 5`);
+      const env = { PATH: `${folder}:${process.env["PATH"]}`, PI_RUNNERS_DOCKERD_LOG: join(folder, "log") };
+      const { status, output } = run(shell, `${preBuildScripts["dind-job"]}\necho the job`, env);
+      assert.equal(output, "the job\n");
+      assert.equal(status, 0);
+      assert.equal(readFileSync(join(folder, "arguments"), "utf8"), "--host=unix:///var/run/docker.sock\n");
+    });
+
+    it("shows the daemon's log when it dies, without waiting for the time limit", () => {
+      const folder = scratch();
+      slowDocker(folder, 1e6);
+      command(folder, "dockerd", 'echo "failed to mount overlay: operation not permitted" >&2; exit 1');
+      const env = { PATH: `${folder}:${process.env["PATH"]}`, PI_RUNNERS_DOCKERD_LOG: join(folder, "log") };
+      const { status, output } = run(shell, `${preBuildScripts["dind-job"]}\necho the job`, env);
+      assert.equal(status, 1);
+      assert.match(output, /stopped while starting/);
+      assert.match(output, /failed to mount overlay/);
+    });
+
+    it("says what is missing when the job's image has no dockerd", () => {
+      const folder = scratch();
+      slowDocker(folder, 1e6);
+      const env = { PATH: `${folder}:/nowhere` };
+      command(folder, "cat", 'exec /bin/cat "$@"');
+      const { status, output } = run([`/bin/${shell[0]}`], `${preBuildScripts["dind-job"]}\necho the job`, env);
+      assert.equal(status, 1);
+      assert.match(output, /has no dockerd[\s\S]*docker:dind/);
+    });
+  });
+}
+
+it("no script sleeps for a fixed time before it looks", () => {
+  for (const script of Object.values(preBuildScripts)) {
+    assert.doesNotMatch(script ?? "", /sleep ([2-9]|\d\d)/);
+  }
+});
