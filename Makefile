@@ -6,13 +6,14 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # Not the tsx command: it would end what it started before that has cleaned up after a Ctrl-C.
 TSX := node --import=tsx
 
-.PHONY: help up down status test check bench format
+.PHONY: help up down status env job test test-one check bench docs format
 
 help: ## list these words
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
+# On stderr: what `make -s env` prints is for the shell.
 node_modules/.installed: package.json package-lock.json
-	npm ci --no-audit --no-fund --loglevel=error
+	@npm ci --no-audit --no-fund --loglevel=error >&2
 	@touch $@
 
 up: node_modules/.installed ## bring the lab up, deploy stack dev on it, build and push an image, print its digest
@@ -24,14 +25,26 @@ down: node_modules/.installed ## remove the lab: nothing of it stays but the cac
 status: node_modules/.installed ## say what of the lab is there and healthy
 	@$(TSX) lab/lab.ts status
 
-check: node_modules/.installed ## types, lint, format and unit tests: no lab needed
-	@$(TSX) test/run.ts --no-lab
+env: node_modules/.installed ## print what leads pulumi, docker and kubectl to the lab: eval "$(make -s env)"
+	@$(TSX) lab/lab.ts env
+
+job: node_modules/.installed ## build and push an image on the running lab; WAY=dind names how (default: the stack's first runner)
+	@$(TSX) lab/lab.ts job $(if $(WAY),--way '$(WAY)')
 
 test: node_modules/.installed ## check, then everything on the lab, which is removed at the end (KEEP=1 keeps it)
 	@$(TSX) test/run.ts
 
+test-one: node_modules/.installed ## run one test file with what it needs: FILE=test/…/x.test.ts, and GREP=words of its titles
+	@$(TSX) test/run.ts --file '$(FILE)' $(if $(GREP),--grep '$(GREP)')
+
+check: node_modules/.installed ## types, lint, format and unit tests: no lab needed
+	@$(TSX) test/run.ts --no-lab
+
 bench: node_modules/.installed ## measure what docs/benchmarks.md shows
 	@$(TSX) bench/bench.ts
 
+docs: node_modules/.installed ## write docs/reference, the schemas and the other generated files anew
+	@$(TSX) config/generate.ts
+
 format: node_modules/.installed ## rewrite every file in the project's format
-	prettier --write --log-level=warn .
+	@prettier --write --log-level=warn .

@@ -15,7 +15,9 @@ const version = "2.19.14";
 
 async function virtualEnvironment(): Promise<string> {
   const folder = join(cache, `ansible-core-${version}`);
-  if (existsSync(join(folder, "done"))) return folder;
+  if (existsSync(join(folder, "done"))) {
+    return folder;
+  }
   say(`installing ansible-core ${version}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(cache, { recursive: true });

@@ -25,7 +25,9 @@ const program = new Command("bench")
 
 function count(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("Give a whole number from 1.");
+  if (!Number.isInteger(value) || value < 1) {
+    throw new InvalidArgumentError("Give a whole number from 1.");
+  }
   return value;
 }
 
@@ -38,7 +40,9 @@ interface Options {
 
 async function bench({ only, runs, keep, dry }: Options): Promise<void> {
   const unknown = only?.find((name) => !(name in sections));
-  if (unknown !== undefined) program.error(`No section ${unknown}. There are: ${Object.keys(sections).join(", ")}.`);
+  if (unknown !== undefined) {
+    program.error(`No section ${unknown}. There are: ${Object.keys(sections).join(", ")}.`);
+  }
   hosts.nodes = keep ?? false;
   stopOnSignals();
   const results = readResults(machine());
@@ -46,15 +50,21 @@ async function bench({ only, runs, keep, dry }: Options): Promise<void> {
   try {
     for (const name of only ?? Object.keys(sections)) {
       await measure(name, runs, results).catch((error: unknown) => {
-        if (interrupted.aborted) throw error;
+        if (interrupted.aborted) {
+          throw error;
+        }
         failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
       });
-      if (!dry) writeResults(results);
+      if (!dry) {
+        writeResults(results);
+      }
     }
   } finally {
     await stopAll();
   }
-  if (failures.length > 0) throw new Error(`Not measured:\n${failures.join("\n")}`);
+  if (failures.length > 0) {
+    throw new Error(`Not measured:\n${failures.join("\n")}`);
+  }
 }
 
 async function measure(name: string, runs: number, results: ReturnType<typeof readResults>): Promise<void> {

@@ -30,7 +30,9 @@ export interface Section {
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  if (sorted.length === 0) throw new Error("No median of nothing.");
+  if (sorted.length === 0) {
+    throw new Error("No median of nothing.");
+  }
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
@@ -47,6 +49,8 @@ export function ratio(what: string, above: readonly number[], below: readonly nu
 
 /** Undefined where there is no goal. */
 export function met({ value, goal }: Figure): boolean | undefined {
-  if (goal === undefined) return undefined;
+  if (goal === undefined) {
+    return undefined;
+  }
   return "most" in goal ? value <= goal.most : value >= goal.least;
 }

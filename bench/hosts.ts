@@ -58,7 +58,9 @@ async function removeNodes(engine: Engine, nodes: LabNode[]): Promise<void> {
     await engine.attempt(["rm", "--force", "--volumes", one.container]);
     const volumes = await engine.ours("volume");
     const own = volumes.filter((volume) => volume.startsWith(`${one.container}-`));
-    if (own.length > 0) await engine.attempt(["volume", "rm", "--force", ...own]);
+    if (own.length > 0) {
+      await engine.attempt(["volume", "rm", "--force", ...own]);
+    }
     rmSync(nodeFolder(one), { recursive: true, force: true });
   }
 }

@@ -18,7 +18,9 @@ export interface Timed {
 /** Where it is missing and we may, hyperfine is installed: it is in Debian and Ubuntu. */
 async function hyperfine(): Promise<string> {
   const found = await which("hyperfine");
-  if (found !== undefined) return found;
+  if (found !== undefined) {
+    return found;
+  }
   if (process.getuid?.() === 0 && (await which("apt-get"))) {
     const env = { DEBIAN_FRONTEND: "noninteractive" };
     await run("apt-get", ["-qq", "-o", "DPkg::Lock::Timeout=300", "update"], { env });
@@ -42,7 +44,9 @@ export async function time(
   for (let round = warmUp ? -1 : 0; round < runs; round++) {
     for (const one of programs) {
       const took = await once(program, one);
-      if (round >= 0) seconds[one.name]!.push(took);
+      if (round >= 0) {
+        seconds[one.name]!.push(took);
+      }
     }
   }
   return seconds;

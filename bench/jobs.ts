@@ -29,7 +29,9 @@ export async function jobs(runs: number): Promise<Section> {
   const runners = await stackOutput<Runner[]>(env, "runners");
   const pipelines = await stackOutput<Record<string, string>>(env, "pipelines");
   const figures: Figure[] = [];
-  for (const runner of runners) figures.push(...(await starts(runner, runs)));
+  for (const runner of runners) {
+    figures.push(...(await starts(runner, runs)));
+  }
   const builds: Record<string, Builds> = {};
   for (const runner of runners) {
     const text = pipelines[runner.name]!;
@@ -54,7 +56,9 @@ interface Builds {
 
 function ratios(runners: Runner[], builds: Record<string, Builds>): Figure[] {
   const dood = runners.find(({ way }) => way === "dood");
-  if (dood === undefined) return [];
+  if (dood === undefined) {
+    return [];
+  }
   const others = runners.filter(({ way }) => way !== "dood");
   return others.flatMap(({ name, way }) =>
     (["cold", "warm"] as const).map((kind) =>

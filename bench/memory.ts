@@ -25,13 +25,17 @@ export async function peakMemory(program: Program): Promise<number> {
 function family(root: number): number[] {
   const children = new Map<number, number[]>();
   for (const entry of readdirSync("/proc")) {
-    if (!/^\d+$/.test(entry)) continue;
+    if (!/^\d+$/.test(entry)) {
+      continue;
+    }
     // /proc/PID/stat: the name, in brackets, may hold anything; after it come the state and the parent.
     const parent = Number(text(`/proc/${entry}/stat`).split(") ").at(-1)?.split(" ")[1]);
     children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
   }
   const found = [root];
-  for (const pid of found) found.push(...(children.get(pid) ?? []));
+  for (const pid of found) {
+    found.push(...(children.get(pid) ?? []));
+  }
   return found;
 }
 

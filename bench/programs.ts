@@ -29,10 +29,14 @@ export async function runGroup(program: Program, watch?: (pid: number) => void):
   interrupted.addEventListener("abort", end);
   const closed = once(child, "close") as Promise<[number | null]>;
   try {
-    if (child.pid !== undefined) watch?.(child.pid);
+    if (child.pid !== undefined) {
+      watch?.(child.pid);
+    }
     const [code] = await closed;
     interrupted.throwIfAborted();
-    if (code !== 0) throw new Error(`${program.command.join(" ").slice(0, 200)} failed:\n${logEnd(program.log)}`);
+    if (code !== 0) {
+      throw new Error(`${program.command.join(" ").slice(0, 200)} failed:\n${logEnd(program.log)}`);
+    }
   } finally {
     interrupted.removeEventListener("abort", end);
   }
@@ -42,7 +46,9 @@ export const logEnd = (file: string): string => lastLines(readFileSync(file, "ut
 
 function killGroup(pid: number | undefined): void {
   try {
-    if (pid !== undefined) process.kill(-pid, "SIGTERM");
+    if (pid !== undefined) {
+      process.kill(-pid, "SIGTERM");
+    }
   } catch {
     // It has ended by itself.
   }

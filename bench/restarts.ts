@@ -54,8 +54,9 @@ export async function restarts(): Promise<Section> {
 async function mustTrust(nodes: KnownNode[], expected: string[]): Promise<void> {
   for (const [node, printed] of await onEach(nodes, trusted)) {
     const found = [registry, other].filter((address) => address in (JSON.parse(printed) as object));
-    if (found.join() !== expected.join())
+    if (found.join() !== expected.join()) {
       throw new Error(`${node} trusts ${found.join() || "none"}, not ${expected.join()}.`);
+    }
   }
 }
 

@@ -23,7 +23,9 @@ const page = join(checkout, "docs/benchmarks.md");
 
 /** Sections that were measured before, on a machine like this one. */
 export function readResults(machine: Machine): Results {
-  if (!existsSync(file)) return { machine, sections: {} };
+  if (!existsSync(file)) {
+    return { machine, sections: {} };
+  }
   const found = JSON.parse(readFileSync(file, "utf8")) as Results;
   return JSON.stringify(found.machine) === JSON.stringify(machine) ? found : { machine, sections: {} };
 }
@@ -98,7 +100,9 @@ function shown(value: number, unit: Unit): string {
 }
 
 function spread({ min, max, runs, unit }: Figure): string {
-  if (min === undefined || max === undefined) return "";
+  if (min === undefined || max === undefined) {
+    return "";
+  }
   return `${min.toFixed(digits[unit])}–${max.toFixed(digits[unit])} (${runs})`;
 }
 

@@ -56,21 +56,27 @@ export async function simulatedNodes(count: number): Promise<SimulatedNodes> {
 
 async function publicKey(file: string): Promise<string> {
   const exists = await run("ssh-keygen", ["-y", "-f", file]).catch(() => undefined);
-  if (exists === undefined) await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", file]);
+  if (exists === undefined) {
+    await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", file]);
+  }
   return readFileSync(`${file}.pub`, "utf8").trim();
 }
 
 async function startSshd(folder: string): Promise<void> {
   const sshd = await which("sshd");
-  if (sshd === undefined)
+  if (sshd === undefined) {
     throw new Error("sshd is missing on this machine. Install it: sudo apt-get install openssh-server.");
-  if (await listens())
+  }
+  if (await listens()) {
     throw new Error(
       `Port ${port} is taken, as by a bench that was killed. End what listens there: ss -ltnp 'sport = ${port}'.`,
     );
+  }
   const config = join(folder, "sshd_config");
   writeFileSync(config, sshdConfig(folder));
-  if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true });
+  if (process.getuid?.() === 0) {
+    mkdirSync("/run/sshd", { recursive: true });
+  }
   const log = join(folder, "sshd.log");
   // In the foreground and in a group of its own, so that it ends when told and not on Ctrl-C.
   const server = spawn(sshd, ["-D", "-f", config, "-E", log], { detached: true, stdio: "ignore" });
@@ -80,7 +86,9 @@ async function startSshd(folder: string): Promise<void> {
     await ended;
   });
   for (let tries = 0; !(await listens()); tries++) {
-    if (tries === 50) throw new Error(`sshd does not start:\n${logEnd(log)}`);
+    if (tries === 50) {
+      throw new Error(`sshd does not start:\n${logEnd(log)}`);
+    }
     await sleep(100);
   }
 }

@@ -27,8 +27,12 @@ export function stopOnSignals(): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       // The terminal and tsx both pass a Ctrl-C on, so two that come together are one.
-      if (first !== undefined && Date.now() - first > 1000) process.exit(130);
-      if (first !== undefined) return;
+      if (first !== undefined && Date.now() - first > 1000) {
+        process.exit(130);
+      }
+      if (first !== undefined) {
+        return;
+      }
       first = Date.now();
       process.stderr.write(`\n${signal}: cleaning up\n`);
       interruption.abort(new Error(`Stopped by ${signal}.`));

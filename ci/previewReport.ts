@@ -41,4 +41,6 @@ async function main(): Promise<void> {
   console.log(JSON.stringify(terraformReport(preview)));
 }
 
-if (require.main === module) void main();
+if (require.main === module) {
+  void main();
+}

@@ -1,13 +1,15 @@
 /**
- * Runs every check of the project in order, quick ones first, and ends with one line that counts them.
+ * Runs every check of the project in order, quick ones first, says how long each took, and ends with one line that
+ * counts them. With --file it runs one test file, after it has brought up what that needs.
  *
- * A check that is not a mocha run counts as one. Everything runs even after a failure, except that nothing
- * on the lab is tried when the lab itself did not come up.
+ * A check that is not a mocha run counts as one. Everything runs even after a failure, except that nothing on the lab is
+ * tried when the lab itself did not come up.
  */
 import { Command } from "commander";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { labDown, labUp, onLab, quick, stageOf, type Stage } from "./stages";
 
 interface Counts {
   passed: number;
@@ -15,65 +17,30 @@ interface Counts {
   skipped: number;
 }
 
-interface Stage {
-  name: string;
-  command: string[];
-  /** A mocha run leaves its own counts; anything else is one check. */
-  mocha?: boolean;
+interface Row extends Counts {
+  stage: string;
+  result: "ok" | "FAILED";
+  seconds: number;
 }
-
-const quick: Stage[] = [
-  { name: "types", command: ["tsc", "--noEmit"] },
-  { name: "lint", command: ["eslint", "."] },
-  { name: "format", command: ["prettier", "--check", "--log-level=warn", "."] },
-  { name: "unit", command: ["mocha"], mocha: true },
-];
-
-const labUp: Stage = { name: "lab up", command: ["tsx", "lab/lab.ts", "up"] };
-const labDown: Stage = {
-  name: "lab down",
-  command: ["mocha", "--config", "test/lab/.mocharc.json", "test/lab/down/*.test.ts"],
-  mocha: true,
-};
-
-const onLab: Stage[] = [
-  {
-    name: "stand-in GitLab",
-    command: ["mocha", "--config", "test/lab/.mocharc.json", "test/lab/gitlab/*.test.ts"],
-    mocha: true,
-  },
-  {
-    name: "plugins",
-    command: ["mocha", "--config", "test/lab/.mocharc.json", "test/lab/plugins/*.test.ts"],
-    mocha: true,
-  },
-  {
-    name: "registry trust on nodes",
-    command: ["mocha", "--config", "test/lab/.mocharc.json", "test/host/**/*.test.ts"],
-    mocha: true,
-  },
-  {
-    name: "stack on the lab",
-    command: ["mocha", "--config", "test/lab/.mocharc.json", "test/lab/stack/*.test.ts"],
-    mocha: true,
-  },
-];
 
 const scratch = mkdtempSync(join(tmpdir(), "pi-runners-test-"));
 
-async function run(stage: Stage): Promise<Counts> {
+async function run(stage: Stage): Promise<Row> {
   const { execa } = await import("execa"); // cannot be required: some of its dependencies are ESM only
   const started = Date.now();
   const countsFile = join(scratch, `${stage.name.replaceAll(" ", "-")}.json`);
   console.log(`\n== ${stage.name}`);
   const [file, ...args] = stage.command;
-  const result = await execa(file!, stage.mocha ? [...args, "--reporter", "test/reporter.cjs"] : args, {
-    stdio: ["ignore", "inherit", "inherit"],
-    env: { TEST_COUNTS: countsFile },
-    reject: false,
-  });
-  console.log(`== ${stage.name}: ${result.failed ? "FAILED" : "ok"}, ${((Date.now() - started) / 1000).toFixed(1)} s`);
-  return stage.mocha ? mochaCounts(countsFile, result.failed) : single(result.failed);
+  const result = await execa(
+    file!,
+    stage.files === undefined ? args : [...args, stage.files, "--reporter", "test/reporter.cjs"],
+    { stdio: ["ignore", "inherit", "inherit"], env: { TEST_COUNTS: countsFile }, reject: false },
+  );
+  const counts = stage.files === undefined ? single(result.failed) : mochaCounts(countsFile, result.failed);
+  const seconds = Number(((Date.now() - started) / 1000).toFixed(1));
+  const row: Row = { stage: stage.name, result: counts.failed > 0 ? "FAILED" : "ok", ...counts, seconds };
+  console.log(`== ${row.stage}: ${row.result}, ${row.seconds} s`);
+  return row;
 }
 
 function single(failed: boolean): Counts {
@@ -92,30 +59,69 @@ function mochaCounts(file: string, failed: boolean): Counts {
   return silent ? { ...counts, failed: counts.failed + 1 } : counts;
 }
 
+async function everything(options: { lab: boolean; keep: boolean }): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const stage of quick) {
+    rows.push(await run(stage));
+  }
+  if (!options.lab) {
+    return rows;
+  }
+  rows.push(await run(labUp));
+  if (rows.at(-1)!.failed === 0) {
+    for (const stage of onLab) {
+      rows.push(await run(stage));
+    }
+  }
+  if (!options.keep) {
+    rows.push(await run(labDown));
+  }
+  return rows;
+}
+
+/** One file, or its tests with these words in their titles. A lab that was brought up stays, for the next run. */
+async function one(given: string, grep: string | undefined): Promise<Row[]> {
+  const file = relative(process.cwd(), given);
+  const stage = stageOf(file);
+  if (stage === undefined || !existsSync(file)) {
+    throw new Error(
+      `No test file: ${JSON.stringify(given)}.\nGive one below test/ by FILE=, such as test/unit/config/config.test.ts.`,
+    );
+  }
+  const words = grep === undefined ? [] : ["--grep", grep];
+  const rows = stage.needsLab ? [await run({ ...labUp, command: [...labUp.command, "--no-job"] })] : [];
+  if (rows.some(({ failed }) => failed > 0)) {
+    return rows;
+  }
+  return [...rows, await run({ ...stage, files: file, command: [...stage.command, ...words] })];
+}
+
+/** How long each part took, and as the very last line what all of them counted. */
+function report(rows: Row[]): void {
+  console.log("\nHow long each part took:");
+  console.table(Object.fromEntries(rows.map(({ stage, ...row }) => [stage, row])));
+  const sum = (key: keyof Counts): number => rows.reduce((total, row) => total + row[key], 0);
+  console.log(`\n${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
+  process.exitCode = sum("failed") > 0 ? 1 : 0;
+}
+
 async function main(): Promise<void> {
   const options = new Command()
     .description("Run the project's checks; the last line counts them.")
     .option("--no-lab", "only what needs no lab")
     .option("--keep", "leave the lab running at the end", process.env.KEEP === "1")
+    .option("--file <path>", "one test file, with what it needs")
+    .option("--grep <words>", "of that file, only tests with these words in their titles")
     .parse()
-    .opts<{ lab: boolean; keep: boolean }>();
-  const total: Counts = { passed: 0, failed: 0, skipped: 0 };
-  const failures: string[] = [];
-  const add = async (stage: Stage): Promise<boolean> => {
-    const counts = await run(stage);
-    for (const key of ["passed", "failed", "skipped"] as const) total[key] += counts[key];
-    if (counts.failed > 0) failures.push(stage.name);
-    return counts.failed === 0;
-  };
-  for (const stage of quick) await add(stage);
-  if (options.lab) {
-    if (await add(labUp)) for (const stage of onLab) await add(stage);
-    if (!options.keep) await add(labDown);
+    .opts<{ lab: boolean; keep: boolean; file?: string; grep?: string }>();
+  try {
+    report(options.file === undefined ? await everything(options) : await one(options.file, options.grep));
+  } finally {
+    rmSync(scratch, { recursive: true });
   }
-  rmSync(scratch, { recursive: true });
-  if (failures.length > 0) console.log(`\nfailed: ${failures.join(", ")}`);
-  console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-  process.exitCode = total.failed > 0 ? 1 : 0;
 }
 
-void main();
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});

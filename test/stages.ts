@@ -1,0 +1,38 @@
+/** The parts of `make test`, in the order in which they run, and what each needs. */
+import { matchesGlob } from "node:path";
+
+export interface Stage {
+  name: string;
+  /** The test files of a mocha run; missing where one command is the whole check. */
+  files?: string;
+  command: string[];
+  /** True: the lab has to be up, with stack dev on it. Tests of hosts bring their nodes up themselves. */
+  needsLab?: boolean;
+}
+
+const onMachine = ["mocha", "--config", "test/lab/.mocharc.json"];
+
+/** Quick, and without the lab: `make check`. */
+export const quick: Stage[] = [
+  { name: "types", command: ["tsc", "--noEmit"] },
+  { name: "lint", command: ["eslint", "."] },
+  { name: "format", command: ["prettier", "--check", "--log-level=warn", "."] },
+  { name: "unit", files: "test/unit/**/*.test.ts", command: ["mocha"] },
+];
+
+export const labUp: Stage = { name: "lab up", command: ["tsx", "lab/lab.ts", "up"] };
+
+export const onLab: Stage[] = [
+  { name: "stand-in GitLab", files: "test/lab/gitlab/*.test.ts", command: onMachine, needsLab: true },
+  { name: "plugins", files: "test/lab/plugins/*.test.ts", command: onMachine, needsLab: true },
+  { name: "registry trust on nodes", files: "test/host/**/*.test.ts", command: onMachine },
+  { name: "stack on the lab", files: "test/lab/stack/*.test.ts", command: onMachine, needsLab: true },
+];
+
+/** Removes the lab, and proves that nothing of it stays. */
+export const labDown: Stage = { name: "lab down", files: "test/lab/down/*.test.ts", command: onMachine };
+
+/** The stage that a test file belongs to: its folder says what it needs. */
+export function stageOf(file: string): Stage | undefined {
+  return [...quick, ...onLab, labDown].find(({ files }) => files !== undefined && matchesGlob(file, files));
+}
