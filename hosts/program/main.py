@@ -73,13 +73,13 @@ def act(action, settings, context):
 
 def duties(settings, want, context):
     """Every engine that the node has, or every one that was named; none at all is an error. Where one fails, those
-    before it go back to what this holder had, so that a node is changed as a whole or not at all."""
+    before it go back to what this owner had, so that a node is changed as a whole or not at all."""
     named = settings.get("engines") or []
     works = found_works(settings, want, context)
     check_found(works, named, want, settings, context)
     if context.dry:
         return [work(want) for work in works]
-    past = ledger.Wish(context.holder)
+    past = ledger.Wish(context.owner)
     reports = []
     past.starts(want)
     for place, work in enumerate(works):

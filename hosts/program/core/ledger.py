@@ -1,7 +1,7 @@
 """What this tool wrote on this host, for whom, and what was there before: so that it can take back just that.
 
-One record for each file that belongs to others too. A holder is one node entry of one component of one stack.
-Records live in /var/lib/pi-runners/trust, and go with the last holder.
+One record for each file that belongs to others too. An owner is one node entry of one component of one stack.
+Records live in /var/lib/pi-runners/trust, and go with the last owner.
 """
 import base64
 import fcntl
@@ -80,7 +80,7 @@ def paths(kind, home=HOME):
 
 
 class Record:
-    """The ledger of one file: holders, entries added, files made, and the file as it was before."""
+    """The ledger of one file: owners, entries added, files made, and the file as it was before."""
 
     def __init__(self, name, path, home=HOME):
         self.name = name
@@ -104,20 +104,20 @@ class Record:
                           "Use the version of pi-runners that wrote it, or see docs/registry-trust.md for undoing by hand.")
         self.stored = text
 
-    def holder(self, holder):
-        """What a holder has claimed."""
-        return self.data["owners"].get(holder, {"entries": [], "files": []})
+    def owner(self, owner):
+        """What an owner has claimed."""
+        return self.data["owners"].get(owner, {"entries": [], "files": []})
 
     def claimed(self, kind):
-        """Everything of a kind that any holder claims."""
+        """Everything of a kind that any owner claims."""
         return {item for owner in self.data["owners"].values() for item in owner[kind]}
 
-    def claim(self, holder, entries, paths):
-        """Sets what a holder claims; nothing at all removes it."""
+    def claim(self, owner, entries, paths):
+        """Sets what an owner claims; nothing at all removes it."""
         if entries or paths:
-            self.data["owners"][holder] = {"entries": sorted(entries), "files": sorted(paths)}
+            self.data["owners"][owner] = {"entries": sorted(entries), "files": sorted(paths)}
         else:
-            self.data["owners"].pop(holder, None)
+            self.data["owners"].pop(owner, None)
 
     def remember(self, seen):
         """Keeps the file as it was before this tool first wrote to it, for as long as nobody else edits it."""
@@ -182,11 +182,11 @@ def picture(seen):
 
 
 class Wish:
-    """What a holder wanted when its last run succeeded: the way back for a run that fails at its second engine."""
+    """What an owner wanted when its last run succeeded: the way back for a run that fails at its second engine."""
 
-    def __init__(self, holder, home=HOME):
-        name = "holder-" + hashlib.sha256(holder.encode("utf-8")).hexdigest()[:12]
-        self.holder = holder
+    def __init__(self, owner, home=HOME):
+        name = "holder-" + hashlib.sha256(owner.encode("utf-8")).hexdigest()[:12]
+        self.owner = owner
         self.file = os.path.join(home, name + ".json")
         self.stored = files.read(self.file)
         self.registries = []
@@ -208,7 +208,7 @@ class Wish:
                 os.unlink(self.file)
                 self.stored = None
             return
-        text = (json.dumps({"holder": self.holder, "registries": want}, sort_keys=True) + "\n").encode("utf-8")
+        text = (json.dumps({"holder": self.owner, "registries": want}, sort_keys=True) + "\n").encode("utf-8")
         if text != self.stored:
             status = os.stat(self.file) if self.stored is not None else None
             files.replace(files.Seen(self.file, self.file, self.stored, status), text, "wish")

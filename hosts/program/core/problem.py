@@ -22,9 +22,9 @@ class Problem(Exception):
 class Context:
     """One run on one node: who asks, what is allowed, what was noticed."""
 
-    def __init__(self, node, holder, allow_restart=False, dry=False):
+    def __init__(self, node, owner, allow_restart=False, dry=False):
         self.node = node
-        self.holder = holder
+        self.owner = owner
         self.allow_restart = allow_restart
         self.dry = dry
         self.warnings = []

@@ -76,22 +76,22 @@ def snap_version(name):
 
 
 def reconcile(place, want, context):
-    """Writes what the holder wants, removes what nobody wants any more, leaves alone what others wrote."""
+    """Writes what the owner wants, removes what nobody wants any more, leaves alone what others wrote."""
     record = ledger.Record("%s-%s" % (place.engine, hashlib.sha256(place.folder.encode()).hexdigest()[:12]), place.folder)
     wanted = contents(place, want, context)
-    held = {path for name, owner in record.data["owners"].items() if name != context.holder for path in owner["files"]}
+    held = {path for name, owner in record.data["owners"].items() if name != context.owner for path in owner["files"]}
     write, drop = plan(record, wanted, held)
     if context.dry:
         return report(place, want, "none", ["+ %s" % path for path in write] + ["- %s" % path for path in drop])
     for path in write:
         files.check_writable(path, "preflight")
     saved = copy.deepcopy(record.data)
-    keep = set(record.holder(context.holder)["files"])
+    keep = set(record.owner(context.owner)["files"])
     for path in write:
         record.will_make(os.path.dirname(path))
         note = record.data["files"].setdefault(path, {})
         note["sha256"] = ledger.digest(wanted[path])
-    record.claim(context.holder, [], keep | set(wanted))
+    record.claim(context.owner, [], keep | set(wanted))
     record.save()
     written = []
     try:
@@ -108,7 +108,7 @@ def reconcile(place, want, context):
         raise Problem("write", str(error) or "%s changed while it was edited" % place.folder, "Run again.")
     for path in drop:
         remove(record, path, context)
-    record.claim(context.holder, [], set(wanted))
+    record.claim(context.owner, [], set(wanted))
     if drop:
         record.tidy()
     record.save()

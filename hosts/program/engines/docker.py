@@ -24,7 +24,7 @@ BLANK = jsontext.BOM + " \t\r\n"
 
 
 def reconcile(engine, want, context):
-    """Makes the engine trust just what the holder wants and what others have; says what was done."""
+    """Makes the engine trust just what the owner wants and what others have; says what was done."""
     for attempt in range(5):
         try:
             return Run(engine, want, context).reconcile()
@@ -152,7 +152,7 @@ class Run:
 
     def held_by_others(self, kind):
         owners = self.record.data["owners"]
-        return {item for name in owners if name != self.context.holder for item in owners[name][kind]}
+        return {item for name in owners if name != self.context.owner for item in owners[name][kind]}
 
     def plan_certs(self):
         """CA files to write and to remove."""
@@ -244,8 +244,8 @@ class Run:
             self.record.will_make(os.path.dirname(path))
             note = data["files"].setdefault(path, {})
             note["sha256"] = ledger.digest(self.certs[path].encode("utf-8"))
-        held = self.record.holder(self.context.holder)
-        self.record.claim(self.context.holder, set(held["entries"]) | set(self.entries),
+        held = self.record.owner(self.context.owner)
+        self.record.claim(self.context.owner, set(held["entries"]) | set(self.entries),
                           set(held["files"]) | set(self.certs))
         if plan.changes_file:
             self.record.wrote(plan.final.encode("utf-8"))
@@ -258,7 +258,7 @@ class Run:
         data["added"] = [entry for entry in data["added"] if entry not in gone]
         if not data["added"]:
             data.update(keyAdded=False, fileAdded=False, before=None, written=[])
-        self.record.claim(self.context.holder, self.entries, self.certs)
+        self.record.claim(self.context.owner, self.entries, self.certs)
         self.record.save()
 
     def change_settings(self, plan, info, stale):

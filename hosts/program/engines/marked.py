@@ -1,6 +1,6 @@
 """Settings files of services that read them only when they start: our part stands in them between marks.
 
-What each holder wants is kept in the ledger, as one marked part serves all. A service that runs is restarted only
+What each owner wants is kept in the ledger, as one marked part serves all. A service that runs is restarted only
 where that is allowed. How a file is written is its dialect's business: k3s.py, buildkit.py.
 """
 import copy
@@ -32,7 +32,7 @@ class Dialect:
 
 
 def reconcile(dialect, want, context):
-    """Makes the file say what all holders want, and has the service read it."""
+    """Makes the file say what all owners want, and has the service read it."""
     record = ledger.Record(record_name(dialect), dialect.path)
     seen = files.look(dialect.path, "read")
     text = decoded(dialect, seen)
@@ -74,10 +74,10 @@ def decoded(dialect, seen):
 
 
 def all_wishes(dialect, record, want, context):
-    """What every holder wants, by address."""
+    """What every owner wants, by address."""
     wishes = {}
     for name, owner in record.data["owners"].items():
-        if name != context.holder:
+        if name != context.owner:
             wishes.update({json.loads(item)["address"]: json.loads(item) for item in owner["entries"]})
     for entry in want:
         if "/" in entry["address"]:
@@ -141,7 +141,7 @@ def settle_service(dialect, seen):
 def note(record, want, context):
     """Who wants what; a certificate goes with its wish, so only entries are kept."""
     items = [json.dumps(wish(entry), sort_keys=True) for entry in want if "/" not in entry["address"]]
-    record.claim(context.holder, items, [])
+    record.claim(context.owner, items, [])
     record.save()
 
 
@@ -160,8 +160,8 @@ def put_back(dialect, before):
 
 
 def sweep_authorities(dialect, record, want, context):
-    """Removes CA files of ours that no holder's wish needs."""
-    others = [owner["entries"] for name, owner in record.data["owners"].items() if name != context.holder]
+    """Removes CA files of ours that no owner's wish needs."""
+    others = [owner["entries"] for name, owner in record.data["owners"].items() if name != context.owner]
     wishes = [json.loads(item) for items in others for item in items] + list(want)
     needed = {dialect.ca_path(entry) for entry in wishes if entry.get("ca")}
     folder = os.path.dirname(dialect.path)

@@ -83,10 +83,10 @@ class World:
         if self.cut is not None and self.steps > self.cut:
             raise PowerCut()
 
-    def run(self, holder, entries, cut=None):
+    def run(self, owner, entries, cut=None):
         """One run; True when it was not cut off."""
         self.cut, self.steps = cut, 0
-        context = problem.Context("n", holder)
+        context = problem.Context("n", owner)
         want = [{"address": entry, "insecure": True} for entry in entries]
         try:
             os.makedirs(ledger.HOME, exist_ok=True)
@@ -150,12 +150,12 @@ def judge(world, events):
     for event in events:
         kind, rest = event[0], event[1:]
         if kind == "apply":
-            holder, entries, cut = rest
-            done = world.run(holder, entries, cut)
+            owner, entries, cut = rest
+            done = world.run(owner, entries, cut)
             if done and not set(entries) <= world.engine.trusted:
                 return "%s: applied %s, the engine has %s" % (event, entries, sorted(world.engine.trusted))
             before = world.engine.reloads
-            if done and (not world.run(holder, entries) or world.engine.reloads != before):
+            if done and (not world.run(owner, entries) or world.engine.reloads != before):
                 return "%s: a second apply reloads" % (event,)
         elif kind == "remove":
             world.run(rest[0], [], rest[1])
@@ -168,8 +168,8 @@ def judge(world, events):
         lost = set(world.hand) - world.unsure - set(now.get("insecure-registries", []))
         if lost or now.get("labels") != labels:
             return "%s: lost of what the owner wrote: %s, labels %s" % (event, sorted(lost), now.get("labels"))
-    for holder in "abc":
-        world.run(holder, [])
+    for owner in "abc":
+        world.run(owner, [])
     left = read(world.engine.config).get("insecure-registries", [])
     if set(left) - world.unsure != set(world.hand) - world.unsure:
         return "at the end the file has %s, the owner's are %s" % (left, world.hand)
@@ -187,10 +187,10 @@ def restored(start, runs):
     home = ledger.Record.__init__.__defaults__
     ledger.Record.__init__.__defaults__ = (ledger.HOME,)
     try:
-        for holder, entries in runs:
-            world.run(holder, entries)
-        for holder in "abc":
-            world.run(holder, [])
+        for owner, entries in runs:
+            world.run(owner, entries)
+        for owner in "abc":
+            world.run(owner, [])
         data = files.read(world.engine.config)
         return None if data is None else data.decode("utf-8")
     finally:
