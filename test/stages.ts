@@ -12,10 +12,14 @@ export interface Stage {
 
 const onMachine = ["mocha", "--config", "test/lab/.mocharc.json"];
 
+/** All code that .dependency-cruiser.cjs says who may import whom of. */
+const rooms = ["index.ts", "components", "hosts", "config", "templates", "ci", "lab", "bench", "test"];
+
 /** Quick, and without the lab: `make check`. */
 export const quick: Stage[] = [
   { name: "types", command: ["tsc", "--noEmit"] },
   { name: "lint", command: ["eslint", "."] },
+  { name: "imports", command: ["depcruise", ...rooms] },
   { name: "format", command: ["prettier", "--check", "--log-level=warn", "."] },
   { name: "unit", files: "test/unit/**/*.test.ts", command: ["mocha"] },
 ];
@@ -25,6 +29,7 @@ export const labUp: Stage = { name: "lab up", command: ["tsx", "lab/lab.ts", "up
 export const onLab: Stage[] = [
   { name: "stand-in GitLab", files: "test/lab/gitlab/*.test.ts", command: onMachine, needsLab: true },
   { name: "plugins", files: "test/lab/plugins/*.test.ts", command: onMachine, needsLab: true },
+  { name: "package", files: "test/lab/package/*.test.ts", command: onMachine, needsLab: true },
   { name: "registry trust on nodes", files: "test/host/**/*.test.ts", command: onMachine },
   { name: "stack on the lab", files: "test/lab/stack/*.test.ts", command: onMachine, needsLab: true },
 ];
