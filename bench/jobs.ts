@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { LabGitlab, type JobView } from "../lab/gitlab/client";
 import { gitlabUrl } from "../lab/controlPlane";
-import { checkout, registry } from "../lab/places";
+import { checkout, gitlabRegistry, registry } from "../lab/places";
 import { stackOutput } from "../lab/stack";
 import { figure, ratio, type Figure, type Section } from "./figures";
 import { labEnvironment, needLab } from "./labEnvironment";
@@ -135,8 +135,7 @@ const dockerfile = `FROM ${registry.address}/base:1\nRUN echo layer >/layer\nCOP
 
 /** What builds have left on a node, and nothing else: the images of the lab's jobs stay. */
 const chill = `
-docker image ls --format '{{.Repository}}:{{.Tag}}' '${registry.address}/*' | xargs -r docker image rm --force >/dev/null
-docker image ls --format '{{.Repository}}:{{.Tag}}' '${registry.address}/*/*' | xargs -r docker image rm --force >/dev/null
+docker image ls --format '{{.Repository}}:{{.Tag}}' | grep -E '^(${registry.address}|${gitlabRegistry.address})/' | xargs -r docker image rm --force >/dev/null
 docker image prune --force >/dev/null
 docker builder prune --all --force >/dev/null
 `;

@@ -82,6 +82,16 @@ export async function serviceAccountKeys(folder: string): Promise<void> {
   });
 }
 
+/** With the key GitLab signs tokens for its registry, which knows GitLab by the certificate; both as GitLab makes them. */
+export async function registryTokenKey(folder: string): Promise<void> {
+  const [key, file] = [join(folder, "registry-token.key"), join(folder, "registry-token.crt")];
+  await once([key, file], async (part) => {
+    const files = ["-keyout", part(key), "-out", part(file)];
+    const subject = ["-subj", "/CN=gitlab-registry-token", "-days", days];
+    await openssl(["req", "-x509", "-newkey", "rsa:2048", "-noenc", ...subject, ...files]);
+  });
+}
+
 /** A kubeconfig that holds all that it needs. */
 export async function kubeconfig(file: string, identity: Identity): Promise<void> {
   await once([file], async (part) => {

@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { built } from "./builds";
-import { authorityCertificate, certificate, kubeconfig, serviceAccountKeys } from "./certificates";
+import { authorityCertificate, certificate, kubeconfig, registryTokenKey, serviceAccountKeys } from "./certificates";
 import { ensureHost } from "./containers";
 import type { Engine } from "./engine";
 import { image } from "./images";
@@ -26,6 +26,8 @@ export const serverUnits = [
   "lab-controllers",
   "lab-scheduler",
   "lab-registry",
+  "lab-registry@token",
+  "lab-registry@tls",
   "lab-gitlab",
 ];
 
@@ -75,10 +77,16 @@ async function identities(): Promise<void> {
     organization: masters,
   });
   await serviceAccountKeys(folder);
+  await certificate(join(folder, "gitlab"), {
+    commonName: gitlab.host,
+    names: [`DNS:${gitlab.host}`, `IP:${server.address}`],
+  });
+  await registryTokenKey(folder);
   await kubeconfig(join(folder, "controllers.kubeconfig"), { commonName: "system:kube-controller-manager" });
   await kubeconfig(join(folder, "scheduler.kubeconfig"), { commonName: "system:kube-scheduler" });
   await kubeconfig(adminKubeconfig, { commonName: "pi-lab-admin", organization: masters });
   cpSync(authorityCertificate, join(folder, "ca.crt"));
+  cpSync(authorityCertificate, inState("ca.pem")); // Pulumi.dev.yaml names it: of the registry by HTTPS
 }
 
 /** What the units read. A change restarts them, so that another build or another stand-in takes effect. */

@@ -2,8 +2,9 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { registryUrl } from "./controlPlane";
+import { gitlabUrl, registryUrl } from "./controlPlane";
 import type { Engine } from "./engine";
+import { LabGitlab } from "./gitlab/client";
 import { debian, image, type ImageName, images } from "./images";
 import { imageFiles, type LabNode, registry, server } from "./places";
 
@@ -97,23 +98,28 @@ async function loadPods(engine: Engine, node: LabNode, { key, file, ids }: Image
   await engine.exec(node.container, ["tee", marker], { input: key });
 }
 
-/** The image that the sample project builds on. */
-export const baseImage = { repository: "base", tag: "1" } as const;
+/** The image that sample projects build on; in GitLab's registry it belongs to a public project. */
+export const baseImage = { repository: "base", tag: "1", project: "base", projectRepository: "lab/base" } as const;
 
 export async function pushBaseImage(engine: Engine, say: Say): Promise<void> {
   const reference = await debian(engine, say);
   const key = reference.split(":")[1] ?? "";
-  const has = (tag: string): Promise<boolean> => manifestExists(baseImage.repository, tag);
-  if ((await has(baseImage.tag)) && (await has(key))) return;
+  const readme = "The image that sample projects build on. Everybody may pull it.\n";
+  await new LabGitlab(gitlabUrl).createProject(baseImage.project, { files: { "README.md": readme }, public: true });
+  const targets = [baseImage.repository, baseImage.projectRepository].flatMap((repository) =>
+    [baseImage.tag, key].map((tag) => ({ repository, tag })),
+  );
+  const there = await Promise.all(targets.map(({ repository, tag }) => manifestDigest(repository, tag)));
+  if (there.every((digest) => digest !== undefined)) return;
   const file = join(imageFiles, `base-${key}.tar`);
   if (!existsSync(file)) {
     await engine.run(["save", "--output", `${file}.part`, reference]);
     renameSync(`${file}.part`, file);
     removeOthers("base-", file);
   }
-  say(`pushing ${registry.address}/${baseImage.repository}:${baseImage.tag}`);
-  for (const tag of [baseImage.tag, key]) {
-    const destination = `docker://localhost:${registry.port}/${baseImage.repository}:${tag}`;
+  for (const { repository, tag } of targets) {
+    say(`pushing ${registry.address}/${repository}:${tag}`);
+    const destination = `docker://localhost:${registry.port}/${repository}:${tag}`;
     const copy = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", `docker-archive:${file}`, destination];
     await engine.exec(server.container, copy);
   }
@@ -138,6 +144,3 @@ export async function manifestDigest(repository: string, tag: string): Promise<s
   if (!response.ok) throw new Error(`The lab's registry answers ${response.status} to ${url}.\nRun make up again.`);
   return response.headers.get("docker-content-digest") ?? undefined;
 }
-
-const manifestExists = async (repository: string, tag: string): Promise<boolean> =>
-  (await manifestDigest(repository, tag)) !== undefined;

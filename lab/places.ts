@@ -32,7 +32,10 @@ export const network = { name: "pi-lab", bridge: "pi-lab0", subnet: "172.30.99.0
 export const server = { container: "pi-lab-server", host: "server", address: "172.30.99.2" } as const;
 
 export const gitlab = { host: "gitlab.lab", port: 8929, url: "http://gitlab.lab:8929" } as const;
+/** The registry without login. */
 export const registry = { host: "registry.lab", port: 5000, address: "registry.lab:5000" } as const;
+/** The same registry as GitLab has it, with tokens: CI_REGISTRY by plain HTTP, and by HTTPS with the lab's CA. */
+export const gitlabRegistry = { address: "gitlab.lab:5050", tlsAddress: "gitlab.lab:5443" } as const;
 export const apiServer = { host: "kubernetes.lab", port: 6443 } as const;
 
 export interface LabNode {

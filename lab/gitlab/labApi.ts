@@ -36,6 +36,15 @@ const projectInput = z.strictObject({
   branch: z.string().min(1).default("main"),
   message: z.string().min(1).default("Commit of the lab"),
   variables: z.array(variable).optional(),
+  deployTokens: z
+    .array(
+      z.strictObject({
+        username: z.string().min(1),
+        token: z.string().min(8),
+        scopes: z.array(z.enum(["read_registry", "write_registry"])),
+      }),
+    )
+    .optional(),
   public: z.boolean().optional(),
 });
 
@@ -120,6 +129,7 @@ function projects(lab: FastifyInstance, { options, store, repositories, pipeline
         const project = findOrAdd(store, path, input.branch);
         project.public = input.public ?? project.public;
         project.variables = input.variables ?? project.variables;
+        project.deployTokens = input.deployTokens ?? project.deployTokens;
         store.save();
         await repositories.create(project);
         const sha = await repositories.commit(project, input.branch, input.files, input.message);

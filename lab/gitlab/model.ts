@@ -2,7 +2,7 @@
  * What the stand-in knows: projects, runners, pipelines, jobs. Plain data; `store.ts` keeps it, `schedule.ts` moves jobs
  * from one status to the next.
  */
-import type { JobStatus, ManagerView, RunnerInput, RunnerView, VariableInput } from "./protocol";
+import type { DeployToken, JobStatus, ManagerView, RunnerInput, RunnerView, VariableInput } from "./protocol";
 
 export interface Project {
   id: number;
@@ -11,6 +11,8 @@ export interface Project {
   defaultBranch: string;
   public: boolean;
   variables: VariableInput[];
+  /** Missing in what an older stand-in has saved. */
+  deployTokens?: DeployToken[];
   lastPipelineIid: number;
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import type { RegistryKey } from "./registryAuth";
 
 /** Runners that exist from the start, with tokens that never change, so that a stack file can name them. */
 export const seedRunners = z.array(
@@ -20,6 +21,8 @@ export interface ServerOptions {
   externalUrl: string;
   /** `host:port` of the registry that jobs are told of. Default `registry.lab:5000`. */
   registry: string;
+  /** With it, tokens for the registry are signed. Default: none, and asking for one gets 404, as where GitLab has no registry. */
+  registryKey?: RegistryKey;
   runners: z.output<typeof seedRunners>;
   /** Instance registration token of old. Default: none; then legacy registration is refused, as in GitLab since 17.0. */
   registrationToken?: string;
@@ -42,6 +45,7 @@ export interface ServerOptions {
 export const defaults = {
   externalUrl: "http://gitlab.lab:8929",
   registry: "registry.lab:5000",
+  issuer: "omnibus-gitlab-issuer",
   longPollSeconds: 0,
   traceIntervalSeconds: 3,
   staleJobSeconds: 3600,

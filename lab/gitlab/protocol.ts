@@ -19,6 +19,13 @@ export interface VariableInput {
   raw?: boolean;
 }
 
+/** A user and password for a project's images, good until the project gets other ones. */
+export interface DeployToken {
+  username: string;
+  token: string;
+  scopes: ("read_registry" | "write_registry")[];
+}
+
 /** One file of a commit: its text, or its bytes with a mode. */
 export type FileInput = string | { content: string; encoding?: "utf8" | "base64"; executable?: boolean };
 
@@ -30,7 +37,9 @@ export interface ProjectInput {
   message?: string;
   /** The project's CI/CD variables; they replace those that it had. */
   variables?: VariableInput[];
-  /** Whether anybody may clone it without a token. Default false. */
+  /** Deploy tokens; they replace those that it had. */
+  deployTokens?: DeployToken[];
+  /** Whether anybody may clone it and pull its images without a token. Default false. */
   public?: boolean;
 }
 

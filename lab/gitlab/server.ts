@@ -1,6 +1,5 @@
 import multipart from "@fastify/multipart";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
-import { timingSafeEqual } from "node:crypto";
 import { join } from "node:path";
 import { Faults } from "./faults";
 import { Repositories, serveGit } from "./git";
@@ -8,9 +7,10 @@ import { jobApi } from "./jobApi";
 import { labApi, newCounts } from "./labApi";
 import type { ServerOptions } from "./options";
 import { Pipelines } from "./pipelines";
+import { registryAuth } from "./registryAuth";
 import { header, runnerApi } from "./runnerApi";
 import { Schedule } from "./schedule";
-import { Store } from "./store";
+import { same, Store } from "./store";
 import { userApi } from "./userApi";
 
 /** The stand-in, ready to listen; `close()` ends it. */
@@ -47,6 +47,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   runnerApi(app, store, schedule);
   jobApi(app, { options, store, schedule, pipelines });
   userApi(app, store, schedule);
+  registryAuth(app, store, options.registryKey);
   labApi(app, { options, store, schedule, pipelines, repositories, faults, counts });
   gitOverHttp(app, store, repositories, join(options.stateDir, "repositories"));
   return app;
@@ -110,11 +111,6 @@ function gitAccess(store: Store, request: FastifyRequest, path: string) {
     return { known: true, read: true, write: true };
   const job = store.runningJobByToken(password);
   return { known: job !== undefined, read: job?.pipeline.project.path === path, write: false };
-}
-
-function same(one: string, other: string): boolean {
-  const [a, b] = [Buffer.from(one), Buffer.from(other)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 function count(counts: ReturnType<typeof newCounts>, request: FastifyRequest, reply: FastifyReply): void {

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, timingSafeEqual } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Job, Pipeline, Project, Runner } from "./model";
@@ -15,6 +15,12 @@ interface Saved {
 /** A new secret in the form of GitLab's: a prefix that says what it is, then 20 characters. */
 export function newToken(prefix: string): string {
   return prefix + randomBytes(15).toString("base64url");
+}
+
+/** Compares secrets in a time that does not tell how much of them is right. */
+export function same(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one), Buffer.from(other)];
+  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 /** Projects, runners, pipelines and jobs, in memory; what must outlive a restart also in `state.json`. */

@@ -123,6 +123,13 @@ export function dockerRunnerConfig(settings: DockerRunnerSettings, token: string
   return merge(preset, settings.config ?? {});
 }
 
+/**
+ * BuildKit lets the client fetch a registry's token, and what the daemon trusts does not reach the client in the job: a
+ * registry with token login, as GitLab's is, then fails with a private CA or without TLS. With this the daemon fetches
+ * it (moby/buildkit, session/auth/authprovider). Clients that know nothing of it ignore it.
+ */
+const tokenByDaemon = "BUILDKIT_NO_CLIENT_TOKEN=1";
+
 /** What the way sets beside `[runners.docker]`. */
 function wayOfRunner(settings: DockerRunnerSettings): Partial<RunnerSettings> {
   const pre_build_script = preBuildScripts[settings.way];
@@ -130,7 +137,7 @@ function wayOfRunner(settings: DockerRunnerSettings): Partial<RunnerSettings> {
     case "dood":
       // The same path in the job and on the node, so that `docker run -v $CI_PROJECT_DIR` finds it; being a host folder,
       // the runner itself adds a part per concurrent job to it, so two jobs never share one.
-      return { builds_dir: `${nodeFolder(settings.namespace, settings.name)}/builds` };
+      return { builds_dir: `${nodeFolder(settings.namespace, settings.name)}/builds`, environment: [tokenByDaemon] };
     case "dind":
       return {
         pre_build_script,
@@ -139,12 +146,16 @@ function wayOfRunner(settings: DockerRunnerSettings): Partial<RunnerSettings> {
           "DOCKER_TLS_CERTDIR=/certs",
           "DOCKER_TLS_VERIFY=1",
           "DOCKER_CERT_PATH=/certs/client",
+          tokenByDaemon,
         ],
       };
     case "dind-job":
-      return { pre_build_script, environment: ["DOCKER_HOST=unix:///var/run/docker.sock", "DOCKER_TLS_CERTDIR="] };
+      return {
+        pre_build_script,
+        environment: ["DOCKER_HOST=unix:///var/run/docker.sock", "DOCKER_TLS_CERTDIR=", tokenByDaemon],
+      };
     case "dind-plain":
-      return { pre_build_script, environment: ["DOCKER_HOST=tcp://docker:2375", "DOCKER_TLS_CERTDIR="] };
+      return { pre_build_script, environment: ["DOCKER_HOST=tcp://docker:2375", "DOCKER_TLS_CERTDIR=", tokenByDaemon] };
   }
 }
 

@@ -36,7 +36,7 @@ async function buildWith(runner: string): Promise<string> {
   });
   const [job] = pipeline.jobs;
   assert.ok(job);
-  const pushed = /registry\.lab:5000\/\S+@(sha256:[0-9a-f]{64})/.exec(trace);
+  const pushed = /gitlab\.lab:5050\/\S+@(sha256:[0-9a-f]{64})/.exec(trace);
   assert.ok(pushed, `the trace names no pushed digest:\n${trace}`);
   const manifest = await fetch(`${registryUrl}/v2/lab/${project}/manifests/${pushed[1]}`, {
     headers: { Accept: manifestTypes },

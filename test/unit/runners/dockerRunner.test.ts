@@ -83,8 +83,21 @@ describe("config.toml of a runner", () => {
       "DOCKER_TLS_CERTDIR=/certs",
       "DOCKER_TLS_VERIFY=1",
       "DOCKER_CERT_PATH=/certs/client",
+      "BUILDKIT_NO_CLIENT_TOKEN=1",
     ]);
   });
+
+  for (const way of dockerWays) {
+    it(`has the daemon fetch a registry's token, not the client in the job, which trusts nothing: ${way} [8.12]`, () => {
+      const [runner] = rendered(way, {
+        config: { runners: [{ environment: ["BUILDKIT_NO_CLIENT_TOKEN=0"] }] },
+      }).runners!;
+      const set = runner!.environment!.filter((line) => line.startsWith("BUILDKIT_NO_CLIENT_TOKEN="));
+      // Of two values of a name the runner takes the last: the stack file has the last word.
+      assert.equal(set[0], "BUILDKIT_NO_CLIENT_TOKEN=1");
+      assert.equal(set.at(-1), "BUILDKIT_NO_CLIENT_TOKEN=0");
+    });
+  }
 
   it("gives the daemon inside a job a real volume for its layers, and an image that has dockerd", () => {
     assert.ok(docker(rendered("dind-job")).volumes!.includes("/var/lib/docker"));
