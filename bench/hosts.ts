@@ -8,7 +8,8 @@ import { cache, node, type LabNode } from "../lab/places";
 import { raiseSettings } from "../lab/hostSettings";
 import { linkState } from "../lab/stateFolder";
 import { join } from "node:path";
-import type { TrustNode, TrustSsh } from "../components/registryTrust/registryTrust";
+import type { TrustNode } from "../components/registryTrust/args";
+import type { HostSsh } from "../hosts/ssh";
 import { say } from "./say";
 import { whenDone } from "./stops";
 
@@ -18,7 +19,7 @@ export type KnownNode = TrustNode & { host: string };
 /** Far above the numbers of a cluster's nodes. */
 const firstNumber = 101;
 
-export const ssh: TrustSsh = { user: "root", privateKeyFile, knownHostsFile };
+export const ssh: HostSsh = { user: "root", privateKeyFile, knownHostsFile };
 
 /** What ssh needs to log in to a node: the same key and the same known hosts as everybody, and no question. */
 export const sshOptions = [

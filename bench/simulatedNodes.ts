@@ -9,7 +9,7 @@ import { connect } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { NodeTrust } from "../components/registryTrust/registryTrust";
+import type { NodeTrust } from "../components/registryTrust/report";
 import { checkout } from "../lab/places";
 import { run } from "../lab/processes";
 import { which } from "../lab/packages";

@@ -1,7 +1,7 @@
 /** Trust on eight real nodes: Pulumi against raw parallel ssh with the same script, and against Ansible. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { RegistryTrustArgs } from "../components/registryTrust/registryTrust";
+import type { RegistryTrustArgs } from "../components/registryTrust/args";
 import { trustCommand, trustInput } from "../hosts/trustProgram";
 import { run } from "../lab/processes";
 import { ansible } from "./ansible";

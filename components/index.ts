@@ -1,17 +1,11 @@
 /** What other programs may import: every component, and every type that their arguments and outputs name. */
 export { DindRunner, type DindMode, type DindRunnerArgs } from "./runners/docker/dindRunner";
 export { DoodRunner, type DoodRunnerArgs } from "./runners/docker/doodRunner";
-export {
-  RegistryTrust,
-  type NodeFacts,
-  type NodeTrust,
-  type RegistryTrustArgs,
-  type TrustBastion,
-  type TrustEngine,
-  type TrustNode,
-  type TrustRollout,
-  type TrustSsh,
-} from "./registryTrust/registryTrust";
+export type { HostBastion, HostLogin, HostNode, HostSsh } from "../hosts/ssh";
+export type { RolloutSettings } from "../hosts/rollout";
+export { registryTrustErrors, type RegistryTrustArgs, type TrustEngine, type TrustNode } from "./registryTrust/args";
+export { RegistryTrust } from "./registryTrust/registryTrust";
+export type { NodeFacts, NodeTrust } from "./registryTrust/report";
 export { RunnerNamespace, type PodSecurity, type RunnerNamespaceArgs } from "./namespace/runnerNamespace";
 export { RunnerToken, type RunnerTokenArgs } from "./token/runnerToken";
 

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
-import { hostKey, KnownHosts, scanCommand } from "../hosts/knownHosts";
-import { registrySettingProblem, type Registry } from "../components/registryTrust/registry";
+import { registryTrustErrors, type RegistryTrustArgs } from "../components/registryTrust/args";
+import type { Registry } from "../components/registryTrust/registry";
 import type { DockerRunnerSettings } from "../components/runners/docker/dockerConfig";
 import { dnsLabelProblem, dockerRunnerProblems, hostAliasProblem } from "../components/runners/docker/problems";
 import { authenticationTokenProblem, registrationTokenProblem } from "../components/token/tokenKind";
@@ -72,51 +72,20 @@ export function placeMistakes(stack: StackFile): Mistake[] {
   return mistakes;
 }
 
-/** Mistakes in registries, and the registries with their CAs read. */
+/** The registries with their CAs read. */
 export function readRegistries(stack: StackFile, mistakes: Mistake[]): Registry[] {
-  const registries = stack.registries.map((given, index) => {
-    const { caFile, ...registry } = given;
+  return stack.registries.map(({ caFile, ...registry }, index) => {
     const ca = readText(`registries[${index}].caFile`, caFile, mistakes);
-    const read: Registry = { ...registry, ...(ca === undefined ? {} : { ca }) };
-    const problem = registrySettingProblem(read);
-    if (problem !== undefined) {
-      mistakes.push({ key: `registries[${index}]`, text: problem });
-    }
-    return read;
+    return { ...registry, ...(ca === undefined ? {} : { ca }) };
   });
-  const addresses = registries.map(({ address }) => address);
-  mistakes.push(...duplicates("registries", "address", addresses, "address"));
-  return registries;
 }
 
 /** Mistakes in nodes that can be told without talking to them. */
 export function nodeMistakes(stack: StackFile): Mistake[] {
-  const mistakes = [
-    ...duplicates(
-      "nodes",
-      "name",
-      stack.nodes.map(({ name }) => name),
-      "name",
-    ),
-    ...duplicates(
-      "nodes",
-      "host",
-      stack.nodes.map(({ host, port }) => `${host}:${port ?? stack.ssh.port ?? 22}`),
-      "address",
-    ),
-  ];
-  for (const [index, node] of stack.nodes.entries()) {
-    const problem = dnsLabelProblem(node.name);
-    if (problem !== undefined) {
-      mistakes.push({ key: `nodes[${index}].name`, text: problem });
-    }
-    if (/^\w+:\/\/|[\s/@]/.test(node.host)) {
-      mistakes.push({
-        key: `nodes[${index}].host`,
-        text: `"${node.host}" is no host; write a name or an address, and give user and port by their own keys`,
-      });
-    }
-  }
+  const mistakes = stack.nodes.flatMap((node, index) => {
+    const text = dnsLabelProblem(node.name);
+    return text === undefined ? [] : [{ key: `nodes[${index}].name`, text }];
+  });
   const files: [string, string | undefined][] = [
     ["ssh.privateKeyFile", stack.ssh.privateKeyFile],
     ["ssh.bastion.privateKeyFile", stack.ssh.bastion?.privateKeyFile],
@@ -137,54 +106,17 @@ export function nodeMistakes(stack: StackFile): Mistake[] {
       mistakes.push({ key, text: problem });
     }
   }
-  mistakes.push(...hostKeyMistakes(stack));
-  const names = stack.nodes.map(({ name }) => name);
-  for (const [index, name] of (Array.isArray(stack.trust.canary) ? stack.trust.canary : []).entries()) {
-    if (!names.includes(name)) {
-      mistakes.push({
-        key: `trust.canary[${index}]`,
-        text: `"${name}" is no node; nodes are ${names.join(", ") || "none"}`,
-      });
-    }
-  }
   return mistakes;
 }
 
-/** Hosts whose key is not known: they are never talked to. */
-function hostKeyMistakes(stack: StackFile): Mistake[] {
-  const files = [stack.ssh.knownHostsFile ?? ["~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"]].flat();
-  const readable = files.map(pathOf).filter((path) => existsSync(path) && !statSync(path).isDirectory());
-  // A file that is named and missing is a mistake of its own, of which unknown keys are only the consequence.
-  const judge = stack.ssh.knownHostsFile === undefined || readable.length === files.length;
-  const known = new KnownHosts(readable.map((path) => readFileSync(path, "utf8")));
-  const mistake = (key: string, who: string, host: string, port = 22, given?: string): Mistake[] => {
-    if (given !== undefined) {
-      const text = "is no host key; give it as it stands in /etc/ssh/ssh_host_ed25519_key.pub: ssh-ed25519 AAAA…";
-      return hostKey(given) === undefined ? [{ key: `${key}.hostKey`, text }] : [];
-    }
-    const text =
-      `the host key of ${who} (${host}) is not in ${files.join(" or ")}; run ${scanCommand(host, port)}, compare with the host's own ` +
-      "/etc/ssh/ssh_host_ed25519_key.pub, and put it there or here";
-    return judge && known.find(host, port) === undefined ? [{ key: `${key}.hostKey`, text }] : [];
-  };
-  const { bastion } = stack.ssh;
-  return [
-    ...(bastion === undefined || stack.nodes.length === 0
-      ? []
-      : mistake("ssh.bastion", "the bastion", bastion.host, bastion.port, bastion.hostKey)),
-    ...stack.nodes.flatMap((node, index) => [
-      ...mistake(`nodes[${index}]`, node.name, node.host, node.port ?? stack.ssh.port, node.hostKey),
-      ...(node.bastion === undefined
-        ? []
-        : mistake(
-            `nodes[${index}].bastion`,
-            `the bastion of ${node.name}`,
-            node.bastion.host,
-            node.bastion.port,
-            node.bastion.hostKey,
-          )),
-    ]),
-  ];
+/** What RegistryTrust itself refuses, by the stack file's keys; what the stack file's own checks said is not repeated. */
+export function trustMistakes(args: RegistryTrustArgs, found: Mistake[]): Mistake[] {
+  return registryTrustErrors(args)
+    .map(({ propertyPath, reason }) => ({
+      key: propertyPath.replace(/^rollout\./, "trust.").replace(/^(registries\[\d+\])\.ca$/, "$1.caFile"),
+      text: reason,
+    }))
+    .filter(({ key }) => !found.some((mistake) => mistake.key === key));
 }
 
 /** Mistakes in the runners, each with its defaults filled in. */

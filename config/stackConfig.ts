@@ -1,9 +1,19 @@
 import * as pulumi from "@pulumi/pulumi";
-import { nodeMistakes, pathOf, placeMistakes, readRegistries, readText, runnerMistakes, tokenMistakes } from "./checks";
+import {
+  nodeMistakes,
+  pathOf,
+  placeMistakes,
+  readRegistries,
+  readText,
+  runnerMistakes,
+  tokenMistakes,
+  trustMistakes,
+} from "./checks";
 import { mistakesOf, type Mistake } from "./mistakes";
 import { stackSchema, type StackFile } from "./schema";
-import type { TrustNode, TrustRollout, TrustSsh } from "../components/registryTrust/registryTrust";
-import { loginsOf } from "../hosts/login";
+import type { RolloutSettings } from "../hosts/rollout";
+import { loginSecrets, type HostSsh } from "../hosts/ssh";
+import type { TrustNode } from "../components/registryTrust/args";
 import type { Registry } from "../components/registryTrust/registry";
 import type { DockerRunnerSettings } from "../components/runners/docker/dockerConfig";
 
@@ -24,8 +34,8 @@ export interface StackConfig {
   gitlabUrl: string;
   registries: Registry[];
   nodes: TrustNode[];
-  ssh: TrustSsh;
-  rollout: TrustRollout;
+  ssh: HostSsh;
+  rollout: RolloutSettings;
   allowRestart?: boolean;
   owner?: string;
   probe?: boolean;
@@ -70,23 +80,10 @@ export function parseConfig(all: Record<string, string>, isEncrypted = (_key: st
   const stack = parsed.data;
   const config = assemble(stack, mistakes);
   mistakes.push(...misspeltNamespace(all));
-  if (mistakes.length === 0) {
-    mistakes.push(...loginMistakes(config));
-  }
   if (mistakes.length > 0) {
     throw problem(mistakes);
   }
   return config;
-}
-
-/** What RegistryTrust itself would refuse: it is asked before anything is registered. */
-function loginMistakes(config: StackConfig): Mistake[] {
-  try {
-    loginsOf({ nodes: config.nodes, registries: config.registries, ssh: config.ssh, rollout: config.rollout });
-    return [];
-  } catch (error) {
-    return pulumi.RunError.isInstance(error) ? error.message.split("\n").map((text) => ({ key: "nodes", text })) : [];
-  }
 }
 
 /** Reads everything that the stack file names and judges it. */
@@ -95,15 +92,19 @@ function assemble(stack: StackFile, mistakes: Mistake[]): StackConfig {
   const serverCa = readText("gitlab.caFile", stack.gitlab.caFile, mistakes);
   const runners = stack.runners.map((runner) => runnerSettings(stack, runner, registries, serverCa));
   mistakes.push(...placeMistakes(stack), ...nodeMistakes(stack), ...runnerMistakes(runners), ...tokenMistakes(stack));
-  return {
-    kubeconfig: stack.kubeconfig === undefined ? undefined : pathOf(stack.kubeconfig),
-    context: stack.context,
-    namespace: stack.namespace,
-    gitlabUrl: stack.gitlab.url,
+  const trust = {
     registries,
     ssh: { ...stack.ssh, ...secretsOf(stack.ssh), ...bastionOf(stack.ssh) },
     nodes: stack.nodes.map((node) => ({ ...node, ...secretsOf(node), ...bastionOf(node) })),
     rollout: { canary: stack.trust.canary, batchSize: stack.trust.batchSize, maxFailures: stack.trust.maxFailures },
+  };
+  mistakes.push(...trustMistakes(trust, mistakes));
+  return {
+    ...trust,
+    kubeconfig: stack.kubeconfig === undefined ? undefined : pathOf(stack.kubeconfig),
+    context: stack.context,
+    namespace: stack.namespace,
+    gitlabUrl: stack.gitlab.url,
     allowRestart: stack.trust.allowRestart,
     owner: stack.trust.owner,
     probe: stack.trust.probe,
@@ -144,7 +145,7 @@ function runnerSettings(
 }
 
 /** Keys of a login whose values must never be seen. */
-const secretKeys = ["privateKey", "privateKeyPassword", "password", "sudoPassword"] as const;
+const secretKeys = [...loginSecrets, "sudoPassword"] as const;
 
 /** Secrets that stand in the stack file for everybody to read, who can read the repository. */
 function plainSecrets(all: Record<string, string>, isEncrypted: (key: string) => boolean): Mistake[] {
@@ -175,7 +176,7 @@ function secretsOf(login: Login): Partial<Record<(typeof secretKeys)[number], pu
 }
 
 /** The same of the host that leads to a node. */
-function bastionOf(login: StackFile["ssh"]): Pick<TrustSsh, "bastion"> {
+function bastionOf(login: StackFile["ssh"]): Pick<HostSsh, "bastion"> {
   return login.bastion === undefined ? {} : { bastion: { ...login.bastion, ...secretsOf(login.bastion) } };
 }
 

@@ -1,5 +1,7 @@
+import type { InputError } from "../components/inputErrors";
+
 /** In which order nodes get a change, and when to stop. */
-export interface TrustRollout {
+export interface RolloutSettings {
   /** How many nodes go first, alone, or their names; if one fails, no other node is touched. Default: 1. */
   canary?: number | string[];
   /** How many nodes after the canary at the same time. Default: 10. */
@@ -32,7 +34,7 @@ export class Rollout {
   /** @param alone nodes of which no two may be at work at the same time */
   constructor(
     nodes: string[],
-    settings: TrustRollout = {},
+    settings: RolloutSettings = {},
     private readonly alone: ReadonlySet<string> = new Set(),
   ) {
     this.batches = batchesOf(nodes, settings);
@@ -59,7 +61,7 @@ export class Rollout {
     for (const one of this.waiting.splice(0)) {
       const refusal = this.refusal(one.batch);
       if (refusal !== undefined) {
-        one.refuse(new NotTouched(`${refusal}: node ${one.node} was not touched. Mend that, then run again.`));
+        one.refuse(new NotTouched(`${refusal}: node ${one.node} was not touched. Fix that, then run again.`));
       } else if (this.open(one.batch) && this.free(one.node)) {
         this.running.add(one.node);
         one.start();
@@ -99,7 +101,7 @@ export class Rollout {
 }
 
 /** The canary first, even when it is empty, then the rest by size. */
-export function batchesOf(nodes: string[], settings: TrustRollout): string[][] {
+export function batchesOf(nodes: string[], settings: RolloutSettings): string[][] {
   const { canary = 1, batchSize = 10 } = settings;
   const first = Array.isArray(canary) ? nodes.filter((node) => canary.includes(node)) : nodes.slice(0, canary);
   const rest = nodes.filter((node) => !first.includes(node));
@@ -110,20 +112,24 @@ export function batchesOf(nodes: string[], settings: TrustRollout): string[][] {
   return batches;
 }
 
-/** Says what is wrong with roll-out settings, in three parts; undefined when nothing is. */
-export function rolloutProblem(nodes: string[], settings: TrustRollout): string | undefined {
+/** What is wrong with roll-out settings, by paths such as `batchSize`. */
+export function rolloutErrors(nodes: string[], settings: RolloutSettings): InputError[] {
   const { canary = 1, batchSize = 10, maxFailures = 1 } = settings;
-  if (Array.isArray(canary)) {
-    const unknown = canary.filter((name) => !nodes.includes(name));
-    return unknown.length > 0
-      ? `Unknown node (${unknown.join(", ")}): rollout.canary. Name nodes of the list: ${nodes.join(", ")}.`
-      : undefined;
+  const numbers = { batchSize: [batchSize, 1], maxFailures: [maxFailures, 0] } as const;
+  const errors = Object.entries(numbers).flatMap(([key, [value, least]]) => numberErrors(key, value, least));
+  if (!Array.isArray(canary)) {
+    return [...numberErrors("canary", canary, 0), ...errors];
   }
-  const numbers = { canary: [canary, 0], batchSize: [batchSize, 1], maxFailures: [maxFailures, 0] } as const;
-  for (const [key, [value, least]] of Object.entries(numbers)) {
-    if (!Number.isInteger(value) || value < least) {
-      return `Not a whole number from ${least}: rollout.${key} is ${String(value)}. Give one, or leave it out.`;
-    }
-  }
-  return undefined;
+  const unknown = canary.flatMap((name, index) =>
+    nodes.includes(name)
+      ? []
+      : [{ propertyPath: `canary[${index}]`, reason: `"${name}" is no node; nodes are ${nodes.join(", ") || "none"}` }],
+  );
+  return [...unknown, ...errors];
+}
+
+function numberErrors(propertyPath: string, value: number, least: number): InputError[] {
+  return Number.isInteger(value) && value >= least
+    ? []
+    : [{ propertyPath, reason: `is ${String(value)}; give a whole number from ${least}, or leave it out` }];
 }

@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
-import { sshRun, type ProbeLogin } from "../../hosts/sshProbe";
+import type { HostConnection } from "../../hosts/connection";
+import { sshRun } from "../../hosts/sshRun";
 import { trustCommand } from "../../hosts/trustProgram";
-import type { NodeTrust } from "./registryTrust";
-import type { TrustLogin } from "../../hosts/login";
+import type { NodeTrust } from "./report";
 
 /** How many nodes are looked at at the same time. */
 const atOnce = 16;
@@ -10,7 +10,7 @@ const atOnce = 16;
 /** One node to look at. */
 export interface Probe {
   node: string;
-  login: TrustLogin;
+  connection: HostConnection;
   input: pulumi.Output<string>;
 }
 
@@ -35,7 +35,7 @@ export function probeNodes(component: pulumi.Resource, probes: Probe[]): void {
 
 async function probeNode(component: pulumi.Resource, probe: Probe): Promise<void> {
   // Settings that are wrong fail the node's command, which says so.
-  const known = await settled(pulumi.all([probe.login, probe.input])).catch(() => null);
+  const known = await settled(pulumi.all([probe.connection, probe.input])).catch(() => null);
   if (known === null) {
     return;
   }
@@ -44,16 +44,14 @@ async function probeNode(component: pulumi.Resource, probe: Probe): Promise<void
     await pulumi.log.info(`node ${probe.node}: ${later}`, component);
     return;
   }
-  const [{ proxy, ...login }, input] = known;
-  const target = loginOf(login);
+  const [connection, input] = known;
   try {
-    const bastion = proxy === undefined ? undefined : loginOf(proxy);
-    const look = JSON.parse(await sshRun(target, bastion, trustCommand("probe"), input)) as Look;
+    const look = JSON.parse(await sshRun(connection, trustCommand("probe"), input)) as Look;
     await pulumi.log.info(described(probe.node, look), component);
   } catch (error) {
     const reason = (error as Error).message;
     await pulumi.log.warn(
-      `node ${probe.node} (${target.host}) could not be looked at: ${reason}\n` +
+      `node ${probe.node} (${connection.host}) could not be looked at: ${reason}\n` +
         "Nothing was changed. Check the node, or leave it out of the stack; see docs/registry-trust.md.",
       component,
     );
@@ -75,17 +73,4 @@ async function settled<T>(output: pulumi.Output<T>): Promise<T | undefined> {
   // Not part of the SDK's public types.
   const inner = output as unknown as { isKnown: Promise<boolean>; promise(): Promise<T> };
   return (await inner.isKnown) ? inner.promise() : undefined;
-}
-
-function loginOf(login: pulumi.Unwrap<Omit<TrustLogin, "proxy">>): ProbeLogin {
-  return {
-    host: login.host,
-    port: login.port ?? 22,
-    user: login.user ?? "root",
-    hostKey: login.hostKey ?? "",
-    privateKey: login.privateKey,
-    privateKeyPassword: login.privateKeyPassword,
-    password: login.password,
-    agentSocket: login.agentSocketPath,
-  };
 }

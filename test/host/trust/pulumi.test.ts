@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { toolchain } from "../../../lab/stack";
-import { RegistryTrust, type RegistryTrustArgs, type TrustNode } from "../../../components/registryTrust/registryTrust";
+import { RegistryTrust, type RegistryTrustArgs, type TrustNode } from "../../../components";
 import { plain } from "./host";
 import { patience, trustLab, type TrustLab } from "./lab";
 

@@ -127,17 +127,17 @@ describe("bad input", () => {
   it("a registry with a scheme", () =>
     oneMistake(
       { registries: [{ address: "http://registry.lan:5000" }] },
-      "registries[0]",
+      "registries[0].address",
       /scheme.*"registry\.lan:5000"/,
     ));
   it("a registry with a path", () =>
-    oneMistake({ registries: [{ address: "registry.lan/group" }] }, "registries[0]", /path.*"registry\.lan"/));
+    oneMistake({ registries: [{ address: "registry.lan/group" }] }, "registries[0].address", /path.*"registry\.lan"/));
   it("a registry both insecure and with a CA", () =>
     inPlaceWith(["ca.pem"], () =>
       oneMistake(
         { registries: [{ address: "r.lan", insecure: true, caFile: "ca.pem" }] },
-        "registries[0]",
-        /exclude each other/,
+        "registries[0].insecure",
+        /excludes ca/,
       ),
     ));
   it("the same registry twice", () =>
@@ -282,7 +282,7 @@ describe("bad input", () => {
       "gitlab.url",
       "namespce",
       "nodes[1].name",
-      "registries[0]",
+      "registries[0].address",
       "runners[0].way",
     ]);
   });

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { batchesOf, NotTouched, Rollout, rolloutProblem, type TrustRollout } from "../../../hosts/rollout";
+import { batchesOf, NotTouched, Rollout, rolloutErrors, type RolloutSettings } from "../../../hosts/rollout";
 
 /** Plays a roll-out to its end: who started in which order, and who was refused. */
 async function play(
   nodes: string[],
-  settings: TrustRollout,
+  settings: RolloutSettings,
   fails: Set<string>,
 ): Promise<{ started: string[]; refused: string[] }> {
   const rollout = new Rollout(nodes, settings);
@@ -104,9 +104,11 @@ describe("roll-out", () => {
     ));
 
   it("wrong settings are named", () => {
-    assert.match(rolloutProblem(nodes, { canary: ["x"] })!, /Unknown node \(x\): rollout\.canary/);
-    assert.match(rolloutProblem(nodes, { batchSize: 0 })!, /rollout\.batchSize is 0/);
-    assert.match(rolloutProblem(nodes, { maxFailures: 1.5 })!, /rollout\.maxFailures is 1\.5/);
-    assert.equal(rolloutProblem(nodes, {}), undefined);
+    const paths = (settings: RolloutSettings): string[] =>
+      rolloutErrors(nodes, settings).map((one) => one.propertyPath);
+    assert.deepEqual(paths({ canary: ["a", "x"], batchSize: 0 }), ["canary[1]", "batchSize"]);
+    assert.deepEqual(paths({ canary: -1, maxFailures: 1.5 }), ["canary", "maxFailures"]);
+    assert.match(rolloutErrors(nodes, { canary: ["x"] })[0]!.reason, /"x" is no node; nodes are a, b, c, d, e/);
+    assert.deepEqual(paths({}), []);
   });
 });

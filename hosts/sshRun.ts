@@ -1,17 +1,11 @@
+import type * as pulumi from "@pulumi/pulumi";
 import type { Client, ConnectConfig } from "ssh2";
+import type { HostConnection } from "./connection";
 
-/** One login, with everything known. */
-export interface ProbeLogin {
-  host: string;
-  port: number;
-  user: string;
-  /** `type base64`, as in known_hosts. */
-  hostKey: string;
-  privateKey?: string;
-  privateKeyPassword?: string;
-  password?: string;
-  agentSocket?: string;
-}
+/** A connection with everything known. */
+export type SshConnection = pulumi.Unwrap<HostConnection>;
+
+type Hop = Omit<SshConnection, "proxy">;
 
 /** Limits in milliseconds: a node that is off must not hold up a preview. */
 const limits = { connect: 4000, all: 20_000 };
@@ -21,19 +15,14 @@ const limits = { connect: 4000, all: 20_000 };
  *
  * @throws Error with the command's stderr, or what went wrong on the way
  */
-export async function sshRun(
-  login: ProbeLogin,
-  bastion: ProbeLogin | undefined,
-  command: string,
-  input: string,
-): Promise<string> {
+export async function sshRun(connection: SshConnection, command: string, input: string): Promise<string> {
   const clients: Client[] = [];
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${limits.all / 1000} s`)), limits.all);
   });
   try {
-    return await Promise.race([late, connectAndRun(clients, login, bastion, command, input)]);
+    return await Promise.race([late, connectAndRun(clients, connection, command, input)]);
   } finally {
     clearTimeout(timer);
     for (const client of clients) {
@@ -44,42 +33,46 @@ export async function sshRun(
 
 async function connectAndRun(
   clients: Client[],
-  login: ProbeLogin,
-  bastion: ProbeLogin | undefined,
+  { proxy, ...host }: SshConnection,
   command: string,
   input: string,
 ): Promise<string> {
   let sock: ConnectConfig["sock"];
-  if (bastion !== undefined) {
-    const jump = await connect(clients, bastion);
+  if (proxy !== undefined) {
+    const jump = await connect(clients, proxy);
     sock = await new Promise((resolve, reject) =>
-      jump.forwardOut("127.0.0.1", 0, login.host, login.port, (error, channel) =>
+      jump.forwardOut("127.0.0.1", 0, host.host, host.port, (error, channel) =>
         error ? reject(error) : resolve(channel),
       ),
     );
   }
-  return execute(await connect(clients, login, sock), command, input);
+  return execute(await connect(clients, host, sock), command, input);
 }
 
 /** A connection to a host that has proven itself with the known key; with no other one is a word exchanged. */
-async function connect(clients: Client[], login: ProbeLogin, sock?: ConnectConfig["sock"]): Promise<Client> {
+async function connect(clients: Client[], hop: Hop, sock?: ConnectConfig["sock"]): Promise<Client> {
   const { Client: SshClient } = await import("ssh2");
   const client = new SshClient();
   clients.push(client);
-  const [type, key] = login.hostKey.split(" ");
+  const [type, key] = hop.hostKey.split(" ");
+  let other = false;
   return new Promise((resolve, reject) => {
-    client.on("ready", () => resolve(client)).on("error", reject);
+    const otherKey = `${hop.host} shows another host key than the one that is known (${type} ${key}): the host was installed anew, or it is another one`;
+    client.on("ready", () => resolve(client)).on("error", (error) => reject(other ? new Error(otherKey) : error));
     client.connect({
-      host: login.host,
-      port: login.port,
-      username: login.user,
-      privateKey: login.privateKey,
-      passphrase: login.privateKeyPassword,
-      password: login.password,
-      agent: login.agentSocket ?? process.env.SSH_AUTH_SOCK,
+      host: hop.host,
+      port: hop.port,
+      username: hop.user,
+      privateKey: hop.privateKey,
+      passphrase: hop.privateKeyPassword,
+      password: hop.password,
+      agent: hop.agentSocketPath ?? process.env.SSH_AUTH_SOCK,
       readyTimeout: limits.connect,
       algorithms: { serverHostKey: [type as "ssh-ed25519"] },
-      hostVerifier: (shown: Buffer) => shown.toString("base64").replace(/=+$/, "") === key!.replace(/=+$/, ""),
+      hostVerifier: (shown: Buffer) => {
+        other = shown.toString("base64").replace(/=+$/, "") !== key!.replace(/=+$/, "");
+        return !other;
+      },
       sock,
     });
   });
