@@ -64,7 +64,7 @@ describe("a program outside the package", function () {
     assert.ok(!text.includes(token.slice(0, 12)), "the preview shows the token");
   });
 
-  it("is told of a wrong argument by its type, and of a wrong value by the stack file's own messages", async () => {
+  it("is told of a wrong setting by the message that a stack file gets", async () => {
     const wrong = await run("pulumi", ["preview", "--non-interactive", "--config", "gitlabUrl=gitlab.lan"], project);
     assert.notEqual(wrong.code, 0);
     assert.match(wrong.output, /url: "gitlab\.lan" is no http or https address; write such as https:\/\/gitlab\.lan/);

@@ -48,6 +48,14 @@ describe("components", () => {
       assert.notEqual(configToml(one), configToml(two));
     });
 
+    it("fails with the reason when a setting that is known only later is wrong", async () => {
+      const later = pulumi.output(Promise.resolve(0));
+      await assert.rejects(
+        during(() => new components.DoodRunner("dood", { ...common, concurrent: later })),
+        /concurrent: 0 is not a whole number from 1 to 100/,
+      );
+    });
+
     it("takes settings that are known only later", async () => {
       const later = pulumi.output(Promise.resolve(3));
       const all = await during(() => new components.DoodRunner("dood", { ...common, concurrent: later }));

@@ -25,21 +25,22 @@ export async function mockEngine(): Promise<void> {
   );
 }
 
-/** Everything that was registered while a piece of a program ran, by type and name. */
-export async function during(program: () => unknown): Promise<Registered[]> {
+/**
+ * Everything that was registered by a piece of a program, which returns the resources that it makes. Their URNs and
+ * those of all their children are awaited, so an error in an input fails the test with its own message.
+ */
+export async function during(program: () => pulumi.Resource | pulumi.Resource[]): Promise<Registered[]> {
   registered.length = 0;
-  program();
-  await settled();
+  await Promise.all([program()].flat().map(complete));
   return [...registered];
 }
 
-/** Waits until registrations stop coming: those of children follow those of parents. */
-async function settled(): Promise<void> {
-  for (let quiet = 0, count = -1; quiet < 5;) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    quiet = registered.length === count ? quiet + 1 : 0;
-    count = registered.length;
-  }
+async function complete(resource: pulumi.Resource): Promise<void> {
+  // Neither has a public name: what a URN becomes, and which children a resource has.
+  const urn = resource.urn as unknown as { promise(): Promise<string> };
+  const { __childResources: children } = resource as unknown as { __childResources?: Set<pulumi.Resource> };
+  await urn.promise();
+  await Promise.all([...(children ?? [])].map(complete));
 }
 
 /** The only resource of a type, or the one with this name. */
