@@ -4,6 +4,8 @@ import * as pulumi from "@pulumi/pulumi";
 export interface Registered {
   type: string;
   name: string;
+  /** What Pulumi knows it by: stack, project, types of its parents and its own, name. */
+  urn?: string;
   inputs: Record<string, any>; // eslint-disable-line @typescript-eslint/no-explicit-any
 }
 
@@ -39,7 +41,11 @@ async function complete(resource: pulumi.Resource): Promise<void> {
   // Neither has a public name: what a URN becomes, and which children a resource has.
   const urn = resource.urn as unknown as { promise(): Promise<string> };
   const { __childResources: children } = resource as unknown as { __childResources?: Set<pulumi.Resource> };
-  await urn.promise();
+  const found = await urn.promise();
+  const [types, name] = found.split("::").slice(2);
+  registered
+    .filter((one) => one.name === name && `$${types}`.endsWith(`$${one.type}`))
+    .forEach((one) => (one.urn = found));
   await Promise.all([...(children ?? [])].map(complete));
 }
 

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import * as components from "../../../components/index";
+import { during, mockEngine, type Registered } from "./mocks";
+
+const file = join(__dirname, "../../../docs/reference/names.md");
+const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+const runner = { namespace: "ci", url: "https://gitlab.lan", token: "glrt-0123456789abcdefghij" };
+const trust = {
+  nodes: [{ name: "NODE", host: "192.0.2.1", hostKey }],
+  registries: [{ address: "registry.lan:5000", insecure: true }],
+  ssh: { privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\n-----END OPENSSH PRIVATE KEY-----\n" },
+};
+
+/** One of each component, named `name`. */
+const each: Record<string, () => pulumi.ComponentResource> = {
+  RunnerNamespace: () => new components.RunnerNamespace("name", {}),
+  RunnerToken: () => new components.RunnerToken("name", { authenticationToken: runner.token }),
+  DoodRunner: () => new components.DoodRunner("name", runner),
+  DindRunner: () => new components.DindRunner("name", runner),
+  RegistryTrust: () => new components.RegistryTrust("name", trust),
+  "RegistryTrust with `owner: OWNER`": () => new components.RegistryTrust("name", { ...trust, owner: "OWNER" }),
+};
+
+/** Types from the outermost parent to the resource itself, and its name. */
+function identity({ urn }: Registered): string {
+  const [types, name] = urn!.split("::").slice(2);
+  return `- \`${types!.replaceAll("$", " › ")}\` ${name}`;
+}
+
+describe("names of resources", () => {
+  before(mockEngine);
+
+  it("are those that docs/reference/names.md promises: a deployed stack knows its resources by them", async () => {
+    const lines: string[] = [];
+    for (const [title, make] of Object.entries(each)) {
+      const registered = await during(make);
+      lines.push(`### ${title}`, "", ...registered.map(identity).sort(), "");
+    }
+    const text = readFileSync(file, "utf8");
+    const written = text.slice(text.indexOf("### RunnerNamespace")).trim();
+    assert.equal(
+      written,
+      lines.join("\n").trim(),
+      "A changed type token or name replaces what people have deployed. Give the resource an alias, then change names.md.",
+    );
+  });
+
+  it("are written down for every component", () => {
+    const exported = Object.values(components).filter(
+      (value) => typeof value === "function" && !(value.prototype instanceof Error),
+    );
+    assert.deepEqual(
+      exported.map(({ name }) => name).filter((name) => !(name in each)),
+      [],
+    );
+  });
+});
