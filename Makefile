@@ -45,6 +45,7 @@ bench: node_modules/.installed ## measure what docs/benchmarks.md shows
 
 docs: node_modules/.installed ## write docs/reference, the schemas and the other generated files anew
 	@$(TSX) config/generate.ts
+	@$(TSX) templates/generate.ts
 
 format: node_modules/.installed ## rewrite every file in the project's format
 	@prettier --write --log-level=warn .

@@ -1,9 +1,7 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { parse } from "yaml";
 import type { Registry } from "../components/registryTrust/registry";
 import { jobImage, type DockerRunnerSettings } from "../components/runners/docker/dockerConfig";
-import type { DockerWay } from "../components/runners/docker/ways";
+import { component } from "./component";
 
 /** An input of a CI/CD component, as its header describes it. */
 interface Input {
@@ -12,16 +10,11 @@ interface Input {
   description?: string;
 }
 
-/** The text of a way's CI/CD component: a header with `spec: inputs`, a line `---`, and the jobs. */
-export function pipelineTemplate(way: DockerWay): string {
-  return readFileSync(join(__dirname, `${way}.yml`), "utf8");
-}
-
 /** The CI/CD component of a runner's way with the stack's registry, the runner's tags and its job image filled in. */
 export function printPipeline(runner: DockerRunnerSettings & { tags: string[] }, registries: Registry[]): string {
   // A network may be trusted too, but one cannot push to it.
   const registry = registries.find(({ address }) => !address.includes("/"))?.address;
-  return fillIn(pipelineTemplate(runner.way), {
+  return fillIn(component(runner.way), {
     tags: runner.tags,
     job_image: jobImage(runner),
     ...(registry === undefined ? {} : { registry, image: `${registry}/$CI_PROJECT_PATH` }),

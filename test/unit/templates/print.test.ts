@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { fillIn, pipelineTemplate, printPipeline } from "../../../templates/print";
+import { component, componentFile } from "../../../templates/component";
+import { fillIn, printPipeline } from "../../../templates/print";
 import { jobImage } from "../../../components/runners/docker/dockerConfig";
 import { dockerWays } from "../../../components/runners/docker/ways";
 import { settingsOf } from "../runners/settings";
@@ -37,16 +38,31 @@ for (const way of dockerWays) {
     });
 
     it("uses the same pinned image by itself as the runner does", () => {
-      assert.equal(jobOf(fillIn(pipelineTemplate(way), {})).image, jobImage(settingsOf(way)));
+      assert.equal(jobOf(fillIn(component(way), {})).image, jobImage(settingsOf(way)));
+    });
+
+    it("is the one that GitLab finds below templates/", () => {
+      const file = readFileSync(join(__dirname, "../../..", componentFile(way)), "utf8");
+      assert.equal(file, component(way), `${componentFile(way)} is not what it is made of; run make docs`);
+    });
+
+    it("has the daemon fetch the registry's token, whoever's runner it is [8.12]", () => {
+      assert.equal(jobOf(fillIn(component(way), {})).variables["BUILDKIT_NO_CLIENT_TOKEN"], "1");
     });
 
     it("builds and pushes a name of its own, logs in by stdin, cleans up, and never waits blindly", () => {
       const job = jobOf(text);
       const folder = scratch();
       const calls = join(folder, "calls");
-      command(folder, "docker", `printf '%s\\n' "$*" >>${calls}; case "$1" in login) cat >${folder}/password;; esac`);
+      const digests = `image) [ "$2" != inspect ] || printf 'elsewhere/x@sha256:1\\n%s@sha256:2\\n' registry.lan:5000/group/project;;`;
+      command(
+        folder,
+        "docker",
+        `printf '%s\\n' "$*" >>${calls}; case "$1" in login) cat >${folder}/password;; ${digests} esac`,
+      );
       const env = {
         PATH: `${folder}:${process.env["PATH"]}`,
+        CI_REGISTRY: "registry.lan:5000",
         CI_REGISTRY_USER: "gitlab-ci-token",
         CI_REGISTRY_PASSWORD: "SeCrEt",
         ...job.variables,
@@ -67,18 +83,42 @@ for (const way of dockerWays) {
         "logout registry.lan:5000",
       ]);
       assert.equal(readFileSync(join(folder, "password"), "utf8"), "SeCrEt");
+      assert.match(output, /registry\.lan:5000\/group\/project@sha256:2/);
+      assert.doesNotMatch(output, /elsewhere|SeCrEt/);
       assert.doesNotMatch(script, /sleep/);
     });
 
-    it("does without a login where the registry has no accounts", () => {
-      const folder = scratch();
-      command(folder, "docker", `echo called >${folder}/calls`);
-      const { status } = run(["sh"], jobOf(text).before_script.join("\n"), {
-        PATH: `${folder}:${process.env["PATH"]}`,
+    for (const [registry, ci] of [
+      ["without accounts", {}],
+      ["that is not GitLab's, whose password is none of its business", { CI_REGISTRY: "registry.gitlab.lan" }],
+    ] as const) {
+      it(`does without a login for a registry ${registry}, and says so`, () => {
+        const user = { CI_REGISTRY_USER: "gitlab-ci-token", CI_REGISTRY_PASSWORD: "SeCrEt" };
+        const { status, output, calls } = logIn("CI_REGISTRY" in ci ? { ...ci, ...user } : {});
+        assert.equal(status, 0);
+        assert.equal(calls, undefined);
+        assert.match(output, /No login to registry\.lan:5000: .*REGISTRY_USER/);
+      });
+    }
+
+    it("logs in to another registry with that one's own user and password", () => {
+      const { status, calls } = logIn({
+        ...{ CI_REGISTRY: "registry.gitlab.lan", CI_REGISTRY_USER: "gitlab-ci-token", CI_REGISTRY_PASSWORD: "SeCrEt" },
+        ...{ REGISTRY_USER: "robot", REGISTRY_PASSWORD: "Own" },
       });
       assert.equal(status, 0);
-      assert.equal(existsSync(join(folder, "calls")), false);
+      assert.equal(calls, "login --username robot --password-stdin registry.lan:5000\nOwn");
     });
+
+    function logIn(env: Record<string, string>): { status: number | null; output: string; calls: string | undefined } {
+      const folder = scratch();
+      const file = join(folder, "calls");
+      command(folder, "docker", `{ printf '%s\\n' "$*"; cat; } >${file}`);
+      const job = jobOf(text);
+      const all = { PATH: `${folder}:${process.env["PATH"]}`, ...job.variables, ...env };
+      const { status, output } = run(["sh"], job.before_script.join("\n"), all);
+      return { status, output, calls: existsSync(file) ? readFileSync(file, "utf8") : undefined };
+    }
 
     it("has another image name in every pipeline", () => {
       assert.match(jobOf(text).variables["IMAGE_TAG"]!, /\$CI_COMMIT_SHORT_SHA.*\$CI_PIPELINE_ID/);
@@ -87,5 +127,10 @@ for (const way of dockerWays) {
 }
 
 it("an input that a component does not have is refused", () => {
-  assert.throws(() => fillIn(pipelineTemplate("dood"), { tag: "x" }), /no input tag; it has .*tags/);
+  assert.throws(() => fillIn(component("dood"), { labels: "x" }), /no input labels; it has .*tags/);
+});
+
+it("every component below templates/ is one of a way", () => {
+  const files = readdirSync(join(__dirname, "../../../templates")).filter((name) => name.endsWith(".yml"));
+  assert.deepEqual(files.map((name) => `templates/${name}`).sort(), dockerWays.map(componentFile).sort());
 });

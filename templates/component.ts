@@ -1,0 +1,120 @@
+import { images } from "../components/runners/images";
+import { hasInnerDaemon, type DockerWay } from "../components/runners/docker/ways";
+
+/** What of a CI/CD component depends on how it builds. */
+interface Part {
+  /** What it does, in its first line. */
+  title: string;
+  jobImage: string;
+  /** Programs that the job's image needs. */
+  needs: string;
+}
+
+const parts: Record<DockerWay, Part> = {
+  dood: {
+    title: "with the Docker of the node (Docker out of Docker).",
+    jobImage: images.job,
+    needs: "the docker command",
+  },
+  dind: {
+    title: "with a Docker daemon beside the job, over TLS; the runner starts it and waits for it.",
+    jobImage: images.job,
+    needs: "the docker command",
+  },
+  "dind-job": {
+    title: "with a Docker daemon inside the job; the runner starts it and waits for it.",
+    jobImage: images.dind,
+    needs: "the commands docker and dockerd",
+  },
+  "dind-plain": {
+    title: "with a Docker daemon beside the job, without TLS; the runner starts it and waits for it.",
+    jobImage: images.job,
+    needs: "the docker command",
+  },
+};
+
+/** The file that GitLab finds a way's component in: `include: component` knows only the folder templates. */
+export const componentFile = (way: DockerWay): string => `templates/${way}.yml`;
+
+/** The text of a way's CI/CD component: a header with `spec: inputs`, a line `---`, and the job. */
+export function component(way: DockerWay): string {
+  return `${header(way)}---\n${job}${hasInnerDaemon(way) ? cleanUpInner : cleanUpNode}`;
+}
+
+const header = (way: DockerWay): string => `# Builds and pushes an image ${parts[way].title}
+# Include it as a CI/CD component, copy it below templates/ of a project of your own,
+# or let \`pulumi stack output pipeline\` print it with everything filled in. docs/pipelines.md says more.
+# Generated from templates/component.ts by \`make docs\`.
+spec:
+  inputs:
+    job:
+      default: build-image
+      description: Name of the job.
+    stage:
+      default: build
+      description: Stage of the job.
+    tags:
+      type: array
+      default: [${way}]
+      description: Tags of the runner.
+    job_image:
+      default: ${parts[way].jobImage}
+      description: Image of the job; it needs ${parts[way].needs}.
+    registry:
+      default: $CI_REGISTRY
+      description: Registry to push to, host or host:port.
+    image:
+      default: $CI_REGISTRY_IMAGE
+      description: Name of the image without its tag. Letters become lower-case, as registries want them.
+    tag:
+      default: $CI_COMMIT_SHORT_SHA-$CI_PIPELINE_ID
+      description: Tag of the image. The default is another one in every pipeline, so that none pushes over another's.
+    context:
+      default: .
+      description: Folder to build, relative to the project.
+    dockerfile:
+      default: Dockerfile
+      description: Dockerfile, relative to the project.
+`;
+
+const job = `$[[ inputs.job ]]:
+  stage: $[[ inputs.stage ]]
+  tags: $[[ inputs.tags ]]
+  image: $[[ inputs.job_image ]]
+  variables:
+    REGISTRY: "$[[ inputs.registry ]]"
+    IMAGE_NAME: "$[[ inputs.image ]]"
+    IMAGE_TAG: "$[[ inputs.tag ]]"
+    BUILD_CONTEXT: "$[[ inputs.context ]]"
+    DOCKERFILE: "$[[ inputs.dockerfile ]]"
+    # The daemon, which trusts the registry, fetches its tokens; the client in the job does not know the registry's CA.
+    BUILDKIT_NO_CLIENT_TOKEN: "1"
+  before_script:
+    # The job's own user and password are for GitLab's registry; for another one set REGISTRY_USER and REGISTRY_PASSWORD
+    # as CI/CD variables. The password goes by stdin: command lines can be read by others.
+    - |
+      if [ -n "\${REGISTRY_USER:-}" ]; then
+        printf '%s' "$REGISTRY_PASSWORD" | docker login --username "$REGISTRY_USER" --password-stdin "$REGISTRY"
+      elif [ -n "\${CI_REGISTRY_USER:-}" ] && [ "$REGISTRY" = "\${CI_REGISTRY:-}" ]; then
+        printf '%s' "$CI_REGISTRY_PASSWORD" | docker login --username "$CI_REGISTRY_USER" --password-stdin "$REGISTRY"
+      else
+        echo "No login to $REGISTRY: it is not this GitLab's own registry, and REGISTRY_USER is not set."
+      fi
+  script:
+    - IMAGE="$(printf '%s' "$IMAGE_NAME" | tr '[:upper:]' '[:lower:]'):$IMAGE_TAG"
+    - docker build --pull --file "$DOCKERFILE" --tag "$IMAGE" "$BUILD_CONTEXT"
+    - docker push "$IMAGE"
+    # The same image may have been pushed elsewhere, too.
+    - docker image inspect --format '{{join .RepoDigests "\\n"}}' "$IMAGE" | grep -F "\${IMAGE%:*}@"
+  after_script:
+`;
+
+const cleanUpNode = `    # The node's Docker keeps what jobs leave behind. --no-prune keeps the layers below, for the next build.
+    - IMAGE="$(printf '%s' "$IMAGE_NAME" | tr '[:upper:]' '[:lower:]'):$IMAGE_TAG"
+    - docker image rm --force --no-prune "$IMAGE" >/dev/null 2>&1 || true
+    - docker logout "$REGISTRY" >/dev/null 2>&1 || true
+`;
+
+const cleanUpInner = `    # Images go with the job's own daemon.
+    - docker logout "$REGISTRY" >/dev/null 2>&1 || true
+`;
