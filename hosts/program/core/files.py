@@ -1,12 +1,17 @@
 """Reads and replaces files so that at every instant, power cuts included, the old or the new one is there, whole."""
 import errno
+import fcntl
 import os
 import stat
+import sys
 
 from problem import Problem, reached
 
 MARK = ".pi-runners-"
 NEEDED = 1 << 20
+# FS_IOC_GETFLAGS, _IOR('f', 1, long), and two of the flags (linux/fs.h).
+GET_FLAGS = 2 << 30 | (8 if sys.maxsize > 1 << 32 else 4) << 16 | ord("f") << 8 | 1
+IMMUTABLE, APPEND_ONLY = 0x10, 0x20
 
 
 class Moved(Exception):
@@ -27,11 +32,13 @@ def look(path, step):
     """Reads a file through its links, and refuses what could not be replaced safely afterwards."""
     real = resolve(path, step)
     try:
-        with open(real, "rb") as stream:
+        with open(real, "rb", opener=at_once) as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise Problem(step, "%s is not a regular file" % real, "Replace it by a file, then run again.")
+                raise not_a_file(real, step)
             data = stream.read()
+    except IsADirectoryError:
+        raise not_a_file(real, step)
     except FileNotFoundError:
         return Seen(path, real, None, None)
     except OSError as error:
@@ -40,6 +47,15 @@ def look(path, step):
         raise Problem(step, "%s has %d hard links, and replacing it would part them" % (real, status.st_nlink),
                       "Make it a file of its own or a symbolic link.")
     return Seen(path, real, data, status)
+
+
+def at_once(path, flags):
+    """Opens without waiting: a FIFO would keep its reader until somebody writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def not_a_file(real, step):
+    return Problem(step, "%s is not a regular file" % real, "Replace it by a file, then run again.")
 
 
 def resolve(path, step):
@@ -61,6 +77,8 @@ def check_writable(real, step):
     while not os.path.isdir(directory):
         directory = os.path.dirname(directory)
     check_kept(directory, mounts, step)
+    check_flags(real, step)
+    check_flags(directory, step)
     free = os.statvfs(directory)
     if free.f_flag & os.ST_RDONLY:
         raise Problem(step, "%s is on a read-only file system" % directory, "Mount it read-write, then run again.")
@@ -80,6 +98,24 @@ def check_kept(directory, mounts, step):
     if kind == "overlay" and point == "/" and not in_container():
         raise Problem(step, "the root file system is an overlay, so a change would not survive a reboot",
                       "Switch it off (raspi-config, Performance, Overlay File System), reboot, run again, switch it on.")
+
+
+def check_flags(path, step):
+    """Refuses what chattr has made immutable, root or not. Where a file system has no such flags, nothing is said."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        flags = int.from_bytes(fcntl.ioctl(descriptor, GET_FLAGS, bytes(8))[:4], sys.byteorder)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
+    for flag, letter, word in ((IMMUTABLE, "i", "immutable"), (APPEND_ONLY, "a", "append-only")):
+        if flags & flag:
+            raise Problem(step, "%s is %s (chattr +%s), so changing it is not permitted" % (path, word, letter),
+                          "`chattr -%s %s`, then run again." % (letter, path))
 
 
 def in_container():
@@ -120,6 +156,8 @@ def replace(seen, data, step):
         elif read(temporary) != seen.data:
             exchange(temporary, seen.real)
             raise Moved()
+    except OSError as error:
+        raise unwritable(seen.real, error, step)
     finally:
         if os.path.lexists(temporary):
             os.unlink(temporary)
@@ -148,11 +186,15 @@ def write_temporary(seen, data, step):
     except OSError as error:
         if os.path.lexists(temporary):
             os.unlink(temporary)
-        raise Problem(step, "%s cannot be written (%s)" % (seen.real, error.strerror),
-                      "Check space, permissions and attributes of %s." % directory)
+        raise unwritable(seen.real, error, step)
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def unwritable(real, error, step):
+    return Problem(step, "%s cannot be written (%s)" % (real, error.strerror),
+                   "Check space, permissions and attributes (lsattr) of %s." % os.path.dirname(real))
 
 
 def write_all(descriptor, data):
@@ -177,9 +219,9 @@ def check_same(seen):
 def read(path):
     """A file's bytes, None when it is missing."""
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=at_once) as stream:
             return stream.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
@@ -210,8 +252,11 @@ def delete(seen, step):
     """Removes the file, if it still is as it was seen."""
     check_same(seen)
     if seen.data is not None:
-        os.unlink(seen.real)
-        sync_directory(os.path.dirname(seen.real))
+        try:
+            os.unlink(seen.real)
+            sync_directory(os.path.dirname(seen.real))
+        except OSError as error:
+            raise unwritable(seen.real, error, step)
     reached(step + " deleted")
 
 

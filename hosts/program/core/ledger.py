@@ -75,8 +75,56 @@ def records(home=HOME):
 
 def paths(kind, home=HOME):
     """Files that records of a kind speak of."""
-    texts = [files.read(os.path.join(home, name + ".json")) for name in records(home) if name.startswith(kind + "-")]
-    return [json.loads(text.decode("utf-8"))["path"] for text in texts]
+    names = [os.path.join(home, name + ".json") for name in records(home) if name.startswith(kind + "-")]
+    return [understood(path, files.read(path), SHAPE)["path"] for path in names]
+
+
+def strings(value):
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def texts(value):
+    """A dictionary of dictionaries, whose keys JSON has made strings."""
+    return isinstance(value, dict) and all(isinstance(item, dict) for item in value.values())
+
+
+def flag(value):
+    return isinstance(value, bool)
+
+
+# What each value of a record has to be. More keys than these are kept as they are.
+SHAPE = {
+    "version": lambda value: value == 1,
+    "path": lambda value: isinstance(value, str),
+    "owners": lambda value: texts(value) and all(strings(one.get("entries")) and strings(one.get("files"))
+                                                 for one in value.values()),
+    "added": strings,
+    "keyAdded": flag,
+    "fileAdded": flag,
+    "before": lambda value: value is None or isinstance(value, dict) and strings([value.get("sha256"), value.get("base64")]),
+    "written": lambda value: isinstance(value, list) and all(item is None or isinstance(item, str) for item in value),
+    "files": texts,
+    "made": strings,
+}
+
+
+def understood(path, text, shape):
+    """A ledger's file as what it has to be; one that a bad card or a hand has changed ends the run before it acts on it."""
+    try:
+        data = json.loads(text.decode("utf-8"))
+        if not isinstance(data, dict):
+            raise ValueError("it is no object")
+        for key, fits in shape.items():
+            if not fits(data[key]):
+                raise ValueError("its %s is not what this version writes" % key)
+        return data
+    except KeyError as error:
+        reason = "it has no %s" % error
+    except (ValueError, RecursionError) as error:
+        reason = str(error)
+    raise Problem("ledger", "%s cannot be understood (%s)" % (path, reason),
+                  "Use the version of pi-runners that wrote it, or undo by hand what it names (docs/registry-trust.md) and "
+                  "remove it; then run again.")
 
 
 class Record:
@@ -94,14 +142,11 @@ class Record:
         text = files.read(self.file)
         if text is None:
             return
-        try:
-            data = json.loads(text.decode("utf-8"))
-            if data["version"] != 1:
-                raise ValueError("version %r" % data["version"])
-            self.data.update(data)
-        except (ValueError, KeyError, TypeError) as error:
-            raise Problem("ledger", "%s cannot be understood (%s)" % (self.file, error),
-                          "Use the version of pi-runners that wrote it, or see docs/registry-trust.md for undoing by hand.")
+        data = understood(self.file, text, SHAPE)
+        if data["path"] != self.data["path"]:
+            raise Problem("ledger", "%s speaks of %s, not of %s" % (self.file, data["path"], self.data["path"]),
+                          "See what has happened to it, and undo by hand what it names (docs/registry-trust.md).")
+        self.data.update(data)
         self.stored = text
 
     def owner(self, owner):
@@ -135,11 +180,15 @@ class Record:
             self.data["written"] = self.data["written"][-3:] + [digest(data)]
 
     def original(self, seen):
-        """The bytes from before, if nobody but this tool has written to the file since."""
+        """The bytes from before, if nobody but this tool has written to the file since, and if they are still those."""
         before = self.data["before"]
         if before is None or digest(seen.data) not in self.data["written"]:
             return None
-        return base64.b64decode(before["base64"])
+        try:
+            data = base64.b64decode(before["base64"], validate=True)
+        except ValueError:
+            return None
+        return data if digest(data) == before["sha256"] else None
 
     def will_make(self, directory):
         """Notes directories that have to be made; the caller saves before making them."""
@@ -181,6 +230,10 @@ def picture(seen):
             "mode": stat.S_IMODE(seen.status.st_mode), "uid": seen.status.st_uid, "gid": seen.status.st_gid}
 
 
+WISH = {"registries": lambda value: isinstance(value, list) and all(
+    isinstance(one, dict) and isinstance(one.get("address"), str) for one in value)}
+
+
 class Wish:
     """What an owner wanted when its last run succeeded: the way back for a run that fails at its second engine."""
 
@@ -192,9 +245,9 @@ class Wish:
         self.registries = []
         if self.stored is not None:
             try:
-                self.registries = json.loads(self.stored.decode("utf-8"))["registries"]
-            except (ValueError, KeyError):
-                self.registries = []
+                self.registries = understood(self.file, self.stored, WISH)["registries"]
+            except Problem:
+                pass  # it is only the way back of a run that fails, and no reason to stop one that works
 
     def starts(self, want):
         """Makes sure that there is room for it before anything is changed."""

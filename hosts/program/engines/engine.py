@@ -6,16 +6,31 @@ import signal
 import socket
 import time
 
+import docker_reader
 import host
 from problem import Problem
 
 DEFAULT_CONFIG = "/etc/docker/daemon.json"
 SNAP_CONFIG = "/var/snap/docker/current/config/daemon.json"
 APT, SNAP = "docker.service", "snap.docker.dockerd.service"
+DEFAULT_SOCKET = "/var/run/docker.sock"
+# Seconds within which an engine has acted on a reload.
+PATIENCE = 15
 
 
 class Silent(Exception):
     """The engine does not answer."""
+
+
+class Goal:
+    """What the engine must say: these names are insecure, those are not."""
+
+    def __init__(self, there, gone):
+        self.there = set(there)
+        self.gone = set(gone)
+
+    def reached(self, shown):
+        return self.there <= shown and not self.gone & shown
 
 
 class Engine:
@@ -29,7 +44,7 @@ class Engine:
         self.config = (host.flag(self.words, "config-file") or [default])[-1]
         self.default_config = self.config == DEFAULT_CONFIG and not self.snap
         self.certs = "/var/snap/docker/current/etc/docker/certs.d" if self.snap else "/etc/docker/certs.d"
-        self.socket = socket_path(self.words)
+        self.socket = socket_path(self.words, unit.pid)
         self.began = host.started(unit.pid) if unit.pid else None
 
     @property
@@ -42,6 +57,38 @@ class Engine:
         if status != 200:
             raise Silent("GET /info answers %d" % status)
         return json.loads(body.decode("utf-8"))
+
+    def reaches(self, goal, seconds=PATIENCE):
+        """True once the engine itself says that the goal is reached, by the process that we know."""
+        give_up = time.monotonic() + seconds
+        pause = 0.02
+        while time.monotonic() < give_up:
+            try:
+                if goal.reached(insecure(self.info(5))):
+                    return self.same_process()
+            except Silent:
+                if not self.alive():
+                    return False
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.5)
+        return False
+
+    def manifest(self, address):
+        """The engine's answer when it is asked for a manifest that hardly exists; any answer of a registry will do."""
+        try:
+            _, body = ask(self.socket, "/distribution/%s/pi-runners-trust-check:none/json" % address, 3)
+            return body.decode("utf-8", "replace").strip()
+        except Silent as error:
+            return "no answer in time: %s" % error
+
+    def refusal(self, text):
+        """Why it would not start with this text as its settings: docker_reader.refusal."""
+        return docker_reader.refusal(self, text)
+
+    def started_at(self):
+        """When its process started, in seconds since 1970."""
+        boot = [line.split()[1] for line in host.read_lines("/proc/stat") if line.startswith("btime ")]
+        return int(boot[0]) + int(self.began) / os.sysconf("SC_CLK_TCK") if boot and self.began else 0
 
     def same_process(self):
         """Is the daemon that we found still the one that systemd runs?"""
@@ -86,16 +133,36 @@ class Gone(Engine):
         self.certs = os.path.join(os.path.dirname(config), "certs.d")
 
 
-def socket_path(words):
-    """The first unix socket that the daemon was told to listen on; fd:// is docker.socket's."""
+def socket_path(words, pid):
+    """The unix socket of its API: one on which the process listens, the one that its flags name first. Settings do not
+    tell: `hosts` may have been edited since it started, and fd:// is whatever docker.socket says."""
     hosts = host.flag(words, "host")
     for place, word in enumerate(words):
         if word == "-H" and place + 1 < len(words):
             hosts.append(words[place + 1])
         elif word.startswith("-H") and len(word) > 2:
             hosts.append(word[2:].lstrip("="))
-    paths = [value[7:] for value in hosts if value.startswith("unix://") and value[7:]]
-    return paths[0] if paths else "/var/run/docker.sock"
+    named = [value[7:] for value in hosts if value.startswith("unix://") and value[7:]] + [DEFAULT_SOCKET]
+    found = listening(pid)
+    real = {os.path.realpath(path) for path in found}
+    return ([path for path in named if os.path.realpath(path) in real] + found + named)[0]
+
+
+def listening(pid):
+    """Paths of unix sockets on which a process listens, without those that dockerd has for other purposes."""
+    inodes = set()
+    try:
+        for name in os.listdir("/proc/%d/fd" % pid):
+            inodes.add(os.readlink("/proc/%d/fd/%s" % (pid, name)))
+    except OSError:
+        pass  # it has just closed one, or has ended
+    found = []
+    for line in host.read_lines("/proc/net/unix")[1:]:
+        words = line.split(None, 7)
+        if len(words) == 8 and int(words[3], 16) & 0x10000 and "socket:[%s]" % words[6] in inodes:
+            found.append(words[7])
+    return sorted(path for path in found if path.startswith("/") and not path.endswith("/metrics.sock")
+                  and "/libnetwork/" not in path and "/plugins/" not in path)
 
 
 def ask(path, request, seconds):
@@ -140,7 +207,8 @@ def version(info):
 def find():
     """The Docker engines of this host, as systemd knows them: never by process name, as jobs run daemons too."""
     known = host.units([APT, SNAP])
-    present = [unit for unit in known.values() if unit.loaded]
+    # A unit that was masked or removed may run on.
+    present = [unit for unit in known.values() if unit.loaded or unit.pid]
     running = [unit for unit in present if unit.state not in ("inactive", "failed")]
     engines = [Engine(host.settled(unit.name) if unit.state != "active" else unit) for unit in running or present]
     if len({engine.socket for engine in engines}) < len(engines):

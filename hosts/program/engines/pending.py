@@ -3,7 +3,6 @@ import json
 
 import engine as engines
 import host
-import jsontext
 from problem import Problem
 
 STEP = "pending edits"
@@ -70,16 +69,3 @@ def same(setting, shown):
 
 def plain(mirrors):
     return sorted(str(mirror).rstrip("/") for mirror in mirrors)
-
-
-def bare(entry):
-    """Docker strips a scheme from an entry, with a warning."""
-    for scheme in ("http://", "https://"):
-        if entry.lower().startswith(scheme):
-            return entry[len(scheme):]
-    return entry
-
-
-def listed(document):
-    """The entries that stand in the file."""
-    return jsontext.entries(document, "insecure-registries") or []

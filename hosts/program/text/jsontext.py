@@ -9,6 +9,8 @@ import re
 
 SPACE = re.compile(r"[ \t\n\r]*")
 BOM = "\ufeff"
+# White space as Go's bytes.TrimSpace has it: what is nothing else is an empty file for Docker from 23.0 on.
+BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200b)))
 
 
 class Broken(ValueError):
@@ -51,9 +53,14 @@ class Document:
         return {member.key.value: member.value.value for member in self.members}
 
 
+def blank(text):
+    """Is it a file without settings?"""
+    return not (text[1:] if text.startswith(BOM) else text).strip(BLANK)
+
+
 def scan(text):
     """Reads an object strictly; raises Broken."""
-    if not text.strip(BOM + " \t\r\n"):
+    if blank(text):
         raise Broken("the file is empty")
     start = skip(text, 1 if text.startswith(BOM) else 0)
     try:
@@ -160,11 +167,9 @@ def add(text, key, new):
     """The text with the strings appended to the list under key, which is made where it is missing."""
     if not new:
         return text
-    if not text.strip(BOM + " \t\r\n"):
-        return "{\n  %s: [%s]\n}\n" % (json.dumps(key), quoted(new))
-    document = scan(text)
-    if entries(document, key) is None:
-        return add_member(document, key, "[%s]" % quoted(new))
+    document = None if blank(text) else scan(text)
+    if document is None or entries(document, key) is None:
+        return set_list(text, key, new)
     span = document.find(key).value
     elements = scan_list(text, span)
     if not elements:
@@ -174,15 +179,16 @@ def add(text, key, new):
     return text[:last] + "".join(joint + json.dumps(entry) for entry in new) + text[last:]
 
 
-def set_empty(text, key):
-    """The text with an empty list under key."""
-    if not text.strip(BOM + " \t\r\n"):
-        return "{\n  %s: []\n}\n" % json.dumps(key)
+def set_list(text, key, new):
+    """The text with just these strings in the list under key."""
+    value = "[%s]" % quoted(new)
+    if blank(text):
+        return "{\n  %s: %s\n}\n" % (json.dumps(key), value)
     document = scan(text)
     member = document.find(key)
     if member is None:
-        return add_member(document, key, "[]")
-    return text[:member.value.start] + "[]" + text[member.value.end:]
+        return add_member(document, key, value)
+    return text[:member.value.start] + value + text[member.value.end:]
 
 
 def quoted(strings):

@@ -116,13 +116,54 @@ describe("registry trust: certificate authorities", () => {
       assert.notEqual((await pull(tls.address)).status, 0);
     });
 
-    it("a CA file of ours that was changed by hand stays, with a warning", async () => {
+    for (const action of ["apply", "remove"] as const) {
+      it(`a CA file of ours that was changed by hand: ${action} is refused, with the ways out [8.21]`, async () => {
+        await host.apply({ registries: [tls] });
+        const path = await host.ok(`ls /etc/docker/certs.d/${tls.address}/pi-runners-*.crt`);
+        await host.ok(`echo >> ${path}`);
+        const before = await host.traces();
+        const words = [path, "changed by hand", "a name of your own", "Nothing was changed"];
+        await host.refused({ registries: [tls] }, words, action);
+        assert.equal(await host.traces(), before);
+        await host.ok(`mv ${path} $(dirname ${path})/ca.crt`);
+        await host.apply({ registries: [tls] }, action);
+        await host.remove();
+        assert.equal(await host.ok(`ls /etc/docker/certs.d/${tls.address}`), "ca.crt");
+        assert.equal((await host.sh("ls -d /var/lib/pi-runners")).out, "");
+      });
+    }
+
+    it("from a right CA to a wrong one: proven wrong without the old file, which comes back [8.17]", async () => {
       await host.apply({ registries: [tls] });
-      const path = await host.ok(`ls /etc/docker/certs.d/${tls.address}/pi-runners-*.crt`);
-      await host.ok(`echo >> ${path}`);
-      const report = await host.remove();
-      assert.match(report.warnings.join("\n"), /changed by hand/);
-      assert.equal((await host.sh(`test -e ${path}`)).status, 0);
+      const before = await host.ok(`ls /etc/docker/certs.d/${tls.address}`);
+      const ca = readFileSync(join(folder, "other.crt"), "utf8");
+      await host.refused({ registries: [{ ...tls, ca }] }, ["does not trust", tls.address, "files were put back"]);
+      assert.equal(await host.ok(`ls /etc/docker/certs.d/${tls.address}`), before);
+      assert.equal((await pull(tls.address)).err, "");
+      await host.apply({ registries: [tls] });
+      await host.remove();
+      assert.equal((await host.sh("ls -d /etc/docker/certs.d /var/lib/pi-runners")).out, "");
+    });
+
+    it("a CA that could not be tried and does not fit: the next run, with nothing to write, says so [8.17]", async () => {
+      const ca = readFileSync(join(folder, "other.crt"), "utf8");
+      const registries = [{ ...tls, ca }];
+      await lab.engine.run(["pause", "pi-lab-trust-tls"]);
+      try {
+        assert.match((await host.apply({ registries })).warnings.join("\n"), /does not answer this node/);
+      } finally {
+        await lab.engine.run(["unpause", "pi-lab-trust-tls"]);
+      }
+      const before = await host.traces();
+      await host.refused({ registries, reapply: "1" }, ["does not trust", "x509", "Nothing was changed"]);
+      assert.equal(await host.traces(), before);
+      await host.remove();
+    });
+
+    it("a CA for a registry that speaks plain HTTP: said so, put back [8.17]", async () => {
+      const registries = [{ address: plain.address, ca: tls.ca }];
+      await host.refused({ registries }, ["plain HTTP", "insecure: true", "put back"]);
+      assert.equal((await host.sh("ls -d /etc/docker/certs.d /var/lib/pi-runners")).out, "");
     });
 
     it("kill -9 at each step of writing a CA: a rerun or remove heals", async () => {

@@ -32,13 +32,144 @@ describe("registry trust: Docker", () => {
       assert.equal((await host.sh("ls -d /var/lib/pi-runners")).out, "", "the ledger goes with its last entry");
     });
 
-    it("empty file: taken for no settings, and empty again after remove", async () => {
-      await host.write("");
+    for (const blank of ["", "\n\u000c \u00a0\n"]) {
+      it(`file of white space only (${JSON.stringify(blank)}): taken for no settings; after remove Docker can start with it [8.8] [8.15]`, async () => {
+        await host.write(blank);
+        await host.apply({ registries: [plain] });
+        assert.deepEqual(await host.insecure(), [plain.address]);
+        await host.remove();
+        const reads = await host.readsEmptyFiles();
+        assert.equal(await host.file(), reads ? blank : "{}\n");
+        assert.deepEqual(await host.insecure(), []);
+        await host.starts();
+      });
+    }
+
+    it("a list that is null: refused, nothing written [8.8]", async () => {
+      await host.write('{"insecure-registries": null}');
+      const before = await host.traces();
+      await host.refused({ registries: [plain] }, ["is null, not a list", daemonJson, "Nothing was changed"]);
+      assert.equal(await host.traces(), before);
+    });
+
+    for (const [what, command] of [
+      ["a FIFO", "mkfifo"],
+      ["a folder", "mkdir"],
+    ]) {
+      it(`${what} in place of the file: refused at once [8.8]`, async () => {
+        await host.ok(`rm -f ${daemonJson}; ${command} ${daemonJson}`);
+        const began = Date.now();
+        await host.refused({ registries: [plain] }, ["is not a regular file", daemonJson, "Nothing was changed"]);
+        assert.ok(Date.now() - began < 30_000, "it waited");
+        assert.deepEqual(await host.insecure(), []);
+      });
+    }
+
+    it("no /etc/docker: made, and gone again after remove [8.8]", async () => {
+      await host.ok("mv /etc/docker /etc/docker.away");
+      try {
+        await host.apply({ registries: [plain] });
+        assert.deepEqual(await host.insecure(), [plain.address]);
+        await host.remove();
+        assert.equal((await host.sh("ls -d /etc/docker")).out, "");
+        assert.deepEqual(await host.insecure(), []);
+      } finally {
+        await host.ok("rm -rf /etc/docker; mv /etc/docker.away /etc/docker");
+      }
+    });
+
+    it("/etc/docker gone when the stack goes: the engine is told all the same, nothing is left [8.23]", async () => {
       await host.apply({ registries: [plain] });
-      assert.deepEqual(await host.insecure(), [plain.address]);
+      await host.ok("mv /etc/docker /etc/docker.away");
+      try {
+        await host.remove();
+        assert.deepEqual(await host.insecure(), []);
+        assert.equal((await host.sh("ls -d /etc/docker /var/lib/pi-runners")).out, "");
+      } finally {
+        await host.ok("rm -rf /etc/docker; mv /etc/docker.away /etc/docker");
+      }
+    });
+
+    it("the file deleted by hand after apply: remove leaves none, Docker starts again [8.15]", async () => {
+      await host.apply({ registries: [plain] });
+      await host.ok(`rm ${daemonJson}`);
       await host.remove();
-      assert.equal(await host.file(), "");
+      assert.equal(await host.file(), undefined);
       assert.deepEqual(await host.insecure(), []);
+      assert.equal((await host.sh("ls -d /var/lib/pi-runners")).out, "");
+      await host.starts();
+    });
+
+    it("the file emptied by hand after apply: remove leaves one that Docker can read, or none [8.15]", async () => {
+      await host.write('{"debug": false}');
+      await host.apply({ registries: [plain] });
+      await host.write("");
+      await host.remove();
+      assert.deepEqual(await host.insecure(), []);
+      await host.starts();
+    });
+
+    const spelled: [string, string[]][] = [
+      ["our entry a second time", [plain.address]],
+      ["our entry with a scheme", [`http://${plain.address}`]],
+    ];
+    for (const [what, added] of spelled) {
+      it(`${what}, by hand: it stays, ours and the ledger go, a later run leaves it alone [8.19]`, async () => {
+        await host.write('{"insecure-registries": ["hand.lan:1"]}');
+        await host.apply({ registries: [plain] });
+        await host.write(JSON.stringify({ "insecure-registries": ["hand.lan:1", plain.address, ...added] }));
+        await host.remove();
+        assert.deepEqual(listOf(await host.file()), ["hand.lan:1", ...added]);
+        assert.equal((await host.sh("ls -d /var/lib/pi-runners")).out, "");
+        await host.apply({ registries: [plain] });
+        await host.remove();
+        assert.deepEqual(listOf(await host.file()), ["hand.lan:1", ...added]);
+        assert.deepEqual(await host.insecure(), ["hand.lan:1", plain.address]);
+      });
+    }
+
+    it("our entry with a trailing slash, by hand: named at apply before anything is written; remove takes ours [8.19]", async () => {
+      await host.apply({ registries: [plain] });
+      const edited = JSON.stringify({ "insecure-registries": [plain.address, `${plain.address}/`] });
+      await host.write(edited);
+      await host.refused({ registries: [plain, other] }, [`${plain.address}/`, "Nothing was changed"]);
+      assert.equal(await host.file(), edited);
+      const report = await host.remove();
+      assert.match(report.warnings.join("\n"), /registry\.lab:5000\/ under insecure-registries/);
+      assert.deepEqual(listOf(await host.file()), [`${plain.address}/`]);
+      assert.deepEqual(await host.insecure(), []);
+      assert.equal((await host.sh("ls -d /var/lib/pi-runners")).out, "");
+    });
+
+    const networks: [string, string[], string | undefined][] = [
+      ["one network in two spellings, in one stack", ["192.168.77.0/24", "192.168.77.7/24"], undefined],
+      ["one network, and by the user in another spelling", ["192.168.77.0/24"], "192.168.77.7/24"],
+      ["the loopback network", ["127.0.0.0/8"], undefined],
+    ];
+    for (const [what, addresses, byHand] of networks) {
+      it(`${what}: applied once, and taken away again [8.18]`, async () => {
+        const before = byHand === undefined ? undefined : JSON.stringify({ "insecure-registries": [byHand] });
+        if (before !== undefined) await host.write(before);
+        const registries = addresses.map((address) => ({ address, insecure: true }) as const);
+        const report = await host.apply({ registries });
+        assert.deepEqual(report.engines[0]!.trusted, addresses);
+        assert.equal(listOf(await host.file()).length, 1);
+        assert.equal((await host.apply({ registries })).engines[0]!.how, "none");
+        await host.remove();
+        assert.equal(await host.file(), before);
+        assert.deepEqual(await host.insecure(), byHand === undefined ? [] : [network.address]);
+        assert.equal((await host.sh("ls -d /var/lib/pi-runners")).out, "");
+      });
+    }
+
+    it("one network in two spellings, in two stacks: it goes with the last one [8.18]", async () => {
+      await host.apply({ holder: "one", registries: [network] });
+      await host.apply({ holder: "two", registries: [{ address: "192.168.77.7/24", insecure: true }] });
+      await host.remove("one");
+      assert.deepEqual(await host.insecure(), [network.address]);
+      await host.remove("two");
+      assert.deepEqual(await host.insecure(), []);
+      assert.equal(await host.file(), undefined);
     });
 
     const broken: [string, string, string[]][] = [
@@ -164,15 +295,37 @@ describe("registry trust: Docker", () => {
       assert.equal(await host.file(), "{}");
     });
 
-    it("an immutable file: refused with what the kernel says, engine untouched", async function () {
+    it("an immutable file: refused with the cure, engine untouched [8.23]", async function () {
       await host.write("{}");
       if ((await host.sh(`chattr +i ${daemonJson}`)).status !== 0) {
         this.skip();
       }
-      await host.refused({ registries: [plain] }, ["not permitted"]);
+      await host.refused({ registries: [plain] }, ["not permitted", "chattr -i", "Nothing was changed"]);
       assert.equal(await host.file(), "{}");
       assert.deepEqual(await host.insecure(), []);
     });
+
+    for (const [place, name] of [
+      [daemonJson, "the file"],
+      ["/etc/docker", "its folder"],
+    ]) {
+      it(`${name} immutable when the stack goes: named before anything is touched, with the cure [8.23]`, async function () {
+        await host.apply({ registries: [plain] });
+        if ((await host.sh(`chattr +i ${place}`)).status !== 0) {
+          this.skip();
+        }
+        try {
+          const [before, reloads] = [await host.traces(), await host.reloads()];
+          await host.refused({}, [`${place} is immutable`, `chattr -i ${place}`, "Nothing was changed"], "remove");
+          assert.equal(await host.traces(), before);
+          assert.equal(await host.reloads(), reloads);
+        } finally {
+          await host.ok(`chattr -i ${place}`);
+        }
+        await host.remove();
+        assert.deepEqual(await host.insecure(), []);
+      });
+    }
   });
 
   describe("Docker on a node: several registries, stacks and kinds", function () {
@@ -283,16 +436,38 @@ describe("registry trust: Docker", () => {
       assert.equal((await host.sh("systemctl is-active docker.service")).out.trim(), "inactive");
     });
 
-    it("an unknown key of somebody else makes the reload fail: put back, engine alive, message names it", async () => {
-      const text = '{"no-such-setting": 1}';
-      await host.write(text);
+    const refusedByDocker: [string, string, string][] = [
+      ["an unknown key", '{"no-such-setting": 1}', "no-such-setting"],
+      ["a value that Docker does not take", '{"labels": ["none"]}', "bad attribute format: none"],
+      ["a setting that is a flag too", '{"hosts": ["unix:///run/other.sock"]}', "hosts"],
+    ];
+    for (const [what, text, word] of refusedByDocker) {
+      for (const allowRestart of [false, true]) {
+        it(`${what}, pending by somebody else: refused before anything is touched, ${allowRestart ? "and not restarted" : "no restart advised"} [8.16]`, async () => {
+          await host.write(text);
+          const [pid, before, reloads] = [await host.pid(), await host.traces(), await host.reloads()];
+          const message = await host.refused({ registries: [plain], allowRestart }, [
+            "step validate",
+            word,
+            "Nothing was",
+          ]);
+          assert.doesNotMatch(message, /allowRestart|FAILED/);
+          assert.equal(await host.traces(), before);
+          assert.equal(await host.reloads(), reloads);
+          assert.equal(await host.pid(), pid);
+          assert.deepEqual(await host.insecure(), []);
+        });
+      }
+    }
+
+    it("where only a restart helps, an edit that nobody has tried yet is not restarted into [8.16]", async () => {
+      await standIn("pass");
+      await host.write('{"storage-driver": "no-such-driver"}');
       const pid = await host.pid();
-      const message = await host.refused({ registries: [plain] }, ["step prove", "no-such-setting", "put back"]);
-      assert.ok(!message.includes("FAILED"), message);
-      assert.equal(await host.file(), text);
-      assert.deepEqual(await host.insecure(), []);
+      const message = await host.refused({ registries: [plain], allowRestart: true }, ["not restarted", "put back"]);
+      assert.doesNotMatch(message, /set allowRestart/);
       assert.equal(await host.pid(), pid);
-      assert.equal((await host.sh("ls -d /var/lib/pi-runners")).out, "");
+      assert.equal(await host.file(), '{"storage-driver": "no-such-driver"}');
     });
 
     it("a pending authorization plugin, which would end the engine: refused, engine alive", async () => {
@@ -345,6 +520,47 @@ describe("registry trust: Docker", () => {
       assert.equal((await host.sh("ls -d /var/lib/pi-runners")).out, "");
     });
 
+    it("another socket, named in the settings: found, as the engine listens on it [8.9]", async () => {
+      const text = '{"hosts": ["unix:///run/other-docker.sock"]}';
+      await host.write(text);
+      await unit(
+        "[Service]\nExecStart=\nExecStart=/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock\n",
+        "unix:///run/other-docker.sock",
+      );
+      const report = await host.apply({ registries: [plain] });
+      assert.equal(report.engines[0]!.how, "reload");
+      const shown = await host.ok("docker -H unix:///run/other-docker.sock info -f '{{json .RegistryConfig}}'");
+      assert.ok(shown.includes(plain.address), shown);
+      await host.remove();
+      assert.equal(await host.file(), text);
+    });
+
+    it("masked while it runs: still ours to clean, and proven so [8.21]", async () => {
+      await host.apply({ registries: [plain] });
+      await host.ok("systemctl mask --runtime docker.service");
+      try {
+        const report = await host.remove();
+        assert.equal(report.engines[0]!.how, "reload");
+        assert.deepEqual(await host.insecure(), []);
+        assert.equal(await host.file(), undefined);
+      } finally {
+        await host.ok("systemctl unmask --runtime docker.service");
+      }
+    });
+
+    it("stopped and masked: the file is cleaned, so that it trusts nothing once it is back [8.21]", async () => {
+      await host.apply({ registries: [plain] });
+      host.restartNeeded = true;
+      await host.ok("systemctl stop docker.service docker.socket; systemctl mask --runtime docker.service");
+      try {
+        await host.remove();
+        assert.equal(await host.file(), undefined);
+        assert.equal((await host.sh("ls -d /var/lib/pi-runners")).out, "");
+      } finally {
+        await host.ok("systemctl unmask --runtime docker.service");
+      }
+    });
+
     it("an engine that dies on reload: settings put back, engine started again", async () => {
       await host.write('{"debug": false}');
       await standIn("child.kill(); os._exit(1)");
@@ -385,11 +601,13 @@ sys.exit(child.wait())
       );
     }
 
-    async function unit(text: string): Promise<void> {
+    async function unit(text: string, socket = "unix:///var/run/docker.sock"): Promise<void> {
       host.restartNeeded = true;
       await host.write(text, "/etc/systemd/system/docker.service.d/test.conf");
       await host.ok(
-        "systemctl daemon-reload; systemctl reset-failed docker.service docker.socket; systemctl restart docker.service; for i in $(seq 100); do timeout 2 docker info >/dev/null 2>&1 && exit 0; sleep 0.2; done; exit 1",
+        "systemctl daemon-reload; systemctl reset-failed docker.service docker.socket; systemctl restart docker.service; for i in $(seq 100); do timeout 2 docker -H " +
+          socket +
+          " info >/dev/null 2>&1 && exit 0; sleep 0.2; done; exit 1",
       );
     }
   });

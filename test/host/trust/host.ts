@@ -114,6 +114,16 @@ export class Host {
     return this.ok("systemctl show -p MainPID --value docker.service");
   }
 
+  /** Proves that Docker comes up again with the settings that it has now. */
+  async starts(): Promise<void> {
+    await this.ok("systemctl reset-failed docker.service; systemctl restart docker.service && timeout 20 docker info");
+  }
+
+  /** Does this Docker start with an empty file? From 23.0 on it does. */
+  async readsEmptyFiles(): Promise<boolean> {
+    return Number((await this.ok("docker version -f '{{.Server.Version}}'")).split(".")[0]) >= 23;
+  }
+
   /** Content of the settings file; undefined when it is missing. */
   async file(path = daemonJson): Promise<string | undefined> {
     const ended = await this.sh(`cat ${path}`);

@@ -137,7 +137,7 @@ describe("jsontext.py: edits of a settings file, for any file", () => {
     fc.assert(
       fc.asyncProperty(settings, async (before) => {
         const { [key]: _, ...others } = parse(before);
-        const emptied = await python.call<string>("jsontext", "set_empty", before, key);
+        const emptied = await python.call<string>("jsontext", "set_list", before, key, []);
         assert.deepEqual(parse(emptied), { ...others, [key]: [] });
         assert.deepEqual(parse(await python.call<string>("jsontext", "drop", emptied, key)), others);
       }),
