@@ -143,9 +143,20 @@ def socket_path(words, pid):
         elif word.startswith("-H") and len(word) > 2:
             hosts.append(word[2:].lstrip("="))
     named = [value[7:] for value in hosts if value.startswith("unix://") and value[7:]] + [DEFAULT_SOCKET]
-    found = listening(pid)
-    real = {os.path.realpath(path) for path in found}
-    return ([path for path in named if os.path.realpath(path) in real] + found + named)[0]
+    found = {os.path.realpath(path): path for path in listening(pid)}
+    real = [os.path.realpath(path) for path in named]
+    first = [path for path, where in zip(named, real) if where in found]
+    paths = first + [path for where, path in sorted(found.items()) if where not in real]
+    # One that systemd has handed over but that the daemon does not serve is open as well.
+    answering = (path for path in paths if pings(path)) if len(paths) > 1 else iter(paths)
+    return next(answering, (paths + named)[0])
+
+
+def pings(path):
+    try:
+        return ask(path, "/_ping", 2)[0] == 200
+    except Silent:
+        return False
 
 
 def listening(pid):
