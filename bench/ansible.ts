@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { cache, checkout } from "../lab/places";
-import { run } from "../lab/processes";
-import { knownHostsFile, privateKeyFile } from "../lab/hostKeys";
+import { cache, checkout } from "../lab/machine/places";
+import { run } from "../lab/machine/processes";
+import { knownHostsFile, privateKeyFile } from "../lab/cluster/hostKeys";
 import { quote } from "./hyperfine";
 import type { KnownNode } from "./hosts";
 import { say } from "./say";

@@ -1,12 +1,12 @@
 /** Nodes of the lab for the bench alone: apart from those of the cluster, made for a section and removed after it. */
 import { rmSync } from "node:fs";
-import { ensureNetwork, startEngine, type Engine } from "../lab/engine";
-import { knownHostsFile, nodeFolder, privateKeyFile } from "../lab/hostKeys";
-import { withLock } from "../lab/locks";
-import { ensureNodes } from "../lab/nodes";
-import { cache, node, type LabNode } from "../lab/places";
-import { raiseSettings } from "../lab/hostSettings";
-import { linkState } from "../lab/stateFolder";
+import { ensureNetwork, startEngine, type Engine } from "../lab/engine/engine";
+import { knownHostsFile, nodeFolder, privateKeyFile } from "../lab/cluster/hostKeys";
+import { withLock } from "../lab/machine/locks";
+import { ensureNodes } from "../lab/cluster/nodes";
+import { cache, node, type LabNode } from "../lab/machine/places";
+import { raiseSettings } from "../lab/machine/hostSettings";
+import { linkState } from "../lab/machine/stateFolder";
 import { join } from "node:path";
 import type { TrustNode } from "../components/registryTrust/args";
 import type { HostSsh } from "../hosts/ssh";

@@ -1,8 +1,8 @@
 /** Times whole processes with hyperfine. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "../lab/processes";
-import { which } from "../lab/packages";
+import { run } from "../lab/machine/processes";
+import { which } from "../lab/machine/packages";
 import { logEnd, runGroup } from "./programs";
 import { scratch } from "./scratch";
 

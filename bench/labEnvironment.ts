@@ -1,11 +1,11 @@
 /** The lab as the bench finds it: the environment in which Pulumi works, and the lab itself where a section needs it. */
 import { readdirSync, realpathSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
-import { findEngine } from "../lab/engine";
-import { checkout } from "../lab/places";
-import { look } from "../lab/status";
-import { toolchain } from "../lab/stack";
-import { run } from "../lab/processes";
+import { findEngine } from "../lab/engine/engine";
+import { checkout } from "../lab/machine/places";
+import { look } from "../lab/commands/status";
+import { toolchain } from "../lab/stack/stack";
+import { run } from "../lab/machine/processes";
 import { say } from "./say";
 import { whenDone } from "./stops";
 

@@ -1,6 +1,6 @@
 /** What a preview of the deployed dev stack costs over an empty Pulumi program. */
-import { checkout } from "../lab/places";
-import { run } from "../lab/processes";
+import { checkout } from "../lab/machine/places";
+import { run } from "../lab/machine/processes";
 import { figure, ratio, type Section } from "./figures";
 import { time } from "./hyperfine";
 import { labEnvironment, needLab } from "./labEnvironment";

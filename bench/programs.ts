@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { openSync, closeSync, readFileSync } from "node:fs";
-import { lastLines } from "../lab/processes";
+import { lastLines } from "../lab/machine/processes";
 import { interrupted } from "./stops";
 
 export interface Program {

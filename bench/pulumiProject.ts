@@ -2,8 +2,8 @@
 import { cpSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { checkout } from "../lab/places";
-import { run } from "../lab/processes";
+import { checkout } from "../lab/machine/places";
+import { run } from "../lab/machine/processes";
 import { labEnvironment } from "./labEnvironment";
 import { scratch } from "./scratch";
 

@@ -1,6 +1,6 @@
 /** What a change of trust does to containers that run: nothing, as their process ids show. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { run } from "../lab/processes";
+import { run } from "../lab/machine/processes";
 import { registry } from "./emptyRegistry";
 import type { Section } from "./figures";
 import { type KnownNode, eightNodes } from "./hosts";

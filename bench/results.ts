@@ -1,7 +1,7 @@
 /** Results on the terminal, in bench/results.json, and in docs/benchmarks.md. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { checkout } from "../lab/places";
+import { checkout } from "../lab/machine/places";
 import { met, type Figure, type Goal, type Section, type Unit } from "./figures";
 import type { Machine } from "./machine";
 

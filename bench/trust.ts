@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RegistryTrustArgs } from "../components/registryTrust/args";
 import { trustCommand, trustInput } from "../hosts/trustProgram";
-import { run } from "../lab/processes";
+import { run } from "../lab/machine/processes";
 import { ansible } from "./ansible";
 import { figure, ratio, type Figure, type Section } from "./figures";
 import { registry, startEmptyRegistry } from "./emptyRegistry";

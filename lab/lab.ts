@@ -1,6 +1,13 @@
 /** The embedded default: everything real that fits on one machine, and the main job on it. */
 import { Command, Option } from "commander";
-import { downCommand, environmentCommand, jobCommand, nodesCommand, statusCommand, upCommand } from "./commands";
+import {
+  downCommand,
+  environmentCommand,
+  jobCommand,
+  nodesCommand,
+  statusCommand,
+  upCommand,
+} from "./commands/commands";
 
 const program = new Command("lab").description(
   "a cluster, nodes, a registry and a stand-in for GitLab on this machine",

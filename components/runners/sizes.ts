@@ -15,7 +15,7 @@ export interface Budget {
   manager: Resources;
   /** Memory of one job container, as Docker writes it. */
   jobMemory: string;
-  /** Memory of one service container: the inner daemon of DinD builds in there. Runner 12.8 does not read it. */
+  /** Memory of one service container: the inner daemon of DinD builds in there. */
   serviceMemory: string;
 }
 

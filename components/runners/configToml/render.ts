@@ -13,7 +13,7 @@ export function renderConfigToml(settings: ConfigToml): string {
     const lines = checked.error.issues.map((issue) => `${issue.path.join(".") || "(top level)"}: ${issue.message}`);
     throw new Error(`These settings are not config.toml's: ${lines.join("; ")}. Compare docs/configuration.md.`);
   }
-  return stringify(forOldRunners(withoutUndefined(checked.data)) as Record<string, unknown>);
+  return stringify(withoutUndefined(checked.data) as Record<string, unknown>);
 }
 
 /** TOML has no null: what is undefined is left out. */
@@ -26,17 +26,4 @@ function withoutUndefined(value: unknown): unknown {
   }
   const entries = Object.entries(value).filter(([, entry]) => entry !== undefined);
   return Object.fromEntries(entries.map(([key, entry]) => [key, withoutUndefined(entry)]));
-}
-
-/** Runner 12.8 reads pull_policy only as one string, today's also as a list: one policy is written as a string. */
-function forOldRunners(value: unknown): unknown {
-  const config = value as ConfigToml;
-  for (const runner of config.runners ?? []) {
-    for (const section of [runner.docker, runner.kubernetes]) {
-      if (Array.isArray(section?.pull_policy) && section.pull_policy.length === 1) {
-        section.pull_policy = section.pull_policy[0];
-      }
-    }
-  }
-  return config;
 }

@@ -87,10 +87,7 @@ export function daemonFiles(settings: DockerRunnerSettings): Record<string, stri
   return innerDaemonFiles({ registries, mtu, dockerMajor: dockerMajor(image) });
 }
 
-/**
- * The config.toml of a runner: the way's preset, and over it what the stack file says. Right for 12.8 as for 19.4:
- * keys that 12.8 does not know (it ignores them) only ever narrow what is allowed.
- */
+/** The config.toml of a runner: the way's preset, and over it what the stack file says. */
 export function dockerRunnerConfig(settings: DockerRunnerSettings, token: string): ConfigToml {
   const concurrent = settings.concurrent ?? 1;
   const preset: ConfigToml = {
@@ -112,7 +109,7 @@ export function dockerRunnerConfig(settings: DockerRunnerSettings, token: string
         // A job's log, KiB: enough for a build, too little to fill a card.
         output_limit: 8192,
         // Every node's manager has the same token: the first to rotate it would cut the others off, and what it got would
-        // be lost, as the file is not written to. 12.8 has no flags and does not rotate.
+        // be lost, as the file is not written to.
         feature_flags: { FF_DISABLE_AUTOMATIC_TOKEN_ROTATION: true },
         ...(settings.serverCa === undefined ? {} : { "tls-ca-file": `${secretFolder}/gitlab-ca.crt` }),
         ...wayOfRunner(settings),
@@ -194,7 +191,7 @@ function innerSection(settings: DockerRunnerSettings, serviceMemory: string): Do
   }
   return {
     services: [{ name: image, alias: "docker" }],
-    // Only the service needs to be privileged. 12.8 knows just `privileged`, for job and services alike.
+    // Only the service needs to be privileged, not the job.
     allowed_privileged_images: [image],
     allowed_privileged_services: [image],
     service_memory: serviceMemory,

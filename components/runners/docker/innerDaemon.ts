@@ -16,8 +16,8 @@ const logOptions = { "max-size": "10m", "max-file": "2" };
 /**
  * The files of an inner daemon, by path below `/etc/docker`: its daemon.json, and a CA for every registry that has one.
  *
- * They are files, not flags, because runner 12.8 gives a service no command, a CA needs a file anyway, and a command
- * would take the TLS defaults of the image's entrypoint away. Keys are those that every release since 20.10 knows; an
+ * They are files, not flags, because a CA needs a file anyway, and a command would take the TLS defaults of the
+ * image's entrypoint away. Keys are those that every release since 20.10 knows; an
  * unknown key would stop the daemon.
  */
 export function innerDaemonFiles(settings: InnerDaemonSettings): Record<string, string> {

@@ -1,7 +1,6 @@
 //go:build tools
 
-// Package tools pins GitLab Runner, the newest that the module proxy serves,
-// and its helper.
+// Package tools pins GitLab Runner and its helper.
 package tools
 
 import (

@@ -2,18 +2,19 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensureNetwork, startEngine, type Engine } from "../../../lab/engine";
-import { knownHostsFile, privateKeyFile } from "../../../lab/hostKeys";
-import { image } from "../../../lab/images";
-import { ensureNodes } from "../../../lab/nodes";
-import { withLock } from "../../../lab/locks";
-import { cache, label, network, node, type LabNode } from "../../../lab/places";
+import { ensureNetwork, startEngine, type Engine } from "../../../lab/engine/engine";
+import { knownHostsFile, privateKeyFile } from "../../../lab/cluster/hostKeys";
+import { image } from "../../../lab/images/images";
+import { ensureNodes, nodeKinds, type NodeKind } from "../../../lab/cluster/nodes";
+import { withLock } from "../../../lab/machine/locks";
+import { cache, label, network, node, type LabNode } from "../../../lab/machine/places";
 import { Host } from "./host";
 
-/** Nodes of these tests: far from those of the cluster, whose engines must not be stopped under it. */
-const first = 191;
+/** Numbers of these tests' nodes: far from those of the cluster, whose engines must not be stopped under it. */
+const first: Record<NodeKind, number> = { debian13: 191, debian12: 181, docker29: 171 };
 
 export interface TrustLab {
+  kind: NodeKind;
   engine: Engine;
   nodes: LabNode[];
   hosts: Host[];
@@ -38,15 +39,26 @@ function wait(): Promise<void> {
   return alone;
 }
 
-/** Brings up real nodes (systemd, sshd, dockerd 20.10, containerd) for these tests alone. */
-export async function trustLab(count: number): Promise<TrustLab> {
+/** The kind of node that a run of these tests asks for by LAB_KIND; Debian 13 otherwise. */
+function kindAsked(): NodeKind {
+  const asked = process.env.LAB_KIND ?? "debian13";
+  if (Object.hasOwn(nodeKinds, asked)) return asked as NodeKind;
+  throw new Error(`LAB_KIND is ${asked}: no kind of node.\nKinds: ${Object.keys(nodeKinds).join(", ")}.`);
+}
+
+/**
+ * Brings up real nodes (systemd, sshd, dockerd, containerd) for these tests alone.
+ *
+ * @param kind what they run; default: what LAB_KIND says
+ */
+export async function trustLab(count: number, kind: NodeKind = kindAsked()): Promise<TrustLab> {
   await wait();
   const engine = await startEngine(() => undefined);
   await ensureNetwork(engine);
-  const nodes = Array.from({ length: count }, (_, index) => node(first + index));
-  await ensureNodes(engine, nodes, () => undefined);
+  const nodes = Array.from({ length: count }, (_, index) => node(first[kind] + index));
+  await ensureNodes(engine, nodes, () => undefined, kind);
   const hosts = nodes.map((one) => hostOf(engine, one.container));
-  return { engine, nodes, hosts, ssh: { privateKeyFile, knownHostsFile } };
+  return { kind, engine, nodes, hosts, ssh: { privateKeyFile, knownHostsFile } };
 }
 
 export function hostOf(engine: Engine, container: string, user = "root"): Host {

@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { toolchain } from "../../../lab/stack";
+import { toolchain } from "../../../lab/stack/stack";
 import { RegistryTrust, type RegistryTrustArgs, type TrustNode } from "../../../components";
 import { plain } from "./host";
 import { patience, trustLab, type TrustLab } from "./lab";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, lstatSync, readFileSync } from "node:fs";
-import { engineProcesses } from "../../../lab/leftovers";
-import { engineData, network, runDir, state, stateLink } from "../../../lab/places";
+import { engineProcesses } from "../../../lab/engine/leftovers";
+import { engineData, network, runDir, state, stateLink } from "../../../lab/machine/places";
 import { lab } from "../stack/lab";
 
 function printed(command: string, ...args: string[]): string {

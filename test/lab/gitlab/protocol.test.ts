@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { LabError } from "../../../lab/gitlab/client";
 import { type StandIn, admin, call, dood, registration, startStandIn } from "./standIn";
 
-/** What runners of today say of themselves; the one of 12.8 sends neither a system_id nor these features. */
+/** What runners of today say of themselves. */
 const today = { system_id: "r_AbCdEf123456", info: { version: "19.4.0", features: { cancel_gracefully: true } } };
 
 describe("stand-in for GitLab, call by call", function () {

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { stringify } from "smol-toml";
-import { binaries } from "../../../lab/places";
+import { binaries } from "../../../lab/machine/places";
 
 /** gitlab-runner on PATH, else as the lab has built it; undefined when there is none. */
 export function findRunner(): string | undefined {

@@ -282,7 +282,7 @@ describe("the Kubernetes plugin, waiting", () => {
     stack = await stackOf("plugin-job", async () => {
       const options = { provider: await provider() };
       const namespace = new k8s.core.v1.Namespace("plugins", {}, options).metadata.name;
-      const containers = [{ name: "main", image: "pi-lab/gitlab-runner:12.8.0", command: ["/bin/false"] }];
+      const containers = [{ name: "main", image: "pi-lab/gitlab-runner:19.4.0", command: ["/bin/false"] }];
       new k8s.batch.v1.Job(
         "failing",
         {

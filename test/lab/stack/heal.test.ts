@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { engineProcesses, signal } from "../../../lab/leftovers";
+import { engineProcesses, signal } from "../../../lab/engine/leftovers";
 import { lab, onNode } from "./lab";
 
 const pushed = /sha256:[0-9a-f]{64}/;

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { lacksSysResource } from "../../../lab/capabilities";
-import { withLock } from "../../../lab/locks";
-import { nodes } from "../../../lab/places";
-import { readableLine, readableTrace } from "../../../lab/trace";
+import { lacksSysResource } from "../../../lab/machine/capabilities";
+import { withLock } from "../../../lab/machine/locks";
+import { nodes } from "../../../lab/machine/places";
+import { readableLine, readableTrace, unstamped } from "../../../lab/stack/trace";
 
 describe("lab: what it needs to know of the machine", () => {
   it("sees that CAP_SYS_RESOURCE is missing", () => {
@@ -53,10 +53,30 @@ describe("lab: a job's trace", () => {
     for (let cut = 0; cut <= text.length; cut++) {
       let shown = "";
       const show = readableTrace({ write: (line) => (shown += line) });
-      show(text.slice(0, cut));
-      show(text.slice(cut));
+      show.write(text.slice(0, cut));
+      show.write(text.slice(cut));
+      show.end();
       assert.equal(shown, "first\nsecond\n");
     }
+  });
+
+  it("is put together again where the runner has stamped and cut its lines", () => {
+    const stamped = [
+      "2026-11-21T18:46:09.726793Z 00O section_start:1795286769:prepare_executor\r\x1b[0K",
+      '2026-11-21T18:46:09.726797Z 00O+\x1b[0K\x1b[36;1mPreparing the "shell" executor\x1b[0;m\x1b[0;m',
+      "2026-11-21T18:46:10.000000Z 01E on stderr",
+      "2026-11-21T18:46:10.000000Z 01O",
+    ].join("\n");
+    assert.equal(
+      unstamped(stamped),
+      'section_start:1795286769:prepare_executor\r\x1b[0K\x1b[0K\x1b[36;1mPreparing the "shell" executor\x1b[0;m\x1b[0;m\n' +
+        "on stderr\n\n",
+    );
+    let shown = "";
+    const show = readableTrace({ write: (line) => (shown += line) });
+    show.write(stamped);
+    show.end();
+    assert.equal(shown, 'Preparing the "shell" executor\non stderr\n\n');
   });
 });
 
@@ -87,7 +107,7 @@ describe("lab: its lock", () => {
 
   it("is free again when its holder was killed", async () => {
     const file = join(folder, "two");
-    const holder = `require("./lab/locks").withLock(${JSON.stringify(file)}, () => {}, async () => { console.log("in"); setInterval(() => {}, 1000); await new Promise(() => {}); })`;
+    const holder = `require("./lab/machine/locks").withLock(${JSON.stringify(file)}, () => {}, async () => { console.log("in"); setInterval(() => {}, 1000); await new Promise(() => {}); })`;
     const child = spawn(process.execPath, ["--import", "tsx", "-e", holder], { stdio: ["ignore", "pipe", "inherit"] });
     await once(child.stdout, "data");
     child.kill("SIGKILL");

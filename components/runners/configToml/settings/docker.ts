@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { pullPolicy, stringOrArray } from "./values";
 
-/** `[[runners.docker.services]]`, and the same of the Kubernetes executor. Runner 12.8 reads only name and alias. */
+/** `[[runners.docker.services]]`, and the same of the Kubernetes executor. */
 export const service = z
   .strictObject({
     name: z.string(),

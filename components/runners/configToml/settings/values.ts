@@ -12,9 +12,7 @@ export const timestamp = z.date();
 export const pullPolicy = z.enum(["always", "if-not-present", "never"]);
 
 /**
- * One string or several. Runner 12.8 knows only the one string, today's takes both: a list of one is rendered as a
- * string, which both read (12.8.0: common/config.go, `DockerPullPolicy`; 19.4.0: `StringOrArray`).
- */
+ * One string or several (gitlab-runner 19.4.0, common/config.go: `StringOrArray`). */
 export const stringOrArray = z.union([z.string(), z.array(z.string()).min(1)]);
 
 export type PullPolicy = z.infer<typeof pullPolicy>;

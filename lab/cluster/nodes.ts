@@ -1,0 +1,73 @@
+/** Nodes: hosts with sshd, Docker and containerd, each a container. What makes them Kubernetes nodes is in cluster.ts. */
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { ensureHost, type Host } from "../engine/containers";
+import type { Engine } from "../engine/engine";
+import { nodeFolder, sshKeys } from "./hostKeys";
+import { image, type ImageName } from "../images/images";
+import { binaries, imageFiles, type LabNode } from "../machine/places";
+
+export const nodeUnits = ["lab-host.service", "ssh.service", "containerd.service", "docker.service"] as const;
+
+/** What a host of the lab runs. All have systemd, sshd, Python. */
+export const nodeKinds = {
+  /** Today's Raspberry Pi OS: Docker 26.1, containerd 1.7. */
+  debian13: "node",
+  /** The one before: Docker 20.10, containerd 1.6. */
+  debian12: "node12",
+  /** What Docker's own packages bring to Debian 13: Docker 29 and containerd 2; and BuildKit 0.33. */
+  docker29: "node29",
+} as const satisfies Record<string, ImageName>;
+
+export type NodeKind = keyof typeof nodeKinds;
+
+/** Brings these nodes up, four at a time. */
+export async function ensureNodes(
+  engine: Engine,
+  nodes: readonly LabNode[],
+  say: (line: string) => void,
+  kind: NodeKind = "debian13",
+): Promise<void> {
+  const reference = await image(engine, nodeKinds[kind], say);
+  for (const folder of [binaries, imageFiles]) mkdirSync(folder, { recursive: true });
+  await sshKeys(nodes);
+  const waiting = [...nodes];
+  const worker = async (): Promise<void> => {
+    for (let node = waiting.shift(); node; node = waiting.shift()) await ensureNode(engine, node, reference, say);
+  };
+  await Promise.all(Array.from({ length: 4 }, worker));
+}
+
+async function ensureNode(
+  engine: Engine,
+  node: LabNode,
+  reference: string,
+  say: (line: string) => void,
+): Promise<void> {
+  const volume = (use: string) => `${node.container}-${use}`;
+  const host: Host = {
+    container: node.container,
+    hostname: node.name,
+    address: node.address,
+    image: reference,
+    keepVolumes: false,
+    volumes: {
+      [volume("docker")]: "/var/lib/docker",
+      [volume("containerd")]: "/var/lib/containerd",
+      [volume("kubelet")]: "/var/lib/kubelet",
+    },
+    mounts: { [nodeFolder(node)]: "/etc/pi-lab", [binaries]: binaries, [imageFiles]: imageFiles },
+    names: {},
+    units: nodeUnits,
+  };
+  await ensureHost(engine, host, say, () => writeFileSync(nodeFolder(node, newMark), ""));
+}
+
+/** In the folder of a node that was made since the stack was last deployed: what the stack had put there is gone. */
+const newMark = "new";
+
+export const newNodes = (nodes: readonly LabNode[]): LabNode[] =>
+  nodes.filter((node) => existsSync(nodeFolder(node, newMark)));
+
+export function nodesDeployed(nodes: readonly LabNode[]): void {
+  for (const node of nodes) rmSync(nodeFolder(node, newMark), { force: true });
+}
