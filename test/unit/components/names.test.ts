@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as components from "../../../components/index";
@@ -48,13 +48,24 @@ describe("names of resources", () => {
     );
   });
 
-  it("are written down for every component", () => {
-    const exported = Object.values(components).filter(
-      (value) => typeof value === "function" && !(value.prototype instanceof Error),
+  it("are written down for every component, and every component is exported", () => {
+    const folder = join(__dirname, "../../../components");
+    const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
+    const classes = sources.flatMap((path) =>
+      [...readFileSync(join(folder, path), "utf8").matchAll(/class (\w+) extends pulumi\.ComponentResource/g)].map(
+        ([, name]) => name!,
+      ),
+    );
+    assert.ok(classes.length >= 5);
+    assert.deepEqual(
+      classes.filter((name) => !(name in each)),
+      [],
+      "in this test",
     );
     assert.deepEqual(
-      exported.map(({ name }) => name).filter((name) => !(name in each)),
+      classes.filter((name) => !(name in components)),
       [],
+      "in components/index.ts",
     );
   });
 });

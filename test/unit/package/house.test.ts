@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+const root = resolve(__dirname, "../../..");
+const read = (file: string): string => readFileSync(join(root, file), "utf8");
+
+describe("the house", () => {
+  it("names one Node.js release everywhere", () => {
+    const major = read(".nvmrc").trim();
+    const { engines, devDependencies } = JSON.parse(read("package.json")) as {
+      engines: { node: string };
+      devDependencies: Record<string, string>;
+    };
+    const example = JSON.parse(read("examples/components/package.json")) as { engines: { node: string } };
+    const said = {
+      engines: engines.node,
+      example: example.engines.node,
+      node: devDependencies["node"],
+      "@types/node": devDependencies["@types/node"],
+      CI: /image: node:(\d+)/.exec(read(".gitlab-ci.yml"))?.[1],
+      README: /brings Node\.js (\d+)/.exec(read("README.md"))?.[1],
+    };
+    for (const [where, version] of Object.entries(said)) {
+      assert.equal(/\d+/.exec(version ?? "")?.[0], major, where);
+    }
+  });
+
+  it("lists every word of make, and keeps the contract", () => {
+    const makefile = read("Makefile");
+    const phony = /^\.PHONY: (.*)$/m.exec(makefile)![1]!.split(" ");
+    const listed = [...makefile.matchAll(/^([a-z-]+):.*## /gm)].map(([, word]) => word!);
+    assert.deepEqual([...listed].sort(), [...phony].sort());
+    for (const word of "up down status env job test test-one check bench docs format".split(" ")) {
+      assert.ok(listed.includes(word), word);
+    }
+  });
+
+  it("has a line in the list of decisions for every record, and ten at least", () => {
+    const records = readdirSync(join(root, "docs/decisions")).filter((file) => /^\d{4}-/.test(file));
+    const list = read("docs/decisions/README.md");
+    assert.deepEqual(
+      records.filter((file) => !list.includes(`(${file})`)),
+      [],
+    );
+    assert.ok(records.length >= 10);
+  });
+
+  it("leads nowhere by a broken link", () => {
+    const pages = [
+      "README.md",
+      "CONTRIBUTING.md",
+      "CHANGELOG.md",
+      "docs/decisions/README.md",
+      "docs/registry-trust.md",
+    ];
+    for (const page of pages) {
+      for (const [, target] of read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+        assert.ok(existsSync(resolve(root, page, "..", target!)), `${page}: ${target}`);
+      }
+    }
+  });
+});
