@@ -1,6 +1,6 @@
 import { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
-import { DindRunner, DoodRunner, RegistryTrust, RunnerNamespace, RunnerToken, type DindMode } from "./components";
+import { DindRunner, DoodRunner, RegistryTrust, RunnerNamespace, RunnerToken } from "./components";
 import { readConfig, type RunnerConfig } from "./config/stackConfig";
 import { printPipeline } from "./templates/print";
 
@@ -23,6 +23,7 @@ const place = new RunnerNamespace(
     egressPorts: config.egressPorts,
     metricsFrom: config.metricsFrom,
     quota: config.quota,
+    deleteTimeout: config.deleteTimeout,
   },
   { provider: cluster },
 );
@@ -41,14 +42,8 @@ const trust =
         reapply: config.reapply,
       });
 
-const modes: Record<string, DindMode> = {
-  dind: "service",
-  "dind-job": "in-job",
-  "dind-plain": "service-without-tls",
-};
-
 function makeRunner(settings: RunnerConfig): DoodRunner | DindRunner {
-  const { name, way, authenticationToken, allowTlsOff: _, ...rest } = settings;
+  const { name, way, authenticationToken, ...rest } = settings;
   const { token } = new RunnerToken(name, { authenticationToken });
   const args = {
     ...rest,
@@ -59,7 +54,16 @@ function makeRunner(settings: RunnerConfig): DoodRunner | DindRunner {
   };
   // Jobs push to the registries, so runners come once the nodes trust them.
   const opts = { provider: cluster, deletedWith: place.resource, dependsOn: trust === undefined ? [] : [trust] };
-  return way === "dood" ? new DoodRunner(name, args, opts) : new DindRunner(name, { ...args, mode: modes[way] }, opts);
+  switch (way) {
+    case "dood":
+      return new DoodRunner(name, args, opts);
+    case "dind":
+    case "dind-job":
+    case "dind-plain":
+      return new DindRunner(name, { ...args, way }, opts);
+    default:
+      throw new Error(`No component runs way ${String(way satisfies never)}; add it to index.ts.`);
+  }
 }
 
 const made = config.runners.map((settings) => ({ settings, runner: makeRunner(settings) }));

@@ -12,9 +12,10 @@ export { RunnerToken, type RunnerTokenArgs } from "./token/runnerToken";
 export type { Registry } from "./registryTrust/registry";
 export type { Architecture } from "./runners/architecture";
 export type { DockerRunnerArgs, InnerDaemonArgs } from "./runners/docker/dockerRunner";
-export type { Toleration } from "./runners/docker/dockerConfig";
+export type { Toleration } from "./runners/docker/settings";
+export type { Inputs } from "./schema";
 export type { NodeSize, Resources } from "./runners/sizes";
-export type { Risk } from "./runners/docker/ways";
+export type { DockerWay, InnerDaemonWay, Risk } from "./runners/docker/ways";
 
 export { InvalidInputsError, type InputError } from "./inputErrors";
 

@@ -3,10 +3,11 @@ import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { registryTrustErrors, type RegistryTrustArgs } from "../components/registryTrust/args";
 import type { Registry } from "../components/registryTrust/registry";
-import type { DockerRunnerSettings } from "../components/runners/docker/dockerConfig";
-import { dnsLabelProblem, dockerRunnerProblems, hostAliasProblem } from "../components/runners/docker/problems";
-import { authenticationTokenProblem, registrationTokenProblem } from "../components/token/tokenKind";
-import { keyOf, type Mistake } from "./mistakes";
+import { certificateError } from "../components/certificate";
+import { below, type InputError } from "../components/inputErrors";
+import { dnsLabelError, hostAliasErrors, oneError, runnerErrors, urlError } from "../components/runners/docker/errors";
+import type { DockerRunnerSettings } from "../components/runners/docker/settings";
+import { authenticationTokenError, registrationTokenError } from "../components/token/tokenKind";
 import type { StackFile } from "./schema";
 
 /** The absolute path of a file that the stack file names; `~/` is the home directory, anything else is in the project. */
@@ -14,20 +15,20 @@ export function pathOf(file: string): string {
   return file.startsWith("~/") ? resolve(homedir(), file.slice(2)) : resolve(file);
 }
 
-/** Reads a file that the stack file names; a file that cannot be read is a mistake, and gives undefined. */
-export function readText(key: string, file: string | undefined, mistakes: Mistake[]): string | undefined {
+/** Reads a file that the stack file names; a file that cannot be read is an error, and gives undefined. */
+export function readText(propertyPath: string, file: string | undefined, errors: InputError[]): string | undefined {
   if (file === undefined) {
     return undefined;
   }
-  const problem = fileProblem(file);
-  if (problem !== undefined) {
-    mistakes.push({ key, text: problem });
+  const reason = fileError(file);
+  if (reason !== undefined) {
+    errors.push({ propertyPath, reason });
     return undefined;
   }
   return readFileSync(pathOf(file), "utf8");
 }
 
-function fileProblem(file: string): string | undefined {
+function fileError(file: string): string | undefined {
   const path = pathOf(file);
   if (!existsSync(path)) {
     return file.startsWith(".lab/")
@@ -38,54 +39,53 @@ function fileProblem(file: string): string | undefined {
 }
 
 /** Reports every value that occurs twice. */
-export function duplicates(key: string, field: string, values: string[], what: string): Mistake[] {
+export function duplicates(list: string, field: string, values: string[], what: string): InputError[] {
   return values.flatMap((value, index) => {
     const first = values.indexOf(value);
     return first === index
       ? []
       : [
           {
-            key: `${key}[${index}].${field}`,
-            text: `"${value}" is the ${what} of ${key}[${first}] too; each needs its own`,
+            propertyPath: `${list}[${index}].${field}`,
+            reason: `"${value}" is the ${what} of ${list}[${first}] too; each needs its own`,
           },
         ];
   });
 }
 
-/** Mistakes in what a stack is about: namespace, GitLab, names of the LAN. */
-export function placeMistakes(stack: StackFile): Mistake[] {
-  const mistakes: Mistake[] = [];
-  const add = (key: string, text: string | undefined): void => {
-    if (text !== undefined) {
-      mistakes.push({ key, text });
-    }
-  };
-  add("namespace", dnsLabelProblem(stack.namespace));
-  add("kubeconfig", stack.kubeconfig === undefined ? undefined : fileProblem(stack.kubeconfig));
-  for (const [name, address] of Object.entries(stack.hostAliases)) {
-    add(`hostAliases.${name}`, hostAliasProblem(name, address));
-  }
-  const url = stack.gitlab.url;
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    add("gitlab.url", `"${url}" is no http or https address; write such as https://gitlab.lan`);
-  }
-  return mistakes;
+/** Reads a file of certificates that the stack file names; one that holds none is an error, and gives undefined. */
+export function readCertificate(
+  propertyPath: string,
+  file: string | undefined,
+  errors: InputError[],
+): string | undefined {
+  const text = readText(propertyPath, file, errors);
+  const reason = text === undefined ? undefined : certificateError(text);
+  errors.push(...oneError(propertyPath, reason));
+  return reason === undefined ? text : undefined;
+}
+
+/** Errors in what a stack is about: namespace, GitLab, names of the LAN. */
+export function placeErrors(stack: StackFile): InputError[] {
+  return [
+    ...oneError("namespace", dnsLabelError(stack.namespace)),
+    ...oneError("kubeconfig", stack.kubeconfig === undefined ? undefined : fileError(stack.kubeconfig)),
+    ...hostAliasErrors(stack.hostAliases),
+    ...oneError("gitlab.url", urlError(stack.gitlab.url)),
+  ];
 }
 
 /** The registries with their CAs read. */
-export function readRegistries(stack: StackFile, mistakes: Mistake[]): Registry[] {
+export function readRegistries(stack: StackFile, errors: InputError[]): Registry[] {
   return stack.registries.map(({ caFile, ...registry }, index) => {
-    const ca = readText(`registries[${index}].caFile`, caFile, mistakes);
+    const ca = readCertificate(`registries[${index}].caFile`, caFile, errors);
     return { ...registry, ...(ca === undefined ? {} : { ca }) };
   });
 }
 
-/** Mistakes in nodes that can be told without talking to them. */
-export function nodeMistakes(stack: StackFile): Mistake[] {
-  const mistakes = stack.nodes.flatMap((node, index) => {
-    const text = dnsLabelProblem(node.name);
-    return text === undefined ? [] : [{ key: `nodes[${index}].name`, text }];
-  });
+/** Errors in nodes that RegistryTrust does not look for: their names become parts of Kubernetes' too, files are the stack's. */
+export function nodeErrors(stack: StackFile): InputError[] {
+  const errors = stack.nodes.flatMap((node, index) => oneError(`nodes[${index}].name`, dnsLabelError(node.name)));
   const files: [string, string | undefined][] = [
     ["ssh.privateKeyFile", stack.ssh.privateKeyFile],
     ["ssh.bastion.privateKeyFile", stack.ssh.bastion?.privateKeyFile],
@@ -101,72 +101,63 @@ export function nodeMistakes(stack: StackFile): Mistake[] {
       ]),
   ];
   for (const [key, file] of files) {
-    const problem = file === undefined ? undefined : fileProblem(file);
-    if (problem !== undefined) {
-      mistakes.push({ key, text: problem });
+    const reason = file === undefined ? undefined : fileError(file);
+    if (reason !== undefined) {
+      errors.push({ propertyPath: key, reason });
     }
   }
-  return mistakes;
+  return errors;
 }
 
-/** What RegistryTrust itself refuses, by the stack file's keys; what the stack file's own checks said is not repeated. */
-export function trustMistakes(args: RegistryTrustArgs, found: Mistake[]): Mistake[] {
-  return registryTrustErrors(args)
-    .map(({ propertyPath, reason }) => ({
-      key: propertyPath.replace(/^rollout\./, "trust.").replace(/^(registries\[\d+\])\.ca$/, "$1.caFile"),
-      text: reason,
-    }))
-    .filter(({ key }) => !found.some((mistake) => mistake.key === key));
+/** What RegistryTrust itself refuses; what the stack file's own checks said of a key is not repeated. */
+export function trustErrors(args: RegistryTrustArgs, found: InputError[]): InputError[] {
+  const said = new Set(found.map(({ propertyPath }) => propertyPath));
+  return registryTrustErrors(args, "trust").filter(({ propertyPath }) => !said.has(propertyPath));
 }
 
-/** Mistakes in the runners, each with its defaults filled in. */
-export function runnerMistakes(runners: DockerRunnerSettings[]): Mistake[] {
-  const mistakes = duplicates(
-    "runners",
-    "name",
-    runners.map(({ name }) => name),
-    "name",
-  );
-  for (const [index, runner] of runners.entries()) {
-    for (const { key, text } of dockerRunnerProblems(runner)) {
-      // What is the same for every runner is reported once, where it stands.
-      if (key !== "url" && !key.startsWith("hostAliases")) {
-        mistakes.push({ key: `${keyOf(["runners", index])}.${key}`, text });
-      }
-    }
-  }
-  return mistakes;
+/** Errors in the runners, each with its defaults filled in. */
+export function allRunnersErrors(runners: DockerRunnerSettings[]): InputError[] {
+  const names = runners.map(({ name }) => name);
+  return [
+    ...duplicates("runners", "name", names, "name"),
+    ...runners.flatMap((runner, index) => below(`runners[${index}]`, runnerErrors(runner))),
+  ];
 }
 
-/** Mistakes in tokens. No token is ever part of a message. */
-export function tokenMistakes(stack: StackFile): Mistake[] {
-  const mistakes: Mistake[] = [];
+/** Errors in tokens. No token is ever part of a message. */
+export function tokenErrors(stack: StackFile): InputError[] {
+  const errors: InputError[] = [];
   const names = stack.runners.map(({ name }) => name);
+  // A map, as a runner may be called constructor.
+  const tokens = new Map(Object.entries(stack.tokens));
   const set = (name: string): string => `pulumi config set --path --secret 'tokens.${name}' <token>`;
   for (const name of new Set(names)) {
-    const token = stack.tokens[name];
-    const problem = token === undefined ? undefined : authenticationTokenProblem(token);
-    if (problem !== undefined) {
-      mistakes.push({ key: `tokens.${name}`, text: problem });
+    const token = tokens.get(name);
+    const reason = token === undefined ? undefined : authenticationTokenError(token);
+    if (reason !== undefined) {
+      errors.push({ propertyPath: `tokens.${name}`, reason });
     }
-    if (token === undefined && stack.registrationTokens[name] === undefined) {
-      mistakes.push({ key: `tokens.${name}`, text: `runner ${name} has no token; ${set(name)}` });
+    if (token === undefined && !Object.hasOwn(stack.registrationTokens, name)) {
+      errors.push({ propertyPath: `tokens.${name}`, reason: `runner ${name} has no token; ${set(name)}` });
     }
   }
   for (const [name, token] of Object.entries(stack.registrationTokens)) {
-    mistakes.push({ key: `registrationTokens.${name}`, text: registrationTokenProblem(token) });
+    errors.push({ propertyPath: `registrationTokens.${name}`, reason: registrationTokenError(token) });
   }
-  for (const [name, token] of Object.entries(stack.tokens)) {
+  for (const [name, token] of tokens) {
     if (!names.includes(name)) {
-      mistakes.push({ key: `tokens.${name}`, text: `there is no runner ${name}; runners are ${names.join(", ")}` });
+      errors.push({
+        propertyPath: `tokens.${name}`,
+        reason: `there is no runner ${name}; runners are ${names.join(", ")}`,
+      });
     }
-    const first = Object.keys(stack.tokens).find((other) => stack.tokens[other] === token);
+    const first = [...tokens.keys()].find((other) => tokens.get(other) === token);
     if (first !== name && token !== "") {
-      mistakes.push({
-        key: `tokens.${name}`,
-        text: `is the same token as tokens.${first}: both would take the same jobs and cache volumes; create a runner in GitLab for each`,
+      errors.push({
+        propertyPath: `tokens.${name}`,
+        reason: `is the same token as tokens.${first}: both would take the same jobs and cache volumes; create a runner in GitLab for each`,
       });
     }
   }
-  return mistakes;
+  return errors;
 }

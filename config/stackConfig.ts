@@ -1,30 +1,34 @@
 import * as pulumi from "@pulumi/pulumi";
-import {
-  nodeMistakes,
-  pathOf,
-  placeMistakes,
-  readRegistries,
-  readText,
-  runnerMistakes,
-  tokenMistakes,
-  trustMistakes,
-} from "./checks";
-import { mistakesOf, type Mistake } from "./mistakes";
-import { stackSchema, type StackFile } from "./schema";
+import type { Registry } from "../components/registryTrust/registry";
+import type { TrustNode } from "../components/registryTrust/args";
+import { InvalidInputsError, linesOf, type InputError } from "../components/inputErrors";
+import { dockerRunnerSettings, type DockerRunnerSettings } from "../components/runners/docker/settings";
+import type { Resources } from "../components/runners/sizes";
+import { schemaErrors } from "../components/schemaErrors";
 import type { RolloutSettings } from "../hosts/rollout";
 import { loginSecrets, type HostSsh } from "../hosts/ssh";
-import type { TrustNode } from "../components/registryTrust/args";
-import type { Registry } from "../components/registryTrust/registry";
-import type { DockerRunnerSettings } from "../components/runners/docker/dockerConfig";
+import {
+  allRunnersErrors,
+  nodeErrors,
+  pathOf,
+  placeErrors,
+  readCertificate,
+  readRegistries,
+  tokenErrors,
+  trustErrors,
+} from "./checks";
+import { plainSecrets } from "./plainSecrets";
+import { stackSchema, type StackFile } from "./schema";
+import { rawStackFile, type RawConfig } from "./stackFile";
 
 /** Settings of one runner, ready for its component. */
-export interface RunnerConfig extends DockerRunnerSettings {
+export type RunnerConfig = DockerRunnerSettings & {
   /** Tags that it has in GitLab. */
   tags: string[];
   /** Its authentication token, as a secret. */
   authenticationToken: pulumi.Output<string>;
   waitForNodes?: boolean;
-}
+};
 
 /** Everything that the stack file says, checked. */
 export interface StackConfig {
@@ -44,21 +48,23 @@ export interface StackConfig {
   metricsFrom?: Record<string, string>;
   egressPorts: number[];
   quota?: Record<string, string>;
+  /** How long the namespace may take to go, as Go writes durations: longer than any of its runners may drain. */
+  deleteTimeout: string;
 }
 
 /** The namespace of our keys. */
 const prefix = "pi-runners:";
 
 /**
- * Reads the configuration of the current stack: the only place that does. Every mistake is reported in one go, before
+ * Reads the configuration of the current stack: the only place that does. Every error is reported in one go, before
  * anything is registered.
  *
- * @throws pulumi.RunError, which Pulumi prints without a stack trace.
+ * @throws InvalidInputsError, which Pulumi prints without a stack trace.
  */
 export function readConfig(): StackConfig {
-  // Not part of the SDK's public types; without it, plain tokens go unnoticed.
+  // Not part of the SDK's public types; without it, plain tokens that the stack file does not show go unnoticed.
   const { isConfigSecret } = pulumi.runtime as { isConfigSecret?: (key: string) => boolean };
-  return parseConfig(pulumi.runtime.allConfig(), isConfigSecret);
+  return parseConfig(pulumi.runtime.allConfig(), isConfigSecret, rawStackFile(pulumi.getStack()));
 }
 
 /**
@@ -66,39 +72,49 @@ export function readConfig(): StackConfig {
  *
  * @param all map from key (`pi-runners:way`) to text, as Pulumi hands it to programs
  * @param isEncrypted tells whether a key is encrypted in the stack file, as a whole or in part
+ * @param file what stands below `config:` in the stack file, where there is one
  */
-export function parseConfig(all: Record<string, string>, isEncrypted = (_key: string): boolean => true): StackConfig {
-  const mistakes: Mistake[] = plainSecrets(all, isEncrypted);
+export function parseConfig(
+  all: Record<string, string>,
+  isEncrypted = (_key: string): boolean => true,
+  file?: RawConfig,
+): StackConfig {
   const values = ownValues(all);
+  const errors = plainSecrets(values, (key) => isEncrypted(prefix + key), ownKeys(file));
   const parsed = stackSchema.safeParse(values);
   if (!parsed.success) {
-    mistakes.push(...mistakesOf(stackSchema, parsed.error.issues), ...misspeltNamespace(all));
+    errors.push(...schemaErrors(stackSchema, parsed.error.issues));
     // A key of the wrong kind hides nothing: what can be judged without it is judged all the same.
-    mistakes.push(...judgeParts(values, mistakes));
-    throw problem(mistakes);
+    errors.push(...judgeParts(values, parsed.error.issues));
+    throw refusal([...inNamespace(errors), ...misspeltNamespace(all)]);
   }
-  const stack = parsed.data;
-  const config = assemble(stack, mistakes);
-  mistakes.push(...misspeltNamespace(all));
-  if (mistakes.length > 0) {
-    throw problem(mistakes);
+  const config = assemble(parsed.data, errors);
+  const found = [...inNamespace(errors), ...misspeltNamespace(all)];
+  if (found.length > 0) {
+    throw refusal(found);
   }
   return config;
 }
 
+/** Our keys as they stand in the stack file; Pulumi takes the project's with and without its name. */
+function ownKeys(file: RawConfig | undefined): RawConfig | undefined {
+  const entries = Object.entries(file ?? {}).filter(([key]) => key.startsWith(prefix) || !key.includes(":"));
+  return file && Object.fromEntries(entries.map(([key, value]) => [key.replace(prefix, ""), value]));
+}
+
 /** Reads everything that the stack file names and judges it. */
-function assemble(stack: StackFile, mistakes: Mistake[]): StackConfig {
-  const registries = readRegistries(stack, mistakes);
-  const serverCa = readText("gitlab.caFile", stack.gitlab.caFile, mistakes);
-  const runners = stack.runners.map((runner) => runnerSettings(stack, runner, registries, serverCa));
-  mistakes.push(...placeMistakes(stack), ...nodeMistakes(stack), ...runnerMistakes(runners), ...tokenMistakes(stack));
+function assemble(stack: StackFile, errors: InputError[]): StackConfig {
+  const registries = readRegistries(stack, errors);
+  const serverCa = readCertificate("gitlab.caFile", stack.gitlab.caFile, errors);
+  const runners = stack.runners.map((runner) => runnerConfig(stack, runner, registries, serverCa));
+  errors.push(...placeErrors(stack), ...nodeErrors(stack), ...allRunnersErrors(runners), ...tokenErrors(stack));
   const trust = {
     registries,
     ssh: { ...stack.ssh, ...secretsOf(stack.ssh), ...bastionOf(stack.ssh) },
     nodes: stack.nodes.map((node) => ({ ...node, ...secretsOf(node), ...bastionOf(node) })),
     rollout: { canary: stack.trust.canary, batchSize: stack.trust.batchSize, maxFailures: stack.trust.maxFailures },
   };
-  mistakes.push(...trustMistakes(trust, mistakes));
+  errors.push(...trustErrors(trust, errors));
   return {
     ...trust,
     kubeconfig: stack.kubeconfig === undefined ? undefined : pathOf(stack.kubeconfig),
@@ -109,14 +125,12 @@ function assemble(stack: StackFile, mistakes: Mistake[]): StackConfig {
     owner: stack.trust.owner,
     probe: stack.trust.probe,
     reapply: stack.trust.reapply,
-    runners: runners.map((settings, index) => {
-      const { name, tags, waitForNodes } = { ...stack.runnerDefaults, ...stack.runners[index]! };
-      const authenticationToken = pulumi.secret(stack.tokens[name] ?? "");
-      return { ...settings, tags: tags ?? [name], waitForNodes, authenticationToken };
-    }),
+    runners,
     metricsFrom: unlessEmpty(stack.metricsFrom),
     egressPorts: stack.egressPorts,
     quota: unlessEmpty(stack.quota),
+    // Ten minutes for pods to stop once their jobs are over.
+    deleteTimeout: `${Math.ceil(Math.max(0, ...runners.map(({ drainTimeout }) => drainTimeout)) / 60) + 10}m`,
   };
 }
 
@@ -125,47 +139,41 @@ function unlessEmpty(table: Record<string, string>): Record<string, string> | un
 }
 
 /** One runner's settings, over those that all runners have. */
-function runnerSettings(
+function runnerConfig(
   stack: StackFile,
   runner: StackFile["runners"][number],
   registries: Registry[],
   serverCa: string | undefined,
-): DockerRunnerSettings {
-  const { dindImage, ...defaults } = stack.runnerDefaults;
-  const { tags: _tags, waitForNodes: _wait, pullPolicy, ...settings } = { ...defaults, ...runner };
-  return {
-    ...settings,
+): RunnerConfig {
+  const { dindImage, waitForNodes, resources, ...defaults } = stack.runnerDefaults;
+  const { tags = [runner.name], waitForNodes: wait = waitForNodes, ...own } = runner;
+  const token = Object.hasOwn(stack.tokens, runner.name) ? stack.tokens[runner.name] : undefined;
+  const settings = dockerRunnerSettings.parse({
+    ...defaults,
+    ...own,
+    resources: mergedResources(resources, own.resources),
     ...(runner.way === "dood" ? {} : { dindImage: runner.dindImage ?? dindImage, registries }),
-    pullPolicy: pullPolicy === undefined ? undefined : [pullPolicy].flat(),
     namespace: stack.namespace,
     url: stack.gitlab.url,
     hostAliases: stack.hostAliases,
     serverCa,
+  });
+  return { ...settings, tags, waitForNodes: wait, authenticationToken: pulumi.secret(token ?? "") };
+}
+
+/** A runner's requests and limits over those of all runners, resource by resource. */
+function mergedResources(defaults: Resources | undefined, own: Resources | undefined): Resources | undefined {
+  if (defaults === undefined || own === undefined) {
+    return own ?? defaults;
+  }
+  return {
+    requests: { ...defaults.requests, ...own.requests },
+    limits: { ...defaults.limits, ...own.limits },
   };
 }
 
 /** Keys of a login whose values must never be seen. */
 const secretKeys = [...loginSecrets, "sudoPassword"] as const;
-
-/** Secrets that stand in the stack file for everybody to read, who can read the repository. */
-function plainSecrets(all: Record<string, string>, isEncrypted: (key: string) => boolean): Mistake[] {
-  const holds: Record<string, RegExp> = {
-    tokens: /[^{}\s]/,
-    registrationTokens: /[^{}\s]/,
-    ssh: new RegExp(`"(${secretKeys.join("|")})":`),
-    nodes: new RegExp(`"(${secretKeys.join("|")})":`),
-  };
-  return Object.entries(holds).flatMap(([key, secret]) =>
-    secret.test(all[prefix + key] ?? "") && !isEncrypted(prefix + key)
-      ? [
-          {
-            key,
-            text: `holds secrets in plain text; set them with pulumi config set --path --secret '${key}…', and take those that were committed for exposed`,
-          },
-        ]
-      : [],
-  );
-}
 
 type Login = Partial<Record<(typeof secretKeys)[number], string>>;
 
@@ -201,48 +209,46 @@ function fromText(value: string): unknown {
 }
 
 /** Keys of which only the namespace is misspelt would be read by nobody. */
-function misspeltNamespace(all: Record<string, string>): Mistake[] {
+function misspeltNamespace(all: Record<string, string>): InputError[] {
   const known = Object.keys(stackSchema.shape);
   return Object.keys(all).flatMap((key) => {
     const [namespace, name] = key.split(":") as [string, string | undefined];
     const near = /^pi[-_.]?runners?$/i.test(namespace) && namespace !== "pi-runners";
-    return near ? [{ key, text: `no such namespace; write ${prefix}${known.includes(name ?? "") ? name : "…"}` }] : [];
+    const reason = `no such namespace; write ${prefix}${known.includes(name ?? "") ? name : "…"}`;
+    return near ? [{ propertyPath: key, reason }] : [];
   });
 }
 
 /** Judges what is well-formed in a stack file that as a whole is not, so that one run reports everything. */
-function judgeParts(values: Record<string, unknown>, found: Mistake[]): Mistake[] {
-  const sound: Record<string, unknown> = {};
-  for (const [key, schema] of Object.entries(stackSchema.shape)) {
+function judgeParts(values: RawConfig, issues: readonly { path: PropertyKey[] }[]): InputError[] {
+  const entries = Object.entries(stackSchema.shape).map(([key, schema]) => {
     const result = schema.safeParse(values[key]);
-    if (result.success) {
-      sound[key] = result.data;
-    }
-  }
-  const { gitlab, registries, runners } = sound as Partial<StackFile>;
-  const partial = {
-    ...sound,
-    gitlab: gitlab ?? { url: "https://gitlab.invalid" },
-    registries: registries ?? [],
-    runners: runners ?? [],
-  } as StackFile;
-  for (const [key, schema] of Object.entries(stackSchema.shape)) {
-    if (!(key in partial)) {
-      (partial as Record<string, unknown>)[key] = schema.safeParse(undefined).data;
-    }
-  }
-  const mistakes: Mistake[] = [];
-  assemble(partial, mistakes);
-  const blamed = new Set(found.map(({ key }) => key.split(/[.[]/)[0]));
+    return [key, result.success ? result.data : (standIns.get(key) ?? schema.safeParse(undefined).data)] as const;
+  });
+  const stack = Object.fromEntries(entries) as StackFile;
+  const errors: InputError[] = [];
   // Without the runners nothing can be said of tokens: which belongs to whom is unknown.
-  return mistakes.filter(({ key }) => !(blamed.has("runners") && /^(registrationT|t)okens/.test(key)));
+  const runnersAreSound = !issues.some(({ path }) => path[0] === "runners");
+  assemble(runnersAreSound ? stack : { ...stack, tokens: {}, registrationTokens: {} }, errors);
+  return errors;
 }
 
-function problem(mistakes: Mistake[]): pulumi.RunError {
-  const lines = mistakes.map(({ key, text }) => `  ${key.includes(":") ? "" : prefix}${key}: ${text}`);
-  const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
-  return new pulumi.RunError(
-    `The configuration of this stack has ${count}; nothing was touched.\n${lines.join("\n")}\n` +
-      "Pulumi.yaml describes every key; mend the stack file or use pulumi config set --path.",
+/** What stands for a key that is wrong or missing, and has no default, while the others are judged. */
+const standIns = new Map<string, unknown>([
+  ["gitlab", { url: "https://gitlab.invalid" }],
+  ["registries", []],
+  ["runners", []],
+]);
+
+function inNamespace(errors: InputError[]): InputError[] {
+  return errors.map(({ propertyPath, reason }) => ({ propertyPath: prefix + propertyPath, reason }));
+}
+
+function refusal(errors: InputError[]): InvalidInputsError {
+  const count = errors.length === 1 ? "an error" : `${errors.length} errors`;
+  return new InvalidInputsError(
+    `The configuration of this stack has ${count}; nothing was touched.\n${linesOf(errors)}\n` +
+      "docs/reference/configuration.md describes every key; fix the stack file, or use pulumi config set --path.",
+    errors,
   );
 }

@@ -1,6 +1,7 @@
 import { parse } from "yaml";
 import type { Registry } from "../components/registryTrust/registry";
-import { jobImage, type DockerRunnerSettings } from "../components/runners/docker/dockerConfig";
+import type { DockerRunnerSettings } from "../components/runners/docker/settings";
+import { jobImage } from "../components/runners/docker/usedImages";
 import { component } from "./component";
 
 /** An input of a CI/CD component, as its header describes it. */

@@ -46,12 +46,14 @@ export interface RegistryTrustArgs {
 /**
  * Everything that RegistryTrust refuses, before any host is touched, by paths such as `nodes[2].hostKey`. What is an
  * output of another resource is judged once it is known.
+ *
+ * @param rollout what the reader of the errors calls `rollout`
  */
-export function registryTrustErrors(args: RegistryTrustArgs): InputError[] {
+export function registryTrustErrors(args: RegistryTrustArgs, rollout = "rollout"): InputError[] {
   const names = args.nodes.map(({ name }) => name);
   return [
     ...hostConnections(args.nodes, args.ssh).errors,
     ...(Array.isArray(args.registries) ? below("registries", registriesErrors(args.registries)) : []),
-    ...below("rollout", rolloutErrors(names, args.rollout ?? {})),
+    ...below(rollout, rolloutErrors(names, args.rollout ?? {})),
   ];
 }

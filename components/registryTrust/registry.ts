@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { certificateError, certificatesOf } from "../certificate";
 import { below, type InputError } from "../inputErrors";
 import { addressError, canonicalAddress, isNetwork } from "./address";
 
@@ -64,32 +65,7 @@ export function registryErrors(registry: Registry): InputError[] {
       `"${address}" has no port, which Docker before 23 does not take as insecure; write "${address}:80"`,
     );
   }
-  return error("ca", ca === undefined ? undefined : caError(ca));
-}
-
-function caError(pem: string): string | undefined {
-  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) {
-    return "holds a private key; give the certificate only, and treat that key as exposed";
-  }
-  const blocks = certificatesOf(pem);
-  if (blocks.length === 0) {
-    return "is not a PEM certificate; give text that begins with -----BEGIN CERTIFICATE-----";
-  }
-  const unreadable = blocks.findIndex((block) => !isCertificate(block));
-  return unreadable < 0 ? undefined : `certificate ${unreadable + 1} cannot be read; export it again as PEM`;
-}
-
-function isCertificate(block: string): boolean {
-  try {
-    new X509Certificate(block);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function certificatesOf(pem: string): string[] {
-  return pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  return error("ca", ca === undefined ? undefined : certificateError(ca));
 }
 
 /** Between which times all certificates of a CA are valid, in seconds since 1970. */

@@ -21,11 +21,23 @@ export const images = {
 /** Architectures that the default runner image is not published for. */
 export const runnerImageLacks: readonly Architecture[] = ["arm"];
 
+/** The release in the name of a runner's or helper's image, such as 19.4.0; undefined when it has none. */
+export function releaseOf(image: string): string | undefined {
+  return /gitlab-runner(?:-helper)?:(?:[\w.-]*[-_.])?v?(\d+\.\d+\.\d+)(?:$|[-_@])/.exec(image)?.[1];
+}
+
 /**
- * The helper image for nodes of one architecture, of the runner's own version. Without an architecture the runner picks
- * it by the node's daemon, again of its own version (docs/configuration/advanced-configuration.md, "Helper image").
+ * The helper image for nodes of one architecture, of the release of the runner's own image (docs/configuration/
+ * advanced-configuration.md, "Helper image"). Undefined where that release cannot be told, or has no helpers by its number
+ * in GitLab's registry (before 14): the runner then chooses the helper itself, by the node's daemon and its own release.
+ *
+ * @param image image of the runner. Default: the pinned one
  */
-export function helperImage(architecture: Architecture): string {
+export function helperImage(architecture: Architecture | undefined, image: string = images.runner): string | undefined {
+  const release = releaseOf(image);
+  if (architecture === undefined || release === undefined || Number.parseInt(release, 10) < 14) {
+    return undefined;
+  }
   const name = architecture === "amd64" ? "x86_64" : architecture;
-  return `registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper:${name}-v${runnerVersion}`;
+  return `registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper:${name}-v${release}`;
 }

@@ -36,3 +36,42 @@ export const budgets: Record<NodeSize, Budget> = {
     serviceMemory: "3g",
   },
 };
+
+const binary = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+const decimal = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
+
+/** The value of a quantity as Kubernetes writes them (`50m`, `512Mi`, `1e3`); undefined when it is none, or negative. */
+export function quantity(text: string): number | undefined {
+  const found = /^\+?(\d+\.?\d*|\.\d+)(?:([KMGTPE]i)|([numkMGTPE]?)|[eE]([+-]?\d+))$/.exec(text);
+  if (found === null) {
+    return undefined;
+  }
+  const [, digits, binarySuffix, decimalSuffix = "", exponent] = found;
+  if (binarySuffix !== undefined) {
+    return Number(digits) * 1024 ** (binary.indexOf(binarySuffix) + 1);
+  }
+  return Number(digits) * 10 ** (exponent === undefined ? 3 * (decimal.indexOf(decimalSuffix) - 3) : Number(exponent));
+}
+
+/**
+ * What the runner manager's container asks for: what was given over the budget of the node's size, resource by resource.
+ * Where only one of request and limit was given, and the budget's other one would contradict it, that one follows:
+ * Kubernetes refuses a request that is above its limit.
+ */
+export function managerResources(size: NodeSize | undefined, given: Resources = {}): Resources {
+  const { manager } = budgets[size ?? "4GB"];
+  const requests = { ...manager.requests, ...given.requests };
+  const limits = { ...manager.limits, ...given.limits };
+  for (const [resource, request] of Object.entries(requests)) {
+    const limit = limits[resource];
+    if (limit === undefined || (quantity(request) ?? 0) <= (quantity(limit) ?? Infinity)) {
+      continue;
+    }
+    if (given.limits?.[resource] === undefined) {
+      limits[resource] = request;
+    } else if (given.requests?.[resource] === undefined) {
+      requests[resource] = limit;
+    }
+  }
+  return { requests, limits };
+}

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { authenticationTokenProblem, registrationTokenProblem } from "./tokenKind";
+import { refuseInvalid } from "../inputErrors";
+import { authenticationTokenError, registrationTokenError } from "./tokenKind";
 
 /** Settings of RunnerToken: exactly one of them. */
 export interface RunnerTokenArgs {
@@ -27,19 +28,17 @@ export class RunnerToken extends pulumi.ComponentResource {
     // The inputs of a component are stored; a token has no business there.
     super("pi-runners:index:RunnerToken", name, {}, opts);
     const { authenticationToken, registrationToken } = args;
-    if ((authenticationToken === undefined) === (registrationToken === undefined)) {
-      throw new pulumi.ResourceError(
-        `Runner ${name} has ${authenticationToken === undefined ? "no token" : "two tokens"}: give authenticationToken, and only that.`,
-        this,
-        true,
-      );
+    const propertyPath = authenticationToken === undefined ? "registrationToken" : "authenticationToken";
+    const refuse = (reason: string | undefined, at = propertyPath): void =>
+      refuseInvalid(`The token of runner ${name}`, reason === undefined ? [] : [{ propertyPath: at, reason }], this);
+    if (authenticationToken === undefined && registrationToken === undefined) {
+      refuse("there is no token; give authenticationToken", "authenticationToken");
+    }
+    if (authenticationToken !== undefined && registrationToken !== undefined) {
+      refuse("there are two tokens; give authenticationToken, and only that", "registrationToken");
     }
     this.token = pulumi.secret(authenticationToken ?? registrationToken!).apply((token) => {
-      const problem =
-        authenticationToken === undefined ? registrationTokenProblem(token) : authenticationTokenProblem(token);
-      if (problem !== undefined) {
-        throw new pulumi.ResourceError(`The token of runner ${name} cannot be used: ${problem}.`, this, true);
-      }
+      refuse(authenticationToken === undefined ? registrationTokenError(token) : authenticationTokenError(token));
       return token;
     });
     this.registerOutputs({ token: this.token });

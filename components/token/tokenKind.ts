@@ -34,7 +34,7 @@ const wayOut =
 /**
  * Says what is wrong with a runner's authentication token; undefined when nothing is. The text never holds the token.
  */
-export function authenticationTokenProblem(token: string): string | undefined {
+export function authenticationTokenError(token: string): string | undefined {
   if (token.trim() === "") {
     return `the token is empty; ${wayOut}`;
   }
@@ -59,7 +59,7 @@ export function authenticationTokenProblem(token: string): string | undefined {
  * Says what is wrong with a legacy registration token. Registering is not supported yet, so something always is; an
  * authentication token in its place gets the shorter way out.
  */
-export function registrationTokenProblem(token: string): string {
+export function registrationTokenError(token: string): string {
   if (tokenKind(token) === "authentication") {
     return "an authentication token (glrt-…) was given where a legacy registration token is due; no registration is needed with it: give it as the authentication token";
   }

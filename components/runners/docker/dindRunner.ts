@@ -1,27 +1,30 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { DockerWay, Risk } from "./ways";
 import { dockerRunner, type DockerRunnerArgs, type InnerDaemonArgs } from "./dockerRunner";
+import type { InnerDaemonWay, Risk } from "./ways";
 
 /**
- * Where the Docker daemon of a job runs:
- * - `service`: beside the job, with TLS on port 2376.
- * - `in-job`: inside the job itself, on a Unix socket.
- * - `service-without-tls`: beside the job, on port 2375, for everybody who reaches it.
+ * What `DindRunnerArgs.way` was called first, each with its word of today.
+ *
+ * @deprecated use `way`
  */
-export type DindMode = "service" | "in-job" | "service-without-tls";
+export type DindMode = keyof typeof waysOfModes;
 
-/** Settings of DindRunner. */
-export interface DindRunnerArgs extends DockerRunnerArgs, Omit<InnerDaemonArgs, "allowTlsOff"> {
-  /** Where the daemon runs. Default: `service`. Without TLS only when asked for, by the name that says so. */
-  mode?: DindMode;
-}
-
-/** What the stack file and the settings call a mode. */
-const ways: Record<DindMode, DockerWay> = {
+const waysOfModes = {
   service: "dind",
   "in-job": "dind-job",
   "service-without-tls": "dind-plain",
-};
+} as const satisfies Record<string, InnerDaemonWay>;
+
+/** Settings of DindRunner. */
+export interface DindRunnerArgs extends DockerRunnerArgs, InnerDaemonArgs {
+  /**
+   * Where the daemon runs, in the words of the stack file: `dind`, beside the job with TLS; `dind-job`, inside the job;
+   * `dind-plain`, beside the job without TLS, which needs `allowTlsOff: true`. Default: `dind`.
+   */
+  way?: InnerDaemonWay;
+  /** @deprecated use `way`; `service-without-tls` is `dind-plain` with `allowTlsOff: true` */
+  mode?: DindMode;
+}
 
 /**
  * Docker in Docker: a runner on every chosen node, whose jobs build with a Docker daemon of their own. Builds cannot see
@@ -40,14 +43,16 @@ export class DindRunner extends pulumi.ComponentResource {
 
   public constructor(name: string, args: DindRunnerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pi-runners:index:DindRunner", name, {}, opts);
-    const { mode = "service", ...rest } = args;
-    const made = dockerRunner(this, name, ways[mode], {
-      ...rest,
-      ...(mode === "service-without-tls" && { allowTlsOff: true }),
-    });
+    const made = dockerRunner(this, name, ...modern(args));
     this.runnerName = made.runnerName;
     this.tags = made.tags;
     this.risk = made.risk;
     this.registerOutputs({ runnerName: this.runnerName, tags: this.tags, risk: this.risk });
   }
+}
+
+/** The build mode, and the arguments without the words that once named it. */
+function modern({ mode, way, ...args }: DindRunnerArgs): [InnerDaemonWay, DockerRunnerArgs] {
+  const chosen = way ?? waysOfModes[mode ?? "service"];
+  return [chosen, way === undefined && mode === "service-without-tls" ? { allowTlsOff: true, ...args } : args];
 }

@@ -1,19 +1,15 @@
 import { createHash } from "node:crypto";
 import type { types } from "@pulumi/kubernetes";
-import { daemonFiles, dockerRunnerConfig, defaultDockerSocket, defaultMetricsPort, secretFolder } from "./dockerConfig";
+import { daemonFiles, dockerRunnerConfig, defaultDockerSocket, secretFolder } from "./dockerConfig";
 import type { DockerRunnerSettings } from "./dockerConfig";
 import { systemIdScript } from "../identity";
-import { images } from "../images";
 import { installScript, nodeFolder } from "./innerDaemon";
 import { renderConfigToml } from "../configToml/render";
-import { budgets } from "../sizes";
+import { managerResources } from "../sizes";
 import { hasInnerDaemon } from "./ways";
 
 type Container = types.input.core.v1.Container;
 type Volume = types.input.core.v1.Volume;
-
-/** How long jobs may go on after the runner was told to stop, seconds. As long as GitLab's default job timeout. */
-export const defaultDrainTimeout = 3600;
 
 /** Names of the objects that one runner consists of, in its namespace. */
 export function objectNames(name: string): { daemonSet: string; secret: string; files: string } {
@@ -75,7 +71,7 @@ export function podTemplate(settings: DockerRunnerSettings): types.input.core.v1
       serviceAccountName: settings.serviceAccountName,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
-      terminationGracePeriodSeconds: settings.drainTimeout ?? defaultDrainTimeout,
+      terminationGracePeriodSeconds: settings.drainTimeout,
       priorityClassName: settings.priorityClassName,
       nodeSelector: {
         "kubernetes.io/os": "linux",
@@ -129,12 +125,12 @@ const securityContext: types.input.core.v1.SecurityContext = {
 };
 
 function managerContainer(settings: DockerRunnerSettings): Container {
-  const port = settings.metricsPort ?? defaultMetricsPort;
+  const port = settings.metricsPort;
   // The runner's own page, so that an outage of GitLab restarts nothing.
   const httpGet = { path: "/metrics", port: "metrics" };
   return {
     name: "runner",
-    image: settings.image ?? images.runner,
+    image: settings.image,
     imagePullPolicy: "IfNotPresent",
     command: ["/bin/sh", "-c", startScript],
     env: [
@@ -147,7 +143,7 @@ function managerContainer(settings: DockerRunnerSettings): Container {
     readinessProbe: { httpGet, periodSeconds: 10, failureThreshold: 3, timeoutSeconds: 5 },
     livenessProbe: { httpGet, periodSeconds: 30, failureThreshold: 6, timeoutSeconds: 10 },
     lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", drainScript] } } },
-    resources: settings.resources ?? budgets[settings.size ?? "4GB"].manager,
+    resources: managerResources(settings.size, settings.resources),
     securityContext,
     volumeMounts: [
       { name: "config", mountPath: secretFolder, readOnly: true },
@@ -162,7 +158,7 @@ function managerContainer(settings: DockerRunnerSettings): Container {
 function installContainer(settings: DockerRunnerSettings, paths: string[]): Container {
   return {
     name: "inner-daemon-files",
-    image: settings.image ?? images.runner,
+    image: settings.image,
     imagePullPolicy: "IfNotPresent",
     command: ["/bin/sh", "-c", installScript(paths)],
     resources: { requests: { cpu: "10m", memory: "16Mi" }, limits: { memory: "64Mi" } },
@@ -181,7 +177,7 @@ function podVolumes(settings: DockerRunnerSettings, files: { key: string; path: 
     { name: "state", emptyDir: { sizeLimit: "1Mi" } },
     { name: "home", emptyDir: { sizeLimit: "64Mi" } },
     { name: "tmp", emptyDir: { sizeLimit: "256Mi" } },
-    { name: "docker", hostPath: { path: settings.dockerSocket ?? defaultDockerSocket, type: "Socket" } },
+    { name: "docker", hostPath: { path: settings.dockerSocket, type: "Socket" } },
   ];
   if (hasInnerDaemon(settings.way)) {
     const items = files.map(({ key, path }) => ({ key, path }));

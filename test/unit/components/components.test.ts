@@ -52,7 +52,7 @@ describe("components", () => {
       const later = pulumi.output(Promise.resolve(0));
       await assert.rejects(
         during(() => new components.DoodRunner("dood", { ...common, concurrent: later })),
-        /concurrent: 0 is not a whole number from 1 to 100/,
+        /concurrent: must be at least 1/,
       );
     });
 

@@ -21,18 +21,16 @@ const sound: Values = {
   tokens: { dood: "glrt-SeCrEt0123456789ab" },
 };
 
-function read(values: Values, others: Record<string, string> = {}): StackConfig {
+function read(values: Values, others: Record<string, string> = {}, file?: Values): StackConfig {
   const own = Object.entries(values).filter(([, value]) => value !== undefined);
-  return parseConfig({
-    ...asText(Object.fromEntries(own.map(([name, value]) => [`pi-runners:${name}`, value]))),
-    ...others,
-  });
+  const all = asText(Object.fromEntries(own.map(([name, value]) => [`pi-runners:${name}`, value])));
+  return parseConfig({ ...all, ...others }, () => true, file);
 }
 
 /** The keys that are complained about, each with what is said. */
-function mistakes(values: Values, others: Record<string, string> = {}): Record<string, string> {
+function errorsOf(values: Values, others: Record<string, string> = {}, file?: Values): Record<string, string> {
   try {
-    read(values, others);
+    read(values, others, file);
   } catch (error) {
     assert.ok(pulumi.RunError.isInstance(error), String(error));
     const text = error.message;
@@ -43,9 +41,9 @@ function mistakes(values: Values, others: Record<string, string> = {}): Record<s
   return {};
 }
 
-/** One mistake, and only that. */
-function oneMistake(different: Values, where: string, what: RegExp): void {
-  const found = mistakes({ ...sound, ...different });
+/** One error, and only that. */
+function oneError(different: Values, where: string, what: RegExp): void {
+  const found = errorsOf({ ...sound, ...different });
   assert.deepEqual(Object.keys(found), [where]);
   assert.match(found[where]!, what);
 }
@@ -97,23 +95,19 @@ describe("the configuration", () => {
 });
 
 describe("bad input", () => {
-  it("no token", () => oneMistake({ tokens: {} }, "tokens.dood", /has no token; pulumi config set --path --secret/));
+  it("no token", () => oneError({ tokens: {} }, "tokens.dood", /has no token; pulumi config set --path --secret/));
   it("a legacy token where an authentication token is due", () =>
-    oneMistake({ tokens: { dood: "GR1348941SeCrEtSeCrEt" } }, "tokens.dood", /legacy registration token.*New runner/));
+    oneError({ tokens: { dood: "GR1348941SeCrEtSeCrEt" } }, "tokens.dood", /legacy registration token.*New runner/));
   it("the reverse", () =>
-    oneMistake(
+    oneError(
       { tokens: {}, registrationTokens: { dood: "glrt-SeCrEtSeCrEt" } },
       "registrationTokens.dood",
       /give it as the authentication token/,
     ));
   it("a token for no runner", () =>
-    oneMistake(
-      { tokens: { ...(sound["tokens"] as object), dod: "glrt-SeCrEtSeCrEt" } },
-      "tokens.dod",
-      /no runner dod/,
-    ));
+    oneError({ tokens: { ...(sound["tokens"] as object), dod: "glrt-SeCrEtSeCrEt" } }, "tokens.dod", /no runner dod/));
   it("one token for two runners", () =>
-    oneMistake(
+    oneError(
       {
         runners: [
           { name: "dood", way: "dood" },
@@ -125,26 +119,26 @@ describe("bad input", () => {
       /same token as tokens\.dood/,
     ));
   it("a registry with a scheme", () =>
-    oneMistake(
+    oneError(
       { registries: [{ address: "http://registry.lan:5000" }] },
       "registries[0].address",
       /scheme.*"registry\.lan:5000"/,
     ));
   it("a registry with a path", () =>
-    oneMistake({ registries: [{ address: "registry.lan/group" }] }, "registries[0].address", /path.*"registry\.lan"/));
+    oneError({ registries: [{ address: "registry.lan/group" }] }, "registries[0].address", /path.*"registry\.lan"/));
   it("a registry both insecure and with a CA", () =>
     inPlaceWith(["ca.pem"], () =>
-      oneMistake(
+      oneError(
         { registries: [{ address: "r.lan", insecure: true, caFile: "ca.pem" }] },
         "registries[0].insecure",
         /excludes ca/,
       ),
     ));
   it("the same registry twice", () =>
-    oneMistake({ registries: [{ address: "r.lan" }, { address: "r.lan" }] }, "registries[1].address", /needs its own/));
-  it("no registry", () => oneMistake({ registries: [] }, "registries", /at least 1/));
+    oneError({ registries: [{ address: "r.lan" }, { address: "r.lan" }] }, "registries[1].address", /needs its own/));
+  it("no registry", () => oneError({ registries: [] }, "registries", /at least 1/));
   it("duplicate node names", () =>
-    oneMistake(
+    oneError(
       {
         nodes: [
           { name: "pi1", host: "192.168.1.21", hostKey: hostKey("1") },
@@ -155,7 +149,7 @@ describe("bad input", () => {
       /needs its own/,
     ));
   it("a node's address with a user", () =>
-    oneMistake(
+    oneError(
       { nodes: [{ name: "pi1", host: "pi@192.168.1.21", hostKey: hostKey("1") }] },
       "nodes[0].host",
       /by their own/,
@@ -165,7 +159,7 @@ describe("bad input", () => {
       { name: "pi1", host: "192.168.1.21" },
       { name: "pi2", host: "192.168.1.22", hostKey: "ssh-ed25519 AAAA" },
     ];
-    const found = inPlaceWith([], () => mistakes({ ...sound, nodes }));
+    const found = inPlaceWith([], () => errorsOf({ ...sound, nodes }));
     assert.deepEqual(Object.keys(found), ["nodes[0].hostKey", "nodes[1].hostKey"]);
     assert.match(found["nodes[0].hostKey"]!, /ssh-keyscan -t ed25519 192\.168\.1\.21/);
   });
@@ -174,13 +168,13 @@ describe("bad input", () => {
     assert.throws(() => parseConfig(all, () => false), /pi-runners:tokens: holds secrets in plain text/);
   });
   it("an unknown way", () =>
-    oneMistake(
+    oneError(
       { runners: [{ name: "dood", way: "docker" }] },
       "runners[0].way",
       /one of dood, dind, dind-job, dind-plain/,
     ));
   it("duplicate runner names", () =>
-    oneMistake(
+    oneError(
       {
         runners: [
           { name: "dood", way: "dood" },
@@ -191,39 +185,39 @@ describe("bad input", () => {
       /needs its own/,
     ));
   it("DooD with privileged", () =>
-    oneMistake(
+    oneError(
       { runners: [{ name: "dood", way: "dood", config: { runners: [{ docker: { privileged: true } }] } }] },
       "runners[0].config.runners[0].docker.privileged",
       /choose way dind/,
     ));
   it("TLS off without asking for it", () =>
-    oneMistake({ runners: [{ name: "dood", way: "dind-plain" }] }, "runners[0].allowTlsOff", /allowTlsOff: true/));
+    oneError({ runners: [{ name: "dood", way: "dind-plain" }] }, "runners[0].allowTlsOff", /allowTlsOff: true/));
   it("an image for another architecture", () =>
-    oneMistake(
+    oneError(
       { runners: [{ name: "dood", way: "dood", architecture: "arm64", jobImage: "amd64/docker:cli" }] },
       "runners[0].jobImage",
       /exec format error/,
     ));
   it("a key of config.toml that does not exist", () =>
-    oneMistake(
+    oneError(
       { runners: [{ name: "dood", way: "dood", config: { runners: [{ docker: { memroy: "1g" } }] } }] },
       "runners[0].config.runners[0].docker.memroy",
       /did you mean memory\?/,
     ));
   it("a feature flag that does not exist", () =>
-    oneMistake(
+    oneError(
       { runners: [{ name: "dood", way: "dood", config: { runners: [{ feature_flags: { FF_USE_FASTZIPP: true } }] } }] },
       "runners[0].config.runners[0].feature_flags.FF_USE_FASTZIPP",
       /FF_USE_FASTZIP/,
     ));
   it("a setting that has its own place", () =>
-    oneMistake(
+    oneError(
       { runners: [{ name: "dood", way: "dood", config: { concurrent: 3 } }] },
       "runners[0].config.concurrent",
       /no such/,
     ));
   it("an unknown key, at the top and below", () => {
-    const found = mistakes({
+    const found = errorsOf({
       ...sound,
       runers: [],
       nodes: [{ name: "a", host: "b", hostKey: hostKey("1"), hostkey: "x" }],
@@ -232,11 +226,11 @@ describe("bad input", () => {
     assert.match(found["nodes[0].hostkey"]!, /did you mean hostKey\?/);
   });
   it("a key in a misspelt namespace", () => {
-    const found = mistakes(sound, { "pirunners:namespace": "ci" });
+    const found = errorsOf(sound, { "pirunners:namespace": "ci" });
     assert.match(found["pirunners:namespace"]!, /write pi-runners:namespace/);
   });
   it("files that are not there", () => {
-    const found = mistakes({
+    const found = errorsOf({
       ...sound,
       kubeconfig: "~/no/kubeconfig",
       ssh: { privateKeyFile: "no-key", knownHostsFile: "no-hosts" },
@@ -250,7 +244,7 @@ describe("bad input", () => {
     ]);
   });
   it("names that are no DNS labels", () => {
-    const found = mistakes({
+    const found = errorsOf({
       ...sound,
       namespace: "CI_1",
       runners: [{ name: "Dood", way: "dood" }],
@@ -259,16 +253,16 @@ describe("bad input", () => {
     assert.deepEqual(Object.keys(found).sort(), ["namespace", "runners[0].name"]);
   });
   it("values of the wrong kind", () => {
-    const found = mistakes({ ...sound, gitlab: "https://gitlab.lan", trust: { batchSize: "many" } });
+    const found = errorsOf({ ...sound, gitlab: "https://gitlab.lan", trust: { batchSize: "many" } });
     assert.match(found["gitlab"]!, /must be an object/);
     assert.match(found["trust.batchSize"]!, /must be a number/);
   });
   it("nothing at all", () => {
-    assert.deepEqual(Object.keys(mistakes({})).sort(), ["gitlab", "registries", "runners"]);
+    assert.deepEqual(Object.keys(errorsOf({})).sort(), ["gitlab", "registries", "runners"]);
   });
 
   it("is reported in one go, whatever else is wrong", () => {
-    const found = mistakes({
+    const found = errorsOf({
       gitlab: { url: "gitlab.lan" },
       registries: [{ address: "https://r.lan/x" }],
       nodes: [
@@ -284,6 +278,105 @@ describe("bad input", () => {
       "nodes[1].name",
       "registries[0].address",
       "runners[0].way",
+    ]);
+  });
+});
+
+describe("a stack file", () => {
+  const plain = (values: Values): Record<string, string> =>
+    errorsOf({ ...sound, ...values }, {}, Object.fromEntries(Object.entries({ ...sound, ...values })));
+
+  it("may call a runner constructor, or hasOwnProperty's like [8.31]", () => {
+    const runners = [{ name: "constructor", way: "dood" }];
+    assert.match(errorsOf({ ...sound, runners, tokens: {} })["tokens.constructor"]!, /has no token/);
+    const config = read({ ...sound, runners, tokens: { constructor: "glrt-SeCrEtSeCrEt" } });
+    assert.equal(config.runners[0]!.name, "constructor");
+  });
+
+  it("may have two nodes with one private address behind different bastions [8.31]", () => {
+    const node = (name: string, host: string): object => ({
+      name,
+      host: "10.0.0.2",
+      hostKey: hostKey(name),
+      bastion: { host, hostKey: hostKey(host) },
+    });
+    assert.deepEqual(errorsOf({ ...sound, nodes: [node("a", "b1"), node("b", "b2")] }), {});
+    assert.deepEqual(Object.keys(errorsOf({ ...sound, nodes: [node("a", "b1"), node("b", "b1")] })), ["nodes[1].host"]);
+  });
+
+  it("gives its namespace longer than any runner may drain [8.28]", () => {
+    assert.equal(read(sound).deleteTimeout, "70m");
+    const runners = [{ name: "dood", way: "dood", drainTimeout: 86400 }];
+    assert.equal(read({ ...sound, runners }).deleteTimeout, "1450m");
+  });
+
+  it("merges a runner's requests and limits with everybody's [8.28]", () => {
+    const runnerDefaults = { resources: { requests: { memory: "100Mi" }, limits: { cpu: "1" } } };
+    const runners = [{ name: "dood", way: "dood", resources: { requests: { cpu: "60m" } } }];
+    assert.deepEqual(read({ ...sound, runnerDefaults, runners }).runners[0]!.resources, {
+      requests: { memory: "100Mi", cpu: "60m" },
+      limits: { cpu: "1" },
+    });
+  });
+
+  it("refuses a host key that Pulumi's SSH client cannot check [8.28]", () => {
+    const blob = Buffer.concat([Buffer.from("000000077373682d727361", "hex"), Buffer.alloc(32)]).toString("base64");
+    oneError(
+      { nodes: [{ name: "pi1", host: "192.168.1.21", hostKey: `ssh-rsa ${blob}` }] },
+      "nodes[0].hostKey",
+      /ssh_host_ed25519_key/,
+    );
+  });
+
+  it("refuses a CA file that is no certificate [8.28]", () =>
+    inPlaceWith(["id_ca"], () =>
+      oneError({ gitlab: { url: "https://gitlab.lan", caFile: "id_ca" } }, "gitlab.caFile", /private key/),
+    ));
+
+  it("finds the one token that is plain beside an encrypted one [8.29]", () => {
+    const tokens = { dood: "glrt-SeCrEt0123456789ab", dind: "glrt-SeCrEt0123456789cd" };
+    const runners = [
+      { name: "dood", way: "dood" },
+      { name: "dind", way: "dind" },
+    ];
+    const file = { ...sound, runners, tokens: { ...tokens, dood: { secure: "v1:x" } } };
+    const found = errorsOf({ ...sound, runners, tokens }, {}, file);
+    assert.deepEqual(Object.keys(found), ["tokens.dind"]);
+    assert.match(found["tokens.dind"]!, /plain text.*--secret 'tokens\.dind'/);
+    const all = { ...file, tokens: { dood: { secure: "v1:x" }, dind: { secure: "v1:y" } } };
+    assert.deepEqual(errorsOf({ ...sound, runners, tokens }, {}, all), {});
+    assert.deepEqual(errorsOf({ ...sound, runners, tokens }, {}, { ...file, tokens: { secure: "v1:z" } }), {});
+  });
+
+  it("finds secrets wherever they may stand [8.29]", () => {
+    const config = {
+      runners: [
+        {
+          environment: ["API_TOKEN=SeCrEtSeCrEt", "SECRET_DETECTION_DISABLED=true", "GIT_AUTHOR_NAME=me"],
+          cache: {
+            s3: { SecretKey: "SeCrEt", AccessKey: "me" },
+            gcs: { PrivateKey: "SeCrEt" },
+            azure: { AccountKey: "SeCrEt" },
+          },
+          docker: { services: [{ name: "db", environment: ["POSTGRES_PASSWORD=SeCrEt"] }] },
+        },
+      ],
+    };
+    const own = "runners[0].config.runners[0]";
+    const found = plain({
+      tokens: sound["tokens"],
+      runners: [{ name: "dood", way: "dood", config }],
+      ssh: { privateKey: "SeCrEt", bastion: { host: "b", hostKey: hostKey("b"), password: "SeCrEt" } },
+    });
+    assert.deepEqual(Object.keys(found).sort(), [
+      `${own}.cache.azure.AccountKey`,
+      `${own}.cache.gcs.PrivateKey`,
+      `${own}.cache.s3.SecretKey`,
+      `${own}.docker.services[0].environment[0]`,
+      `${own}.environment[0]`,
+      "ssh.bastion.password",
+      "ssh.privateKey",
+      "tokens.dood",
     ]);
   });
 });

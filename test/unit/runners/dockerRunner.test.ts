@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { parse } from "smol-toml";
 import { daemonFiles, dockerRunnerConfig } from "../../../components/runners/docker/dockerConfig";
 import { featureFlags } from "../../../components/runners/configToml/featureFlags";
 import { knownKeys } from "../../../components/runners/configToml/knownKeys";
+import { volumeDestination } from "../../../components/runners/configToml/merge";
 import { renderConfigToml } from "../../../components/runners/configToml/render";
 import type { ConfigToml } from "../../../components/runners/configToml/settings/config";
 import { dockerWays, type DockerWay } from "../../../components/runners/docker/ways";
@@ -89,13 +91,12 @@ describe("config.toml of a runner", () => {
 
   for (const way of dockerWays) {
     it(`has the daemon fetch a registry's token, not the client in the job, which trusts nothing: ${way} [8.12]`, () => {
-      const [runner] = rendered(way, {
-        config: { runners: [{ environment: ["BUILDKIT_NO_CLIENT_TOKEN=0"] }] },
-      }).runners!;
-      const set = runner!.environment!.filter((line) => line.startsWith("BUILDKIT_NO_CLIENT_TOKEN="));
-      // Of two values of a name the runner takes the last: the stack file has the last word.
-      assert.equal(set[0], "BUILDKIT_NO_CLIENT_TOKEN=1");
-      assert.equal(set.at(-1), "BUILDKIT_NO_CLIENT_TOKEN=0");
+      const set = (environment?: string[]): string[] =>
+        rendered(way, { config: { runners: [{ environment }] } }).runners![0]!.environment!.filter((line) =>
+          line.startsWith("BUILDKIT_NO_CLIENT_TOKEN="),
+        );
+      assert.deepEqual(set(), ["BUILDKIT_NO_CLIENT_TOKEN=1"]);
+      assert.deepEqual(set(["BUILDKIT_NO_CLIENT_TOKEN=0"]), ["BUILDKIT_NO_CLIENT_TOKEN=0"]);
     });
   }
 
@@ -141,6 +142,77 @@ describe("config.toml of a runner", () => {
     assert.ok(docker(config).volumes!.includes("/certs/client") && docker(config).volumes!.includes("/extra"));
     assert.equal(config.runners![0]!.environment!.at(-1), "A=b");
     assert.match(config.runners![0]!.pre_build_script!, /docker info[\s\S]*echo mine$/);
+  });
+
+  it("lets a user's volume, host, variable, service take the place of the preset's [8.24]", () => {
+    const own = {
+      environment: ["DOCKER_CERT_PATH=/elsewhere", "A=b"],
+      docker: {
+        volumes: ["/srv/cache:/cache/", "/certs/client"],
+        extra_hosts: ["GitLab.lan:10.9.9.9"],
+        services: [{ name: "registry.lan/mine:dind", alias: "docker" }, { name: "postgres:16" }],
+        allowed_privileged_images: ["tools/*"],
+      },
+    };
+    const config = rendered("dind", {
+      hostAliases: { "gitlab.lan": "10.0.0.1", b: "10.0.0.2" },
+      config: { runners: [own] },
+    });
+    const destinations = docker(config).volumes!.map(volumeDestination);
+    assert.deepEqual(destinations, [...new Set(destinations)]);
+    assert.ok(docker(config).volumes!.includes("/srv/cache:/cache/") && !docker(config).volumes!.includes("/cache"));
+    assert.deepEqual(docker(config).extra_hosts, ["b:10.0.0.2", "GitLab.lan:10.9.9.9"]);
+    assert.deepEqual(config.runners![0]!.environment!.slice(-2), own.environment);
+    assert.equal(config.runners![0]!.environment!.filter((one) => one.startsWith("DOCKER_CERT_PATH")).length, 1);
+    assert.deepEqual(docker(config).services, own.docker.services);
+    // The daemon that took the preset's place is the one that is privileged.
+    assert.deepEqual(docker(config).allowed_privileged_services, ["registry.lan/mine:dind"]);
+    assert.deepEqual(docker(config).allowed_privileged_images, ["registry.lan/mine:dind", "tools/*"]);
+  });
+
+  for (const way of dockerWays) {
+    it(`never has two entries for one place, whatever the user adds: ${way} [8.24]`, () => {
+      const volume = fc
+        .tuple(
+          fc.constantFrom("", "/srv/x:", "named:"),
+          fc.constantFrom("/cache", "/data", "/etc/docker/daemon.json", "/certs/client", "/var/run/docker.sock"),
+          fc.constantFrom("", "/"),
+          fc.constantFrom("", ":ro"),
+        )
+        .map(([source, place, slash, mode]) => `${source}${place}${slash}${source === "" ? "" : mode}`);
+      fc.assert(
+        fc.property(
+          fc.uniqueArray(volume, { selector: volumeDestination }),
+          fc.uniqueArray(fc.constantFrom("DOCKER_HOST=a", "DOCKER_TLS_CERTDIR=b", "X=1")),
+          (volumes, environment) => {
+            const config = rendered(way, { config: { runners: [{ environment, docker: { volumes } }] } });
+            const places = docker(config).volumes!.map(volumeDestination);
+            assert.deepEqual(places, [...new Set(places)]);
+            assert.ok(volumes.every((one) => docker(config).volumes!.includes(one)));
+            const names = (config.runners![0]!.environment ?? []).map((one) => one.split("=")[0]);
+            assert.deepEqual(names, [...new Set(names)]);
+          },
+        ),
+      );
+    });
+  }
+
+  it("leaves a place that the user makes a tmpfs to the tmpfs [8.24]", () => {
+    const config = rendered("dood", { config: { runners: [{ docker: { tmpfs: { "/cache": "rw" } } }] } });
+    assert.ok(!docker(config).volumes!.includes("/cache"));
+  });
+
+  it("allows the pull policy that it has itself, wherever that was said [8.24]", () => {
+    const config = rendered("dood", { config: { runners: [{ docker: { pull_policy: "never" } }] } });
+    assert.deepEqual(docker(config).allowed_pull_policies, ["never"]);
+  });
+
+  it("takes the helper of the release that the runner has [8.28]", () => {
+    const helper = (image: string): string | undefined =>
+      docker(rendered("dood", { architecture: "arm64", image })).helper_image;
+    assert.match(helper("registry.lan/gitlab-runner:ubuntu-v18.5.0")!, /:arm64-v18\.5\.0$/);
+    assert.equal(helper("me/gitlab-runner:armhf"), undefined);
+    assert.equal(helper("pi-lab/gitlab-runner:12.8.0"), undefined);
   });
 
   it("renders equal settings to equal text", () => {

@@ -56,6 +56,20 @@ describe("the pod of a runner", () => {
     });
   }
 
+  it("adds requests and limits to those of the node's size, and never asks for more than its limit [8.28]", () => {
+    const resources = (given: object): object =>
+      (podTemplate(settingsOf("dood", { resources: given })) as { spec: { containers: { resources: object }[] } }).spec
+        .containers[0]!.resources;
+    assert.deepEqual(resources({ requests: { memory: "512Mi" } }), {
+      requests: { cpu: "50m", memory: "512Mi" },
+      limits: { memory: "512Mi" },
+    });
+    assert.deepEqual(resources({ limits: { memory: "32Mi", cpu: "1" } }), {
+      requests: { cpu: "50m", memory: "32Mi" },
+      limits: { memory: "32Mi", cpu: "1" },
+    });
+  });
+
   it("asks nobody but the runner itself whether it lives", () => {
     const text = JSON.stringify(podTemplate(settingsOf("dood", { url: "https://gitlab.lan" })));
     assert.match(text, /"livenessProbe":\{"httpGet":\{"path":"\/metrics"/);

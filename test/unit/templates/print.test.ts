@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { component, componentFile } from "../../../templates/component";
 import { fillIn, printPipeline } from "../../../templates/print";
-import { jobImage } from "../../../components/runners/docker/dockerConfig";
+import { jobImage } from "../../../components/runners/docker/usedImages";
 import { dockerWays } from "../../../components/runners/docker/ways";
 import { settingsOf } from "../runners/settings";
 import { command, run, scratch } from "../runners/shell";

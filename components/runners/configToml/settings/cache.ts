@@ -1,11 +1,12 @@
 import { z } from "zod";
+import { secret } from "./values";
 
 export const cacheS3 = z
   .strictObject({
     ServerAddress: z.string(),
     AccessKey: z.string(),
-    SecretKey: z.string(),
-    SessionToken: z.string(),
+    SecretKey: secret,
+    SessionToken: secret,
     BucketName: z.string(),
     BucketLocation: z.string(),
     Insecure: z.boolean(),
@@ -25,7 +26,7 @@ export const cacheS3 = z
 export const cacheGCS = z
   .strictObject({
     AccessID: z.string(),
-    PrivateKey: z.string(),
+    PrivateKey: secret,
     CredentialsFile: z.string(),
     BucketName: z.string(),
     UniverseDomain: z.string(),
@@ -35,7 +36,7 @@ export const cacheGCS = z
 export const cacheAzure = z
   .strictObject({
     AccountName: z.string(),
-    AccountKey: z.string(),
+    AccountKey: secret,
     ContainerName: z.string(),
     StorageDomain: z.string(),
   })

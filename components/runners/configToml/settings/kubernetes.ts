@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { service } from "./docker";
 import { autoscalerPolicy } from "./machines";
-import { duration, pullPolicy, stringOrArray } from "./values";
+import { duration, pullPolicy, secret, stringOrArray } from "./values";
 
 export const nodeSelectorRequirement = z
   .strictObject({
@@ -317,7 +317,7 @@ export const kubernetes = z
     key_file: z.string(),
     ca_file: z.string(),
     bearer_token_overwrite_allowed: z.boolean(),
-    bearer_token: z.string(),
+    bearer_token: secret,
     image: z.string(),
     namespace: z.string(),
     namespace_overwrite_allowed: z.string(),

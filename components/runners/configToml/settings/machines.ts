@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { duration } from "./values";
+import { duration, secret } from "./values";
 
 /** Settings of the executors that run jobs on machines: instance, autoscaler, docker+machine, VMs, custom, ssh. */
 export const instance = z
@@ -16,7 +16,7 @@ export const connector = z
     protocol: z.string(),
     protocol_port: z.int(),
     username: z.string(),
-    password: z.string(),
+    password: secret,
     key_path: z.string(),
     use_static_credentials: z.boolean(),
     keepalive: duration,
@@ -169,7 +169,7 @@ export const custom = z
 export const ssh = z
   .strictObject({
     user: z.string(),
-    password: z.string(),
+    password: secret,
     host: z.string(),
     port: z.string(),
     identity_file: z.string(),

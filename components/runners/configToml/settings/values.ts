@@ -5,6 +5,9 @@ export const duration = z.string().regex(/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/,
   error: 'must be a duration as Go writes it, such as "90s", "15m" or "1h30m"',
 });
 
+/** A text that is never to stand in a stack file in plain text. */
+export const secret = z.string().meta({ secret: true });
+
 /** An instant: a TOML date-time. */
 export const timestamp = z.date();
 

@@ -1,39 +1,29 @@
 import { z } from "zod";
-
-/** A mistake in the stack file. */
-export interface Mistake {
-  /** The key, such as `runners[0].way`. */
-  key: string;
-  /** What is wrong, and what would be right. */
-  text: string;
-}
+import { propertyPath, type InputError } from "./inputErrors";
+import { bare } from "./schema";
 
 type Path = readonly PropertyKey[];
 
-/** Writes a path as people write it in `pulumi config set --path`. */
-export function keyOf(path: Path): string {
-  return path
-    .map((part, index) => (typeof part === "number" ? `[${part}]` : `${index === 0 ? "" : "."}${String(part)}`))
-    .join("");
-}
-
-/** Turns what zod found into mistakes; an unknown key becomes one of its own, with the key that was probably meant. */
-export function mistakesOf(schema: z.ZodType, issues: readonly z.core.$ZodIssue[], prefix: Path = []): Mistake[] {
+/** What zod found, as errors of inputs; an unknown key becomes one of its own, with the key that was probably meant. */
+export function schemaErrors(schema: z.ZodType, issues: readonly z.core.$ZodIssue[]): InputError[] {
   return issues.flatMap((issue) => {
-    const path = [...prefix, ...issue.path];
     if (issue.code === "unrecognized_keys") {
       const known = keysAt(schema, issue.path);
-      return issue.keys.map((key) => ({ key: keyOf([...path, key]), text: unknownKey(key, known) }));
+      return issue.keys.map((key) => ({
+        propertyPath: propertyPath([...issue.path, key]),
+        reason: unknownKey(key, known),
+      }));
     }
-    if (issue.code === "invalid_union" && issue.errors.length > 0) {
-      return [{ key: keyOf(path), text: issue.errors.map((alternative) => describe(alternative[0]!)).join(", or ") }];
-    }
-    return [{ key: keyOf(path), text: describe(issue) }];
+    const reason =
+      issue.code === "invalid_union" && issue.errors.length > 0
+        ? issue.errors.map((alternative) => describe(alternative[0]!)).join(", or ")
+        : describe(issue);
+    return [{ propertyPath: propertyPath(issue.path), reason }];
   });
 }
 
 /** What is said of a key that does not exist. */
-export function unknownKey(key: string, known: string[]): string {
+function unknownKey(key: string, known: string[]): string {
   const meant = nearest(key, known);
   return meant === undefined ? `no such key; known here: ${known.join(", ")}` : `no such key; did you mean ${meant}?`;
 }
@@ -80,22 +70,14 @@ function withArticle(kind: string): string {
 function keysAt(schema: z.ZodType, path: Path): string[] {
   let at: unknown = schema;
   for (const part of path) {
-    at = unwrap(at);
+    at = bare(at);
     at = at instanceof z.ZodArray ? at.element : at instanceof z.ZodObject ? at.shape[String(part)] : undefined;
   }
-  const last = unwrap(at);
+  const last = bare(at);
   if (last instanceof z.ZodRecord && last.keyType instanceof z.ZodEnum) {
     return last.keyType.options.map(String);
   }
   return last instanceof z.ZodObject ? Object.keys(last.shape) : [];
-}
-
-function unwrap(schema: unknown): unknown {
-  let at = schema;
-  while (at instanceof z.ZodOptional || at instanceof z.ZodDefault) {
-    at = at.unwrap();
-  }
-  return at;
 }
 
 /** The known word that differs least, when it differs little. */

@@ -1,0 +1,14 @@
+import type { DockerWay } from "../ways";
+import type { BuildMode } from "./buildMode";
+import { dind } from "./dind";
+import { dindJob } from "./dindJob";
+import { dindPlain } from "./dindPlain";
+import { dood } from "./dood";
+
+/** Every build mode on the Docker of a node; the compiler asks for one that is missing. */
+export const buildModes: Record<DockerWay, BuildMode> = {
+  dood,
+  dind,
+  "dind-job": dindJob,
+  "dind-plain": dindPlain,
+};

@@ -1,0 +1,56 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+
+/** What a setting says about itself beyond its type; the reference, Pulumi.yaml and the JSON Schema are made of it. */
+export interface SettingMeta {
+  /** What it means, its unit included. Markdown. */
+  description: string;
+  /** The default in words, where it is no literal that `.default()` could hold: `by size`. */
+  defaultText?: string;
+  /** True: never to stand in a stack file in plain text. */
+  secret?: boolean;
+}
+
+/** Says what a setting means. What is said of the setting itself wins over what is said of its type. */
+export function about<T extends z.ZodType>(setting: T, meta: SettingMeta | string): T {
+  return setting.meta({ ...(typeof meta === "string" ? { description: meta } : meta) });
+}
+
+/** What a setting, or a type below its `optional()` and `default()`, says about itself. */
+export function metaOf(schema: z.ZodType): Partial<SettingMeta> {
+  const own = (schema.meta() ?? {}) as Partial<SettingMeta>;
+  return schema instanceof z.ZodOptional || schema instanceof z.ZodDefault
+    ? { ...metaOf(schema.unwrap() as z.ZodType), ...own }
+    : own;
+}
+
+/** The type of a setting without `optional()` and `default()`. */
+export function bare(schema: unknown): unknown {
+  let at = schema;
+  while (at instanceof z.ZodOptional || at instanceof z.ZodDefault) {
+    at = at.unwrap();
+  }
+  return at;
+}
+
+type WithoutDefaults<S extends z.ZodRawShape> = {
+  [K in keyof S]: S[K] extends z.ZodDefault<infer T> ? z.ZodOptional<T> : S[K];
+};
+
+/** The same settings with nothing filled in, for a place where what is left out may still be said elsewhere. */
+export function withoutDefaults<S extends z.ZodRawShape>(shape: S): WithoutDefaults<S> {
+  const entries = Object.entries(shape).map(([key, setting]) => [
+    key,
+    setting instanceof z.ZodDefault ? (setting.unwrap() as z.ZodType).optional().meta(setting.meta() ?? {}) : setting,
+  ]);
+  return Object.fromEntries(entries) as WithoutDefaults<S>;
+}
+
+/** The same value where each part of it may be known only later, as arguments of a component may be. */
+export type Inputs<T> = T extends Date
+  ? T
+  : T extends readonly (infer E)[]
+    ? pulumi.Input<Inputs<E>>[]
+    : T extends object
+      ? { [K in keyof T]: pulumi.Input<Inputs<T[K]>> }
+      : T;

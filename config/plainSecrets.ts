@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { propertyPath, type InputError } from "../components/inputErrors";
+import { bare, metaOf } from "../components/schema";
+import { stackSchema } from "./schema";
+import type { RawConfig } from "./stackFile";
+
+type Path = readonly PropertyKey[];
+
+/** Where a secret stands in the configuration, and its text. */
+interface Leaf {
+  path: Path;
+  text: string;
+}
+
+/**
+ * Secrets that stand in the stack file for everybody who can read the repository. Each is looked up in the file itself, so
+ * that one that is encrypted hides no other. Of what did not come from the file only Pulumi's word is there, which is
+ * given for a whole key: no part of it is encrypted, or some are.
+ *
+ * @param values our keys, decrypted
+ * @param isEncrypted Pulumi's word: is any part of this key encrypted?
+ * @param file our keys as they stand in the file
+ */
+export function plainSecrets(
+  values: RawConfig,
+  isEncrypted: (key: string) => boolean,
+  file: RawConfig | undefined,
+): InputError[] {
+  const leaves = Object.entries(values).flatMap(([key, value]) =>
+    secretLeaves(Object.hasOwn(stackSchema.shape, key) ? (stackSchema.shape as RawConfig)[key] : undefined, value, [
+      key,
+    ]),
+  );
+  const found = leaves.flatMap((leaf) => plainPath(leaf, isEncrypted, file));
+  return [...new Set(found)].map((where) => ({
+    propertyPath: where,
+    reason: `holds secrets in plain text; set each with pulumi config set --path --secret '${where}${where.includes(".") ? "" : "…"}', and take those that were committed for exposed`,
+  }));
+}
+
+/** Where to say that a secret is plain; nothing when it is encrypted. */
+function plainPath({ path, text }: Leaf, isEncrypted: (key: string) => boolean, file: RawConfig | undefined): string[] {
+  const key = String(path[0]);
+  let at: unknown = file;
+  for (const part of path) {
+    if (isEncryptedValue(at)) {
+      return [];
+    }
+    at = typeof at === "object" && at !== null ? (at as Record<PropertyKey, unknown>)[part] : undefined;
+  }
+  if (typeof at === "string" || typeof at === "number") {
+    return String(at) === text ? [propertyPath(path)] : [];
+  }
+  return isEncryptedValue(at) || isEncrypted(key) ? [] : [key];
+}
+
+function isEncryptedValue(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, "secure");
+}
+
+/** Every text in a value that the schema calls a secret, or that looks like one. */
+function secretLeaves(schema: unknown, value: unknown, path: Path): Leaf[] {
+  if (typeof value === "string") {
+    const declared = schema instanceof z.ZodType && metaOf(schema).secret === true;
+    return value !== "" && (declared || looksSecret(value, path)) ? [{ path, text: value }] : [];
+  }
+  if (typeof value !== "object" || value === null) {
+    return [];
+  }
+  const at = bare(schema);
+  const below = (key: string): unknown => {
+    if (at instanceof z.ZodObject) {
+      return Object.hasOwn(at.shape, key) ? at.shape[key] : undefined;
+    }
+    return at instanceof z.ZodRecord ? at.valueType : undefined;
+  };
+  return Array.isArray(value)
+    ? value.flatMap((entry, index) =>
+        secretLeaves(at instanceof z.ZodArray ? at.element : undefined, entry, [...path, index]),
+      )
+    : Object.entries(value).flatMap(([key, entry]) => secretLeaves(below(key), entry, [...path, key]));
+}
+
+/** GitLab's tokens (its docs, "Token overview"), keys in PEM, and addresses with a password. */
+const secretText = /^(gl[a-z]{2,}-|GR1348941)[\w-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY-----|^\w+:\/\/[^/@\s:]*:[^/@\s]+@/;
+
+/** What a variable that holds a secret is called, word by word: `SECRET_DETECTION_DISABLED` is none, by its value. */
+const secretWords =
+  /(^|_)(TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIALS?|AUTH|(API|ACCESS|ACCOUNT|PRIVATE|SECRET|SIGNING)_?KEY)(_|$)/;
+
+/** Values that hide nothing: switches, numbers, paths, addresses without password, references to other variables. */
+const harmlessValue = /^(|true|false|yes|no|on|off|\d+|\$.*|[./~].*|\w+:\/\/[^@]*)$/i;
+
+/** Does a text look like a secret where nothing declares it one? */
+function looksSecret(text: string, path: Path): boolean {
+  const isVariable = path.at(-2) === "environment";
+  const [name = "", value = ""] = isVariable ? split(text) : ["", text];
+  return (
+    secretText.test(isVariable ? value : text) || (secretWords.test(name.toUpperCase()) && !harmlessValue.test(value))
+  );
+}
+
+function split(variable: string): [string, string] {
+  const at = variable.indexOf("=");
+  return at < 0 ? [variable, ""] : [variable.slice(0, at), variable.slice(at + 1)];
+}
