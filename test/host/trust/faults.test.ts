@@ -134,6 +134,53 @@ describe("registry trust: faults", () => {
       assert.equal(await host.file(), text);
     });
 
+    it("a ledger whose copy of the settings does not fit its own digest is not put back: the user's keys stay [8.22]", async () => {
+      await host.write(text);
+      await host.apply({ registries: [plain] });
+      await damage("d['before']['base64'] = base64.b64encode(b'{\"lost\": true}').decode()");
+      await host.remove();
+      assert.deepEqual(JSON.parse((await host.file())!), { debug: false });
+      assert.deepEqual(await host.insecure(), []);
+      assert.equal((await host.sh(`ls -d ${home}`)).out, "");
+    });
+
+    const shapes: [string, string][] = [
+      ["a list", "d = []"],
+      ["owners that are a list", "d['owners'] = []"],
+      ["an owner without entries", "d['owners'] = {'one': {}}"],
+      ["entries that are numbers", "d['owners'] = {'one': {'entries': [1], 'files': []}}"],
+      ["no list of what was added", "d.pop('added')"],
+      ["what was added is a text", "d['added'] = 'registry.lab:5000'"],
+      ["files that are texts", "d['files'] = {'/etc/passwd': 'x'}"],
+      ["a copy without its digest", "d['before'] = {'base64': ''}"],
+      ["another path", "d['path'] = '/etc/passwd'"],
+      ["a version to come", "d['version'] = 2"],
+    ];
+    for (const [what, change] of shapes) {
+      it(`a ledger of the wrong shape (${what}): refused before anything is touched, naming it [8.22]`, async () => {
+        await host.write(text);
+        await host.apply({ registries: [plain] });
+        await damage(change);
+        const before = await host.traces();
+        for (const action of ["apply", "remove"] as const) {
+          const message = await host.refused({ registries: [other] }, ["step ledger", `${home}/docker-`], action);
+          assert.match(message, /Nothing was changed/);
+        }
+        assert.equal(await host.traces(), before);
+      });
+    }
+
+    /** Changes the ledger as a hand or a bad card would. */
+    async function damage(change: string): Promise<void> {
+      const program = `import base64, glob, json
+path = glob.glob("${home}/docker-*.json")[0]
+d = json.load(open(path))
+${change}
+json.dump(d, open(path, "w"))
+`;
+      await host.ok("python3 -", program);
+    }
+
     it("settings on a tmpfs: refused, as they would not survive a reboot", async () => {
       await host.ok("mount -t tmpfs tmpfs /etc/docker");
       await host.refused({ registries: [plain] }, ["tmpfs", "would not survive"]);
