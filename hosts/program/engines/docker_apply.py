@@ -92,14 +92,16 @@ class Change:
 
     def write(self, seen, text, step):
         """The file with this text, or without it no file; noted first, so that it is known for ours afterwards."""
-        self.touched = True
         if text is None:
             files.delete(seen, step)
+            self.touched = True
             return files.look(seen.path, step)
         self.record.wrote(text.encode("utf-8"))
         self.record.save()
         files.make_directories(files.missing_directories(os.path.dirname(seen.real)))
-        return files.replace(seen, text.encode("utf-8"), step)
+        seen = files.replace(seen, text.encode("utf-8"), step)
+        self.touched = True
+        return seen
 
     # The engine.
 

@@ -17,11 +17,13 @@ def refusal(engine, text):
     command = program(engine)
     if command is None:
         return None
-    said = read(command, text)
+    # The daemon's own search path: there it looks for programs that its settings presuppose, such as docker-proxy.
+    environment = {"PATH": search_path(engine.unit.pid) or os.environ.get("PATH", os.defpath)}
+    said = read(command, environment, text)
     if said == "" or said is None:
         return said
     # Only a reader that takes an empty object is one whose refusal means anything.
-    return said.replace("/dev/stdin", engine.config) if read(command, "{}") == "" else None
+    return said.replace("/dev/stdin", engine.config) if read(command, environment, "{}") == "" else None
 
 
 def program(engine):
@@ -39,20 +41,29 @@ def program(engine):
     return None if path is None else [path] + engine.words[places[0] + 1:]
 
 
-def read(command, text):
+def search_path(pid):
+    try:
+        with open("/proc/%d/environ" % pid, "rb") as stream:
+            words = [os.fsdecode(word) for word in stream.read().split(b"\0")]
+    except OSError:
+        return None
+    return next((word[5:] for word in words if word.startswith("PATH=")), None)
+
+
+def read(command, environment, text):
     """What the program says against the text; "" when nothing; None when it did not get that far."""
-    status, output = run(command + ["--validate"], text)
+    status, output = run(command + ["--validate"], environment, text)
     if "unknown flag: --validate" in output:
-        status, output = run(command, text)
+        status, output = run(command, environment, text)
     if any(sign in output for sign in SIGNS):
         return ""
     lines = [line for line in output.splitlines() if "level=info" not in line]
     return "\n".join(lines)[-500:].strip() or "status 1" if status == 1 else None
 
 
-def run(command, text):
+def run(command, environment, text):
     try:
-        done = subprocess.run(command + ["--config-file", "/dev/stdin"], input=text.encode("utf-8"), env={},
+        done = subprocess.run(command + ["--config-file", "/dev/stdin"], input=text.encode("utf-8"), env=environment,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=become_nobody, timeout=20)
         return done.returncode, done.stdout.decode("utf-8", "replace")
     except (OSError, subprocess.SubprocessError) as error:
