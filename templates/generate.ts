@@ -4,4 +4,6 @@ import { join } from "node:path";
 import { dockerWays } from "../components/runners/docker/ways";
 import { component, componentFile } from "./component";
 
-for (const way of dockerWays) writeFileSync(join(__dirname, "..", componentFile(way)), component(way));
+for (const way of dockerWays) {
+  writeFileSync(join(__dirname, "..", componentFile(way)), component(way));
+}

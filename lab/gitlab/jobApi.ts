@@ -99,6 +99,9 @@ function updateJob(parts: Parts, request: JobRequest, reply: FastifyReply): Fast
   const canceled = job.status === "canceling";
   if (typeof body["exit_code"] === "number") job.exitCode = body["exit_code"];
   switch (body["state"]) {
+    case "running":
+      parts.schedule.acknowledge(job);
+      break;
     case "success":
       parts.schedule.finish(job, canceled ? "canceled" : "success");
       break;

@@ -19,7 +19,7 @@ export interface ServerOptions {
   stateDir: string;
   /** The URL that runners, jobs and git use. Default `http://gitlab.lab:8929`. */
   externalUrl: string;
-  /** `host:port` of the registry that jobs are told of. Default `registry.lab:5000`. */
+  /** `host:port` of the registry that jobs are told of. Default `gitlab.lab:5050`. */
   registry: string;
   /** With it, tokens for the registry are signed. Default: none, and asking for one gets 404, as where GitLab has no registry. */
   registryKey?: RegistryKey;
@@ -44,7 +44,7 @@ export interface ServerOptions {
 
 export const defaults = {
   externalUrl: "http://gitlab.lab:8929",
-  registry: "registry.lab:5000",
+  registry: "gitlab.lab:5050",
   issuer: "omnibus-gitlab-issuer",
   longPollSeconds: 0,
   traceIntervalSeconds: 3,

@@ -2,6 +2,7 @@
  * A job as it is handed to a runner. Fields: common/spec/spec.go of GitLab Runner 19.4, common/network.go of 12.8; what
  * the older does not know it ignores.
  */
+import { createHash } from "node:crypto";
 import type { ImageYaml, Job, JobYaml } from "./model";
 import { mayFail } from "./model";
 import type { ServerOptions } from "./options";
@@ -37,8 +38,8 @@ export async function jobPayload(
     allow_git_fetch: true,
     job_info: jobInfo(job),
     git_info: gitInfo(server, job, variables),
-    runner_info: { timeout: jobTimeout(job) },
-    inputs: [],
+    runner_info: { timeout: jobTimeout(job), uuid: runnerUuid(job) },
+    // No `inputs`: jobs here have none, and a runner that is not sent any evaluates nothing.
     variables,
     steps: steps(job),
     hooks: yaml.hooks?.pre_get_sources_script
@@ -58,6 +59,12 @@ export async function jobPayload(
       failure_reasons: failureReasons,
     },
   };
+}
+
+/** A name for the runner that is the same in every job: runner 19 shows it at the top of the log. */
+function runnerUuid({ runner }: Job): string {
+  const digits = createHash("sha256").update(`pi-lab runner ${runner?.id}`).digest("hex");
+  return [8, 12, 16, 20, 32].map((end, part) => digits.slice([0, 8, 12, 16, 20][part], end)).join("-");
 }
 
 function jobInfo({ definition, pipeline, pendingAt, createdAt }: Job) {

@@ -34,13 +34,20 @@ export class Schedule extends EventEmitter<{ queue: [] }> {
   /** The next job for this runner, handed out; undefined when there is none. */
   handOut(runner: Runner, systemId: string): Job | undefined {
     for (const job of this.store.jobs.values()) {
-      if (job.status !== "pending" || !takes(runner, job)) continue;
+      if (job.status !== "pending" || isHandedOut(job) || !takes(runner, job)) continue;
       const now = Date.now();
-      Object.assign(job, { status: "running", runner, manager: runner.managers.get(systemId) });
-      Object.assign(job, { handedOutAt: now, contactedAt: now });
+      const manager = runner.managers.get(systemId);
+      // Commit in two phases, by runners that announce it: the job is theirs, but pending until they say that it runs.
+      const status = manager?.features["two_phase_job_commit"] === true ? "pending" : "running";
+      Object.assign(job, { status, runner, manager, handedOutAt: now, contactedAt: now });
       return job;
     }
     return undefined;
+  }
+
+  /** The runner has said that it runs the job which it was given. */
+  acknowledge(job: Job): void {
+    if (job.status === "pending") job.status = "running";
   }
 
   finish(job: Job, status: JobStatus, failureReason?: string): void {
@@ -69,9 +76,22 @@ export class Schedule extends EventEmitter<{ queue: [] }> {
     return true;
   }
 
-  /** Fails jobs whose runner has gone silent, as GitLab's own sweep does. */
+  /**
+   * Fails jobs whose runner has gone silent, as GitLab's own sweep does. One that its runner has never said to run goes
+   * back to the queue: it may have been lost on its way.
+   */
   dropStale(seconds: number): void {
     for (const job of this.store.jobs.values()) {
+      if (isHandedOut(job) && Date.now() - (job.contactedAt ?? 0) > Math.min(seconds, acknowledgeWithin) * 1000) {
+        // The first runner's answer may still come: with the old token it gets 403, and it gives the job up.
+        Object.assign(job, {
+          token: newToken("glcbt-"),
+          runner: undefined,
+          manager: undefined,
+          handedOutAt: undefined,
+        });
+        this.announce(job.pipeline);
+      }
       if (job.status !== "running" && job.status !== "canceling") continue;
       if (Date.now() - (job.contactedAt ?? 0) < seconds * 1000) continue;
       this.finish(job, job.status === "canceling" ? "canceled" : "failed", "stuck_or_timeout_failure");
@@ -109,6 +129,12 @@ export class Schedule extends EventEmitter<{ queue: [] }> {
     again.played = job.played;
   }
 }
+
+/** Seconds that GitLab waits for a runner to say that it runs a job (Ci::Build, RUNNER_ACK_QUEUE_EXPIRY_TIME). */
+const acknowledgeWithin = 120;
+
+/** Given to a runner that has not yet said that it runs it. */
+const isHandedOut = (job: Job): boolean => job.status === "pending" && job.runner !== undefined;
 
 export function newJob(store: Store, pipeline: Pipeline, definition: Job["definition"], attempt = 0): Job {
   const job: Job = {

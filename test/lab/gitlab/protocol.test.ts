@@ -103,6 +103,44 @@ describe("stand-in for GitLab, call by call", function () {
     assert.equal((await held).status, 201);
   });
 
+  describe("to a runner that commits in two phases", () => {
+    const twoPhases = { ...today, info: { version: "19.4.0", features: { two_phase_job_commit: true } } };
+    const yaml = "a: {tags: [dood], script: [echo]}";
+    const tell = (job: { id: number; token: string }, state: string) =>
+      call(standIn, "PUT", `/api/v4/jobs/${job.id}`, { token: job.token, state });
+    const status = async (id: number) => (await standIn.lab.job(id)).status;
+
+    it("gives a job that runs once the runner says so, and to nobody else meanwhile", async () => {
+      const job = await handOut(yaml, twoPhases);
+      assert.equal(await status(job.id), "pending");
+      assert.equal((await request({ ...today, system_id: "r_other0000000" })).status, 204);
+      assert.equal((await tell(job, "running")).status, 200);
+      assert.equal(await status(job.id), "running");
+      assert.equal((await tell(job, "success")).status, 200);
+      assert.equal(await status(job.id), "success");
+    });
+
+    it("takes a job back that nobody says to run, and turns the first runner away", async () => {
+      await standIn.stop();
+      standIn = await startStandIn({ staleJobSeconds: 1 });
+      const lost = await handOut(yaml, twoPhases);
+      await sleep(2500);
+      const again = await request(twoPhases);
+      assert.equal(again.status, 201);
+      assert.equal(again.body.id, lost.id);
+      assert.equal((await tell(lost, "running")).status, 403);
+      assert.equal((await tell(again.body, "running")).status, 200);
+    });
+
+    it("tells the runner of a job that was cancelled before it began", async () => {
+      const job = await handOut(yaml, twoPhases);
+      await standIn.lab.cancelJob(job.id);
+      const told = await tell(job, "running");
+      assert.equal(told.status, 403);
+      assert.equal(told.headers.get("job-status"), "canceled");
+    });
+  });
+
   it("hands out a job with everything that a runner needs", async () => {
     const job = await handOut(`
       default:
@@ -121,6 +159,8 @@ describe("stand-in for GitLab, call by call", function () {
       job.variables.map((variable: { key: string; value: string }) => [variable.key, variable.value]),
     );
     assert.equal(job.runner_info.timeout, 5400);
+    assert.match(job.runner_info.uuid, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    assert.equal(job.inputs, undefined);
     assert.deepEqual(job.image, { name: "registry.lab:5000/base:1", entrypoint: [""] });
     assert.deepEqual(job.services, [
       {
@@ -149,10 +189,10 @@ describe("stand-in for GitLab, call by call", function () {
       ],
     );
     assert.deepEqual(job.credentials, [
-      { type: "registry", url: "registry.lab:5000", username: "gitlab-ci-token", password: job.token },
+      { type: "registry", url: "gitlab.lab:5050", username: "gitlab-ci-token", password: job.token },
     ]);
     assert.equal(job.git_info.sha, variables["CI_COMMIT_SHA"]);
-    assert.equal(variables["CI_REGISTRY_IMAGE"], "registry.lab:5000/lab/demo");
+    assert.equal(variables["CI_REGISTRY_IMAGE"], "gitlab.lab:5050/lab/demo");
     assert.equal(variables["CI_REGISTRY_USER"], "gitlab-ci-token");
     assert.equal(variables["CI_REGISTRY_PASSWORD"], job.token);
     assert.equal(variables["DOCKER_TLS_CERTDIR"], "/certs");
