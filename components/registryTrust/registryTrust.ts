@@ -46,7 +46,8 @@ export class RegistryTrust extends pulumi.ComponentResource {
           create: trustCommand("apply"),
           delete: trustCommand("remove"),
           stdin: inTurn(rollout, node.name, input),
-          logging: "none",
+          // What a removal warns of has no output to stand in; all else that the program says is in its report or error.
+          logging: "stderr",
           addPreviousOutputInEnv: false,
         },
         { parent: this, deleteBeforeReplace: true, retainOnDelete: node.retain },

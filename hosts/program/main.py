@@ -27,8 +27,22 @@ def main(action, settings):
     except Exception:
         tell(sys.stderr, unexpected().text(context.node))
         return 1
-    tell(sys.stdout, json.dumps(report, sort_keys=True))
+    if action == "remove":
+        for warning in context.warnings:
+            tell(sys.stderr, "warning: " + warning)
+    if not tell(sys.stdout, json.dumps(report, sort_keys=True)) and action == "apply" and context.first:
+        return unheard(settings, context)
     return 0
+
+
+def unheard(settings, context):
+    """Whoever asked for this owner's first apply is gone, and so has no record of it: no destroy would ever come here."""
+    signal.alarm(LIMIT)
+    try:
+        act("remove", settings, context)
+    except Exception:
+        tell(sys.stderr, traceback.format_exc())
+    return 1
 
 
 def unexpected():
@@ -80,6 +94,7 @@ def duties(settings, want, context):
     if context.dry:
         return [work(want) for work in works]
     past = ledger.Wish(context.owner)
+    context.first = past.stored is None
     reports = []
     past.starts(want)
     for place, work in enumerate(works):
@@ -198,9 +213,10 @@ def day(seconds):
 
 
 def tell(stream, text):
-    """Whoever asked may be gone; the work is done all the same."""
+    """False when whoever asked is gone; the work is done all the same."""
     try:
         stream.write(text + "\n")
         stream.flush()
+        return True
     except OSError:
-        pass
+        return False

@@ -1,15 +1,18 @@
 import { local } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
 import * as auto from "@pulumi/pulumi/automation/index.js";
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { toolchain } from "../../../lab/stack/stack";
 import { RegistryTrust, type RegistryTrustArgs, type TrustNode } from "../../../components";
 import { plain } from "./host";
 import { patience, trustLab, type TrustLab } from "./lab";
+
+const checkout = resolve(__dirname, "../../..");
 
 let lab: TrustLab;
 let folder: string;
@@ -49,7 +52,7 @@ describe("registry trust: by Pulumi", () => {
       const preview = await (
         await stack({ ...args, registries: [plain, { address: "10.9.0.0/16", insecure: true }] })
       ).preview({ diff: true });
-      assert.match(preview.stdout, /\+\s+\[1\]: "10\.9\.0\.0\/16 \(insecure\)"/);
+      assert.match(preview.stdout, /\+\s+10\.9\.0\.0\/16\s*: "insecure"/);
       assert.equal(preview.changeSummary.update, 5);
 
       await (await stack(args)).destroy();
@@ -100,7 +103,7 @@ describe("registry trust: by Pulumi", () => {
         registries: [plain],
         ssh: { privateKeyFile: lab.ssh.privateKeyFile, knownHostsFile: empty },
       });
-      assert.match(failure, /The host key is not known: node a .*ssh-keyscan -t ed25519 172\.30\.99\./s);
+      assert.match(failure, /nodes\[0\]\.hostKey: the host key of node a .*ssh-keyscan -t ed25519 172\.30\.99\./s);
       assert.match(failure, /node b/);
       assert.equal(await lab.hosts[0]!.file(), undefined);
     });
@@ -223,7 +226,7 @@ describe("registry trust: by Pulumi", () => {
       assert.deepEqual(await lab.hosts[0]!.insecure(), [plain.address]);
       await (await stack({ nodes: [], registries: [] })).destroy();
       const failure = await failed(made("172.30.99.249"));
-      assert.match(failure, /The host key is not known: node a \(172\.30\.99\.249, port 22\)/);
+      assert.match(failure, /the host key of node a \(172\.30\.99\.249, port 22\) is not in/);
     });
 
     it("with an SSH agent no key is in the state", async () => {
@@ -245,6 +248,89 @@ describe("registry trust: by Pulumi", () => {
       }
     });
 
+    it("registries in another order are no change [8.23]", async () => {
+      const registries = [plain, { address: "10.9.0.0/16", insecure: true }];
+      await up({ nodes: nodes(1), registries });
+      const again = await up({ nodes: nodes(1), registries: [...registries].reverse() }, { expectNoChanges: true });
+      assert.deepEqual(Object.keys(again.summary.resourceChanges ?? {}), ["same"]);
+    });
+
+    for (const given of ["list", "pulumi.output(Promise.resolve(list))"]) {
+      it(`an error of the preview is told once, without stack trace or warning: ${given} [8.23]`, async () => {
+        const lines: string[] = [];
+        const keep = (text: string): unknown => lines.push(text);
+        const wrong = await programOf(`
+          const list = [{ address: "nas", insecure: true }];
+          const nodes = ${JSON.stringify(nodes(2))};
+          const trust = new RegistryTrust("trust", { nodes, registries: ${given}, ssh: ${JSON.stringify(lab.ssh)}, probe: true });
+          module.exports = { report: trust.report };`);
+        await assert.rejects(wrong.preview({ onOutput: keep, onError: keep }));
+        const text = lines.join("");
+        assert.match(text, /registries\[0\]\.address: "nas" has neither dot nor port.*write "nas:80"/);
+        assert.equal(text.match(/neither dot nor port/g)!.length, 1, text);
+        assert.doesNotMatch(text, /PromiseRejectionHandledWarning|unhandled|\.[jt]s:\d+/i);
+      });
+    }
+
+    it("a host key that changed: destroy fails and names it, up with the new one and destroy again help [8.23]", async () => {
+      await up({ nodes: nodes(1), registries: [plain] });
+      const own = "/etc/ssh/sshd_config.d/lab.conf";
+      await lab.hosts[0]!.ok(
+        `cp ${own} /root/lab.conf && rm -f /root/other && ssh-keygen -q -t ed25519 -N '' -f /root/other`,
+      );
+      try {
+        await lab.hosts[0]!.ok(`sed -i 's,^HostKey .*,HostKey /root/other,' ${own} && systemctl restart ssh`);
+        const lines: string[] = [];
+        const keep = (text: string): unknown => lines.push(text);
+        await assert.rejects((await stack({ nodes: [], registries: [] })).destroy({ onOutput: keep, onError: keep }));
+        assert.match(lines.join(""), /host key mismatch/);
+        assert.deepEqual(await lab.hosts[0]!.insecure(), [plain.address]);
+        const hostKey = await lab.hosts[0]!.ok("cat /root/other.pub");
+        await up({ nodes: nodes(1).map((node) => ({ ...node, hostKey })), registries: [plain] });
+        await (await stack({ nodes: [], registries: [] })).destroy();
+        assert.deepEqual(await lab.hosts[0]!.insecure(), []);
+      } finally {
+        await lab.hosts[0]!.ok(`cp /root/lab.conf ${own} && systemctl restart ssh`);
+      }
+    });
+
+    it("a first up that is killed leaves a node that takes itself back; destroy finds nothing to do [8.20]", async () => {
+      const [host] = lab.hosts;
+      await host!.write('{"debug": false}');
+      const since = await host!.ok("date +%s");
+      // Holds the node's lock, so that the run is in its middle when the other end goes.
+      const held = "mkdir -p /var/lib/pi-runners/trust && exec flock /var/lib/pi-runners/trust/lock sleep 8";
+      await host!.ok(`systemd-run -q --unit=held sh -c '${held}'`);
+      const killed = up({ nodes: nodes(1), registries: [plain] }).then(
+        () => assert.fail("it was not killed"),
+        () => undefined,
+      );
+      await until(() => running(host!));
+      for (const pid of descendants(/^pulumi(-resource)?$/)) process.kill(pid, "SIGKILL");
+      await killed;
+      await until(async () => !(await running(host!)));
+      const log = await host!.ok(`journalctl -u docker -o cat --no-pager --since @${since}`);
+      assert.match(log, /Got signal to reload configuration/, "the run had not begun");
+      assert.deepEqual(await host!.insecure(), []);
+      assert.equal(await host!.file(), '{"debug": false}');
+      await (await stack({ nodes: [], registries: [] })).cancel().catch(() => undefined);
+      await (await stack({ nodes: [], registries: [] })).destroy();
+      assert.equal(await host!.ok("ls -A /var/lib/pi-runners/trust | grep -v lock; true"), "");
+    });
+
+    it("what a removal warns of is shown [8.21]", async () => {
+      await up({ nodes: nodes(1), registries: [plain] });
+      await lab.hosts[0]!.ok("systemctl stop docker.socket docker; systemctl mask docker.socket docker");
+      try {
+        const lines: string[] = [];
+        const keep = (text: string): unknown => lines.push(text);
+        await (await stack({ nodes: [], registries: [] })).destroy({ onOutput: keep, onError: keep }).catch(keep);
+        assert.match(lines.join(""), /warning: /);
+      } finally {
+        await lab.hosts[0]!.ok("systemctl unmask docker.socket docker; systemctl start docker.socket docker");
+      }
+    });
+
     it("one SSH connection per node and apply", async () => {
       const since = await lab.hosts[0]!.ok("date +%s");
       await up({ nodes: nodes(1), registries: [plain] });
@@ -260,6 +346,26 @@ describe("registry trust: by Pulumi", () => {
     });
   });
 
+  /** Whether a run of the program is under way on a node. */
+  async function running(host: TrustLab["hosts"][0]): Promise<boolean> {
+    return (await host.ok("pgrep -fc '[p]ython3 -I -S -c' || true")) !== "0";
+  }
+
+  async function until(holds: () => Promise<boolean>): Promise<void> {
+    for (const end = Date.now() + 60_000; !(await holds()); await sleep(200)) {
+      assert.ok(Date.now() < end, "it did not come about within a minute");
+    }
+  }
+
+  /** Processes below this one that have such a name. */
+  function descendants(name: RegExp, of = process.pid): number[] {
+    const lines = execFileSync("ps", ["-eo", "pid=,ppid=,comm="], { encoding: "utf8" }).trim().split("\n");
+    const all = lines.map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line)!.slice(1) as [string, string, string]);
+    const below = (parent: number): typeof all =>
+      all.filter(([, ppid]) => Number(ppid) === parent).flatMap((one) => [one, ...below(Number(one[0]))]);
+    return below(of).flatMap(([pid, , comm]) => (name.test(comm.slice(0, 15)) ? [Number(pid)] : []));
+  }
+
   function nodes(count: number): TrustNode[] {
     return lab.nodes.slice(0, count).map((node, index) => ({ name: "abcd"[index]!, host: node.address }));
   }
@@ -269,6 +375,23 @@ describe("registry trust: by Pulumi", () => {
       .split("\n")
       .find((one) => one.startsWith(`${lab.nodes[index]!.address},`));
     return line!.split(" ").slice(1, 3).join(" ");
+  }
+
+  /** A stack whose program Pulumi's own language host runs, in a process of its own. */
+  async function programOf(source: string): Promise<auto.Stack> {
+    const workDir = mkdtempSync(join(folder, "program-"));
+    const start = [
+      `const here = require("node:module").createRequire(${JSON.stringify(join(checkout, "index.ts"))});`,
+      'here("tsx/cjs");',
+      'const pulumi = here("@pulumi/pulumi");',
+      'const { RegistryTrust } = here("./components/index.ts");',
+    ];
+    const project = "name: alone\nmain: start.cjs\nruntime: { name: nodejs, options: { typescript: false } }\n";
+    writeFileSync(join(workDir, "Pulumi.yaml"), project);
+    writeFileSync(join(workDir, "start.cjs"), [...start, source].join("\n"));
+    symlinkSync(join(checkout, "node_modules"), join(workDir, "node_modules"));
+    const envVars = { ...env, PULUMI_BACKEND_URL: `file://${folder}` };
+    return auto.LocalWorkspace.createOrSelectStack({ stackName: "dev", workDir }, { envVars });
   }
 
   /** What a program gives RegistryTrust: as it is, or made by the program's other resources. */
