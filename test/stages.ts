@@ -30,6 +30,7 @@ export const onLab: Stage[] = [
   { name: "stand-in GitLab", files: "test/lab/gitlab/*.test.ts", command: onMachine, needsLab: true },
   { name: "plugins", files: "test/lab/plugins/*.test.ts", command: onMachine, needsLab: true },
   { name: "package", files: "test/lab/package/*.test.ts", command: onMachine, needsLab: true },
+  { name: "upgrade", files: "test/lab/upgrade/*.test.ts", command: onMachine, needsLab: true },
   { name: "registry trust on nodes", files: "test/host/**/*.test.ts", command: onMachine },
   { name: "stack on the lab", files: "test/lab/stack/*.test.ts", command: onMachine, needsLab: true },
 ];

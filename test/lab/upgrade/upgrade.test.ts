@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { checkout, environment, onNode, type Finished } from "../stack/lab";
+
+/** The commit that people have deployed. */
+const released = "9e7e48e";
+
+/** Resources, by type, that the present program changes in a stack of that commit, and why. Nothing else may change. */
+const namedUpdates: Record<string, string> = {
+  "pulumi:pulumi:Stack": "its outputs",
+  "pi-runners:index:DoodRunner": "shows its settings",
+  "pi-runners:index:DindRunner": "shows its settings",
+  "command:remote:Command": "the program that goes to the node is a newer one",
+};
+
+interface Step {
+  op: string;
+  urn: string;
+  replaceReasons?: string[];
+  detailedDiff?: Record<string, unknown>;
+}
+
+const address = "10.77.0.0/16"; // trusted by this stack alone
+const stack = "upgrade";
+
+describe(`a stack that ${released} deployed`, function () {
+  this.timeout(900_000);
+  const folder = mkdtempSync(join(tmpdir(), "pi-runners-upgrade-"));
+  const old = join(folder, "old");
+  const configFile = join(old, `Pulumi.${stack}.yaml`);
+  let env: NodeJS.ProcessEnv;
+
+  async function run(command: string, args: string[], cwd: string): Promise<Finished> {
+    const { execa } = await import("execa"); // cannot be required: some of its dependencies are ESM only
+    const result = await execa(command, args, { cwd, env, all: true, reject: false, stdin: "ignore" });
+    return { code: result.exitCode ?? -1, output: result.all };
+  }
+
+  async function pulumi(cwd: string, ...args: string[]): Promise<string> {
+    const given = [...args, "--non-interactive", "--stack", stack, "--config-file", configFile];
+    const { code, output } = await run("pulumi", given, cwd);
+    assert.equal(code, 0, `pulumi ${args.join(" ")}\n${output}`);
+    return output;
+  }
+
+  before(async () => {
+    env = {
+      ...(await environment()),
+      PULUMI_BACKEND_URL: `file://${folder}`,
+      PULUMI_CONFIG_PASSPHRASE: "upgrade",
+      SSH_AUTH_SOCK: "",
+    };
+    checkOut();
+    const installed = await run("npm", ["ci", "--omit=dev", "--prefer-offline", "--no-audit", "--no-fund"], old);
+    assert.equal(installed.code, 0, installed.output);
+    writeFileSync(configFile, stringify({ config: stackFile() }));
+    const made = await run("pulumi", ["stack", "init", stack, "--non-interactive"], old);
+    assert.equal(made.code, 0, made.output);
+    for (const name of ["dood", "dind", "dind-job", "dind-plain"]) {
+      await pulumi(old, "config", "set", "--path", "--secret", `tokens.${name}`, `glrt-upgrade0123456789${name}`);
+    }
+    await pulumi(old, "up", "--yes", "--skip-preview");
+  });
+
+  after(async () => {
+    if (env !== undefined) {
+      await pulumi(checkout, "destroy", "--yes", "--skip-preview");
+    }
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** The program as it was, in a folder of its own. */
+  function checkOut(): void {
+    const known = spawnSync("git", ["cat-file", "-e", `${released}^{commit}`], { cwd: checkout });
+    assert.equal(
+      known.status,
+      0,
+      `This test needs the history of the project, and commit ${released} is not in this clone. Run \`git fetch --unshallow\`; in CI set GIT_DEPTH to 0.`,
+    );
+    mkdirSync(old);
+    const archive = execFileSync("git", ["archive", released], { cwd: checkout, maxBuffer: 1 << 28 });
+    execFileSync("tar", ["-x", "-C", old], { input: archive });
+  }
+
+  /** Every way to build, on no node (no pod is started), and trust on both nodes of the lab. */
+  function stackFile(): Record<string, unknown> {
+    const dev = parse(readFileSync(join(checkout, "Pulumi.dev.yaml"), "utf8")) as { config: Record<string, object> };
+    const ways = ["dood", "dind", "dind-job", "dind-plain"];
+    const config = {
+      kubeconfig: join(checkout, ".lab/kubeconfig"),
+      namespace: "upgrade",
+      gitlab: { url: "http://gitlab.lab:8929" },
+      registries: [{ address, insecure: true }],
+      hostAliases: { "gitlab.lab": "172.30.99.2" },
+      ssh: {
+        privateKeyFile: join(checkout, ".lab/id_ed25519"),
+        knownHostsFile: join(checkout, ".lab/known_hosts"),
+      },
+      nodes: dev.config["pi-runners:nodes"],
+      runnerDefaults: { nodeSelector: { upgrade: "nowhere" }, drainTimeout: 30 },
+      runners: ways.map((way) => ({ name: way, way, ...(way === "dind-plain" && { allowTlsOff: true }) })),
+    };
+    return Object.fromEntries(Object.entries(config).map(([key, value]) => [`pi-runners:${key}`, value]));
+  }
+
+  it("is previewed with no replacement, and no update but the named ones", async () => {
+    const output = await pulumi(checkout, "preview", "--json");
+    const { steps } = JSON.parse(output.slice(output.indexOf("{\n"))) as { steps: Step[] };
+    const typeOf = (urn: string): string => urn.split("::")[2]!.split("$").at(-1)!;
+    const changes = steps.filter(({ op, urn }) => op !== "same" && !(op === "update" && typeOf(urn) in namedUpdates));
+    assert.deepEqual(
+      changes.map(({ op, urn, detailedDiff }) => `${op} ${urn} ${Object.keys(detailedDiff ?? {}).join(", ")}`),
+      [],
+    );
+    assert.ok(steps.length > 15, "the stack was not empty");
+  });
+
+  it("is updated, and destroyed, by the present program: nodes are left as they were", async () => {
+    const trusted = (node: 1 | 2): Promise<string> => onNode(node, "docker info --format '{{json .RegistryConfig}}'");
+    assert.match(await trusted(1), /10\.77\.0\.0/);
+    await pulumi(checkout, "up", "--yes", "--skip-preview");
+    assert.match(await trusted(1), /10\.77\.0\.0/);
+    await pulumi(checkout, "up", "--yes", "--expect-no-changes");
+    await pulumi(checkout, "destroy", "--yes", "--skip-preview");
+    for (const node of [1, 2] as const) {
+      assert.doesNotMatch(await trusted(node), /10\.77\.0\.0/);
+    }
+  });
+});
