@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RegistryTrustArgs } from "../components/registryTrust/args";
-import { trustCommand, trustInput } from "../hosts/trustProgram";
+import { trustCommand, trustInput } from "../components/registryTrust/trustProgram";
 import { run } from "../lab/machine/processes";
 import { ansible } from "./ansible";
 import { figure, ratio, type Figure, type Section } from "./figures";

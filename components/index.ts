@@ -3,7 +3,8 @@ export { DindRunner, type DindMode, type DindRunnerArgs } from "./runners/docker
 export { DoodRunner, type DoodRunnerArgs } from "./runners/docker/doodRunner";
 export type { HostBastion, HostLogin, HostNode, HostSsh } from "../hosts/ssh";
 export type { RolloutSettings } from "../hosts/rollout";
-export type { RegistryTrustArgs, TrustEngine, TrustNode } from "./registryTrust/args";
+export { registryTrustErrors, type RegistryTrustArgs, type TrustNode } from "./registryTrust/args";
+export type { TrustEngine } from "./registryTrust/engines";
 export { RegistryTrust } from "./registryTrust/registryTrust";
 export type { NodeFacts, NodeTrust } from "./registryTrust/report";
 export { RunnerNamespace, type PodSecurity, type RunnerNamespaceArgs } from "./namespace/runnerNamespace";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { trustEngines } from "../components/registryTrust/engines";
 import { about, type SettingMeta } from "../components/schema";
 import { allowTlsOff, ownSettings, settableSettings } from "../components/runners/docker/settings";
 import { dockerWays } from "../components/runners/docker/ways";
@@ -68,7 +69,7 @@ const node = z.strictObject({
   name: about(text, "A short unique name, part of resource names and messages."),
   host: about(text, "Name or address that SSH connects to."),
   hostKey,
-  engines: optional(z.array(z.enum(["docker", "containerd", "microk8s", "k3s", "buildkit"])).min(1), {
+  engines: optional(z.array(z.enum(trustEngines)).min(1), {
     description: "Container engines to configure.",
     defaultText: "all that the node has",
   }),

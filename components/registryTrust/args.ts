@@ -3,14 +3,15 @@ import { hostConnections } from "../../hosts/connection";
 import { rolloutErrors, type RolloutSettings } from "../../hosts/rollout";
 import type { HostNode, HostSsh } from "../../hosts/ssh";
 import { below, type InputError } from "../inputErrors";
+import type { TrustEngine } from "./engines";
 import { registriesErrors, type Registry } from "./registry";
-
-/** What runs containers on a node and is to trust the registries. */
-export type TrustEngine = "docker" | "containerd" | "microk8s" | "k3s" | "buildkit";
 
 /** A host whose engines are to trust the registries. */
 export interface TrustNode extends HostNode {
-  /** Engines to configure. Default: every one that the node has; none at all is an error. */
+  /**
+   * Engines that are to trust the registries. Default: every one that the node has; none at all is an error. An engine
+   * that leaves this list loses what this stack gave it.
+   */
   engines?: TrustEngine[];
   /** Install Docker where there is none: by apt, or as a snap. Default: never. */
   installDocker?: "apt" | "snap";

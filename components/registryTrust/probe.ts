@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { HostConnection } from "../../hosts/connection";
 import { sshRun } from "../../hosts/sshRun";
-import { trustCommand } from "../../hosts/trustProgram";
+import { trustCommand } from "./trustProgram";
 import type { NodeTrust } from "./report";
 
 /** How many nodes are looked at at the same time. */

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { createHash } from "node:crypto";
 import { hostConnections } from "../../hosts/connection";
 import { Rollout } from "../../hosts/rollout";
-import { trustCommand, trustInput } from "../../hosts/trustProgram";
+import { trustCommand, trustInput } from "./trustProgram";
 import { below, refuseInvalid } from "../inputErrors";
 import { registryTrustErrors, type RegistryTrustArgs, type TrustNode } from "./args";
 import { probeNodes, type Probe } from "./probe";

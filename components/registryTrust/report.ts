@@ -1,4 +1,4 @@
-import type { TrustEngine } from "./args";
+import type { TrustEngine } from "./engines";
 
 /** What one node reported when trust was last applied. */
 export interface NodeTrust {

@@ -35,13 +35,17 @@ class Unit:
         self.start = values.get("ExecStart", "")
 
     @property
+    def present(self):
+        """Is it there, or at least still running (masked, or its file removed)?"""
+        return self.loaded or self.active
+
+    @property
     def active(self):
         return self.state in ("active", "reloading")
 
 
-KNOWN = ["docker.service", "snap.docker.dockerd.service", "snap.microk8s.daemon-containerd.service",
-         "containerd.service", "kubelet.service", "k3s.service", "k3s-agent.service", "buildkit.service",
-         "buildkitd.service"]
+# Services that the duties of a run ask for; systemd is asked for all at once.
+KNOWN = []
 first_look = {}
 
 
@@ -126,14 +130,35 @@ def default_options(path="/etc/default/docker"):
         return []
 
 
-def flag(words, name):
-    """Values given for --name, in both spellings."""
+def environment(name):
+    """What systemd gives a service as its environment, as far as unit and environment files say it."""
+    _, output = run(["systemctl", "show", "-p", "Environment,EnvironmentFiles", name])
+    values = {}
+    for key, _, value in (line.partition("=") for line in output.splitlines()):
+        lines = read_lines(value.rsplit(" (", 1)[0]) if key == "EnvironmentFiles" else words_of(value)
+        pairs = [line.strip().partition("=") for line in lines if "=" in line and not line.strip().startswith(("#", ";"))]
+        values.update((left, " ".join(words_of(right))) for left, _, right in pairs)
+    return values
+
+
+def words_of(text):
+    """A text's words as a shell splits them."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
+
+
+def flag(words, *names):
+    """Values given for flags, in both spellings: --name value, --name=value, and with one dash as well."""
+    spellings = {dashes + name for name in names for dashes in ("-", "--")}
     values = []
     for place, word in enumerate(words):
-        if word == "--" + name and place + 1 < len(words):
+        name, equals, value = word.partition("=")
+        if name in spellings and equals:
+            values.append(value)
+        elif word in spellings and place + 1 < len(words):
             values.append(words[place + 1])
-        elif word.startswith("--" + name + "="):
-            values.append(word.split("=", 1)[1])
     return values
 
 

@@ -20,13 +20,15 @@ class Problem(Exception):
 
 
 class Context:
-    """One run on one node: who asks, what is allowed, what was noticed."""
+    """One run on one node: who asks, what is allowed, what was noticed. Where it is `dry`, nothing is written; where it is
+    `strict` as well, what would stop a real run stops it."""
 
     def __init__(self, node, owner, allow_restart=False, dry=False):
         self.node = node
         self.owner = owner
         self.allow_restart = allow_restart
         self.dry = dry
+        self.strict = False
         self.warnings = []
 
     def warn(self, text):

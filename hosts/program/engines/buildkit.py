@@ -1,53 +1,58 @@
 """BuildKit's trust in registries: buildkitd.toml, for a buildkitd of the host and for builders made with
 `docker buildx create --config`. Such builders copy the file when they are made, and read neither daemon.json nor certs.d.
 """
+import json
 import os
-import re
 
 import host
+import ledger
 import marked
+import registry
+import tomltext
 
-BEGIN = "# begin pi-runners\n"
-END = "# end pi-runners\n"
+CONFIG = "/etc/buildkit/buildkitd.toml"
 
 
 class BuildKit(marked.Dialect):
     """One table for each registry, after everything else."""
 
     engine = "buildkit"
-    path = "/etc/buildkit/buildkitd.toml"
     after = "a build that runs on it would stop"
 
-    def check(self, text):
-        without(text)
+    def read(self, text):
+        return tomltext.read(text)
 
-    def by_hand(self, text):
-        return set(re.findall(r"^\s*\[\s*registry\s*\.\s*[\"']([^\"']+)[\"']\s*[\].]", without(text), re.M))
+    def without(self, text):
+        return tomltext.without(text)
 
-    def written(self, text, wishes):
-        text = without(text)
-        tables = "".join(self.table(address, entry) for address, entry in sorted(wishes.items()))
-        if not tables:
-            return text
-        return text + ("" if not text or text.endswith("\n") else "\n") + BEGIN + tables + END
+    def read_block(self, block):
+        return tomltext.read(block[1])
 
-    def table(self, address, entry):
-        lines = "  http = true\n  insecure = true\n" if entry.get("insecure") else '  ca = ["%s"]\n' % self.ca_path(entry)
-        return '[registry."%s"]\n%s' % (address, lines)
+    def ours(self, wishes):
+        return {"registry": {
+            address: {"http": True, "insecure": True} if found["insecure"] else
+            {"ca": [self.ca_path(pem) for pem in sorted(found["cas"])]} for address, found in wishes.items()}}
 
+    def lines(self, section, address, value):
+        settings = ["  %s = %s" % (key, json.dumps(value[key])) for key in sorted(value)]
+        return ["[%s.%s]" % (section, json.dumps(address))] + settings
 
-def without(text):
-    """The text without our part."""
-    if text.count(BEGIN) != text.count(END) or text.count(BEGIN) > 1:
-        raise ValueError("the marks `%s` and `%s` do not pair" % (BEGIN.strip(), END.strip()))
-    before, begin, rest = text.partition(BEGIN)
-    return before + rest.partition(END)[2] if begin else text
+    def added(self, text, ours):
+        tables = [self.lines("registry", address, value) for address, value in sorted(ours["registry"].items())]
+        return tomltext.with_tables(text, sum(tables, []))
 
 
-def find(named):
-    """A buildkitd of this host, or the folder of its settings; None where there is neither, unless it was named."""
-    units = [unit for unit in host.units(["buildkit.service", "buildkitd.service"]).values() if unit.loaded]
-    ours = marked.held(BuildKit.path, BuildKit.engine)
-    if not (units or named or ours or os.path.isdir(os.path.dirname(BuildKit.path))):
-        return None
-    return BuildKit(units[0] if units else None, "?")
+def find(named, context):
+    """A buildkitd of this host, or the folder of its settings; none where there is neither, unless it was named."""
+    known = host.units(["buildkit.service", "buildkitd.service"]).values()
+    units = [unit for unit in known if unit.present]
+    running = [unit for unit in units if unit.active] or units
+    words = host.command_line(running[0].pid) or host.planned_command_line(running[0]) if running else []
+    config = (host.flag(words, "config") or [CONFIG])[-1]
+    ours = marked.record_name(BuildKit.engine, config) in ledger.records()
+    if not (units or named or ours or os.path.isdir(os.path.dirname(CONFIG))):
+        return []
+    return [BuildKit(running[0] if running else None, "?", config)]
+
+
+registry.add("buildkit", ["buildkit.service", "buildkitd.service"], find, marked.reconcile, lambda config: BuildKit(None, "gone", config))

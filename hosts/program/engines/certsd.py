@@ -1,160 +1,184 @@
 """containerd's trust in registries: one hosts.toml for each, read at every pull, so nothing is reloaded.
 
 Used for microk8s and for containerd on its own. A hosts.toml switches off the *.crt files of its directory, so one
-that somebody else wrote is never changed: either it says what is wanted already, or the run stops.
+that somebody else wrote is never changed: either it says what is wanted already, or the run stops. Where one owner wants
+a registry insecure, it is, and several CAs of one registry are trusted side by side, so that owners may change their
+settings in any order.
 """
 import copy
 import hashlib
+import json
 import os
-import re
 
 import files
-import host
 import ledger
+import nested
+import tomltext
 from problem import Problem
 
-MICROK8S = "/var/snap/microk8s/current/args/certs.d"
 NOTE = "# Written by pi-runners (RegistryTrust); it goes with the last stack that wants it.\n"
 
 
 class Place:
     """A folder in which a containerd looks for hosts.toml."""
 
-    def __init__(self, engine, unit, folder, version):
+    def __init__(self, engine, unit, config, version):
         self.engine = engine
         self.unit = unit
-        self.folder = folder
+        self.config = config
         self.version = version
 
 
-def microk8s():
-    """microk8s 1.23 and later: the folder is always there and always read."""
-    if not os.path.isdir(os.path.dirname(MICROK8S)):
-        return None
-    unit = host.units(["snap.microk8s.daemon-containerd.service"])["snap.microk8s.daemon-containerd.service"]
-    return Place("microk8s", unit, MICROK8S, snap_version("microk8s"))
-
-
-def containerd(named, context):
-    """containerd on its own, as kubelet uses it; one that only serves Docker is Docker's business."""
-    known = host.units(["containerd.service", "kubelet.service"])
-    unit = known["containerd.service"]
-    if not unit.loaded:
-        return None
-    _, version = host.run(["containerd", "--version"])
-    folder = config_path()
-    if folder is None and (named or known["kubelet.service"].loaded):
-        text = "containerd reads no certs.d folder: config_path is not set in /etc/containerd/config.toml"
-        fix = 'Set config_path = "/etc/containerd/certs.d" in its registry section and restart containerd.'
-        if named:
-            raise Problem("containerd", text, fix)
-        context.warn("%s, so its pulls do not know these registries. %s" % (text, fix))
-    return None if folder is None else Place("containerd", unit, folder, (version.split() + ["?"] * 3)[2])
-
-
-def config_path():
-    """The folder that the running settings name; both 1.x and 2.x call it config_path, in a registry section."""
-    status, output = host.run(["containerd", "config", "dump"])
-    return None if status != 0 else path_in(output)
-
-
-def path_in(text):
-    """The first config_path of a registry section in containerd's settings."""
-    section = ""
-    for line in text.splitlines():
-        line = line.strip()
-        if line.startswith("["):
-            section = line
-        found = re.match(r"config_path\s*=\s*[\"']([^\"']+)[\"']", line)
-        if found and section.rstrip("]").endswith("registry"):
-            return found.group(1).split(":")[0]
-    return None
-
-
-def snap_version(name):
-    return os.path.basename(os.path.realpath("/snap/%s/current" % name)) or "?"
-
-
 def reconcile(place, want, context):
-    """Writes what the owner wants, removes what nobody wants any more, leaves alone what others wrote."""
-    record = ledger.Record("%s-%s" % (place.engine, hashlib.sha256(place.folder.encode()).hexdigest()[:12]), place.folder)
-    wanted = contents(place, want, context)
-    held = {path for name, owner in record.data["owners"].items() if name != context.owner for path in owner["files"]}
-    write, drop = plan(record, wanted, held)
-    if context.dry:
-        return report(place, want, "none", ["+ %s" % path for path in write] + ["- %s" % path for path in drop])
-    for path in write:
-        files.check_writable(path, "preflight")
-    saved = copy.deepcopy(record.data)
-    keep = set(record.owner(context.owner)["files"])
-    for path in write:
-        record.will_make(os.path.dirname(path))
-        note = record.data["files"].setdefault(path, {})
-        note["sha256"] = ledger.digest(wanted[path])
-    record.claim(context.owner, [], keep | set(wanted))
-    record.save()
-    written = []
-    try:
-        for path in write:
-            written.append((path, put(path, wanted[path])))
-    except (Problem, files.Moved, OSError) as error:
-        for path, before in written:
-            give_back(path, before)
-        record.tidy()
-        record.data = saved
-        record.save()
-        if isinstance(error, Problem):
-            raise
-        raise Problem("write", str(error) or "%s changed while it was edited" % place.folder, "Run again.")
-    for path in drop:
-        remove(record, path, context)
-    record.claim(context.owner, [], set(wanted))
-    if drop:
-        record.tidy()
-    record.save()
-    return report(place, want, "files" if write or drop else "none")
+    """Writes what the owners want, removes what nobody wants any more, leaves alone what others wrote."""
+    return Run(place, want, context).reconcile()
 
 
-def plan(record, wanted, held):
-    """Files to write, and files of ours that nobody wants any more. A file of somebody else that says enough is left."""
-    write = []
-    for path, data in sorted(wanted.items()):
+class Run:
+    """One run at one folder."""
+
+    def __init__(self, place, want, context):
+        self.place = place
+        self.context = context
+        self.want = [entry for entry in want if self.may_be_trusted(entry)]
+        name = "%s-%s" % (place.engine, hashlib.sha256(place.config.encode()).hexdigest()[:12])
+        self.record = ledger.Record(name, place.config)
+        self.certs = {}
+        self.claims = {}
+
+    def reconcile(self):
+        wanted = self.contents()
+        write = {path: data for path, data in sorted(wanted.items()) if files.read(path) != data}
+        drop = [path for path in sorted(self.record.data["files"]) if path not in wanted]
+        for path in list(write) + drop:
+            self.check_untouched(path)
+        if self.context.dry and not self.context.strict:
+            return self.report("none", ["+ %s" % path for path in write] + ["- %s" % path for path in drop])
+        for path in ([self.record.file] if write or drop else []) + list(write) + drop:
+            files.check_writable(path, "preflight")
+        if self.context.dry:
+            return self.report("none")
+        self.write(write)
+        for path in drop:
+            self.record.data["files"].pop(path)
+            files.delete(files.look(path, "remove"), "remove")
+        for path, data in wanted.items():
+            self.record.data["files"][path] = {"sha256": ledger.digest(data)}
+        self.claim(self.claims[self.context.owner])
+        if drop:
+            self.record.tidy()
+        self.record.save()
+        return self.report("files" if write or drop else "none")
+
+    def may_be_trusted(self, entry):
+        if "/" in entry["address"]:
+            self.context.warn("%s is a network, which only Docker can trust; %s does not."
+                              % (entry["address"], self.place.engine))
+        return "/" not in entry["address"] and bool(entry.get("ca") or entry.get("insecure"))
+
+    # What there should be.
+
+    def contents(self):
+        """Path to bytes of every file of ours that any owner wants. What an owner wants is known by the files that it
+        claims: a hosts.toml, and the CA beside it unless the registry is insecure."""
+        self.claims = {name: set(owner["files"]) for name, owner in self.record.data["owners"].items()}
+        self.claims[self.context.owner] = set()
+        for entry in self.want:
+            folder = os.path.join(self.place.config, entry["address"])
+            paths = {os.path.join(folder, "hosts.toml")}
+            if entry.get("ca"):
+                path = os.path.join(folder, "pi-runners-%s.crt" % ledger.digest(entry["ca"].encode("utf-8"))[:16])
+                self.certs[path] = entry["ca"].encode("utf-8")
+                paths.add(path)
+            self.claims[self.context.owner] |= paths
+        wanted = {}
+        for toml in sorted({path for paths in self.claims.values() for path in paths if path.endswith("/hosts.toml")}):
+            wanted.update(self.contents_for(toml))
+        return wanted
+
+    def contents_for(self, toml):
+        """The files of one registry; none where somebody else's hosts.toml says enough."""
+        folder = os.path.dirname(toml)
+        address = os.path.basename(folder)
+        beside = {owner: sorted(path for path in paths if os.path.dirname(path) == folder and path != toml)
+                  for owner, paths in self.claims.items() if toml in paths}
+        insecure = [owner for owner in sorted(beside) if not beside[owner]]
+        cas = sorted({path for paths in beside.values() for path in paths})
+        text = toml_insecure(address) if insecure else toml_ca(address, cas)
+        found = {path: self.certs.get(path) or files.read(path) for path in cas}
+        found = {path: data for path, data in found.items() if data is not None}
+        mine = self.context.owner in beside
+        if insecure and mine and self.context.owner not in insecure:
+            self.context.warn("%s stays insecure for %s, as %s wants it so. Change it there as well; the order does not matter."
+                              % (address, self.place.engine, " and ".join(insecure)))
+        there = files.read(toml)
+        if there is None or toml in self.record.data["files"] or there == text.encode("utf-8"):
+            return dict(found, **{toml: text.encode("utf-8")})
+        theirs = self.theirs(toml, there)
+        if mine and not nested.covers(theirs, tomltext.read(text), self.same):
+            raise Problem("read", "%s was written by somebody else and says something else" % toml,
+                          "Put this into it, or remove it: %s" % " ; ".join(text.splitlines()[1:]))
+        named = nested.texts(theirs)
+        return {path: data for path, data in found.items() if path in named}
+
+    @staticmethod
+    def theirs(path, data):
+        try:
+            return tomltext.read(data.decode("utf-8"))
+        except ValueError as error:
+            raise Problem("read", "%s was written by somebody else and cannot be understood: %s" % (path, error),
+                          "Write it plainly, or remove it; then run again.")
+
+    def same(self, there, ours):
+        """A CA may be kept in another file."""
+        return ours in self.certs and nested.same_certificates(there, self.certs[ours])
+
+    def check_untouched(self, path):
+        """A file of ours that was changed by hand: overwriting it would lose the edit, leaving it would trust on."""
+        note = self.record.data["files"].get(path)
         there = files.read(path)
-        if there == data:
-            continue
-        if there is not None and path not in record.data["files"]:
-            if says_enough(there.decode("utf-8", "replace"), data.decode("utf-8")):
-                continue
-            raise Problem("read", "%s was written by somebody else and says something else" % path,
-                          "Put this into it, or remove it: %s" % " ; ".join(data.decode("utf-8").splitlines()[1:]))
-        if there is not None and path in held and ledger.digest(there) == record.data["files"][path]["sha256"]:
-            raise Problem("read", "another stack wants %s otherwise" % path, "Give both stacks the same registry settings.")
-        write.append(path)
-    return write, [path for path in sorted(record.data["files"]) if path not in held and path not in wanted]
+        if there is None or (note and ledger.digest(there) in (note["sha256"], note.get("previous"))):
+            return
+        if note or path in self.certs:
+            raise Problem("read", "%s was changed by hand since it was written" % path,
+                          "Move it away, or delete it; then run again.")
 
+    # The change.
 
-def says_enough(there, data):
-    """Are all lines of ours in theirs, spaces aside?"""
-    lines = {re.sub(r"\s+", "", line) for line in there.splitlines()}
-    return all(re.sub(r"\s+", "", line) in lines for line in data.splitlines() if line and not line.startswith("#"))
+    def write(self, write):
+        """Ledger first, then files; all back to what it was where one fails."""
+        record, saved, written = self.record, copy.deepcopy(self.record.data), []
+        if not write:
+            return
+        for path, data in write.items():
+            record.will_make(os.path.dirname(path))
+            note = record.data["files"].setdefault(path, {})
+            note["previous"] = note.get("sha256")  # what stands there if the power goes before it is written
+            note["sha256"] = ledger.digest(data)
+        self.claim(set(record.owner(self.context.owner)["files"]) | self.claims[self.context.owner])
+        record.save()
+        try:
+            for path, data in write.items():
+                written.append((path, put(path, data)))
+        except (Problem, files.Moved, OSError) as error:
+            for path, before in written:
+                give_back(path, before)
+            record.tidy()
+            record.data = saved
+            record.save()
+            if isinstance(error, Problem):
+                raise
+            raise Problem("write", str(error) or "%s changed while it was edited" % self.place.config, "Run again.")
 
+    def claim(self, paths):
+        self.record.claim(self.context.owner, [], paths)
 
-def contents(place, want, context):
-    """Path to bytes of every file that the wish needs."""
-    wanted = {}
-    for entry in want:
-        address = entry["address"]
-        if "/" in address:
-            context.warn("%s is a network, which only Docker can trust; %s does not." % (address, place.engine))
-            continue
-        folder = os.path.join(place.folder, address)
-        if entry.get("ca"):
-            name = "pi-runners-%s.crt" % hashlib.sha256(entry["ca"].encode("utf-8")).hexdigest()[:16]
-            wanted[os.path.join(folder, name)] = entry["ca"].encode("utf-8")
-            wanted[os.path.join(folder, "hosts.toml")] = toml_ca(address, os.path.join(folder, name)).encode("utf-8")
-        elif entry.get("insecure"):
-            wanted[os.path.join(folder, "hosts.toml")] = toml_insecure(address).encode("utf-8")
-    return wanted
+    def report(self, how, differs=None):
+        done = {"engine": self.place.engine, "config": self.place.config, "how": how, "version": self.place.version,
+                "trusted": sorted(entry["address"] for entry in self.want)}
+        if self.place.unit is not None:
+            done["unit"] = self.place.unit.name
+        return done if differs is None else dict(done, differs=differs)
 
 
 def toml_insecure(address):
@@ -164,9 +188,10 @@ def toml_insecure(address):
         '[host."http://%s"]\n  capabilities = ["pull", "resolve"]\n' % (address, address, address))
 
 
-def toml_ca(address, path):
-    return NOTE + ('server = "https://%s"\n\n[host."https://%s"]\n  capabilities = ["pull", "resolve"]\n  ca = "%s"\n'
-                   % (address, address, path))
+def toml_ca(address, paths):
+    named = json.dumps(paths[0] if len(paths) == 1 else paths)
+    return NOTE + ('server = "https://%s"\n\n[host."https://%s"]\n  capabilities = ["pull", "resolve"]\n  ca = %s\n'
+                   % (address, address, named))
 
 
 def put(path, data):
@@ -185,19 +210,3 @@ def give_back(path, before):
         files.delete(seen, "put back")
     else:
         files.replace(seen, before, "put back")
-
-
-def remove(record, path, context):
-    note = record.data["files"].pop(path)
-    seen = files.look(path, "remove")
-    if seen.data is not None and ledger.digest(seen.data) != note["sha256"]:
-        context.warn("%s was changed by hand, so it stays." % path)
-        return
-    files.delete(seen, "remove")
-
-
-def report(place, want, how, differs=None):
-    trusted = sorted(entry["address"] for entry in want if "/" not in entry["address"])
-    done = {"engine": place.engine, "unit": place.unit.name, "config": place.folder, "how": how,
-            "version": place.version, "trusted": trusted}
-    return done if differs is None else dict(done, differs=differs)

@@ -9,6 +9,7 @@ import docker_apply
 import docker_check
 import engine as engines
 import files
+import registry
 from docker_plan import Plan, listed
 from problem import Problem
 
@@ -26,6 +27,8 @@ def reconcile(engine, want, context):
 def reconcile_once(engine, want, context):
     plan = Plan(engine, want, context, ask(engine) if engine.unit.active else None)
     if context.dry:
+        if context.strict and not plan.idle:
+            docker_check.check(plan)
         return report(plan, "none", plan.differences())
     files.sweep(os.path.dirname(plan.seen.real))
     if plan.idle:
@@ -85,3 +88,6 @@ def hint_of_builds(plan, how, version, words):
     elif how != "restart" and any(one.get("ca") for one in plan.want):
         plan.context.warn("BuildKit inside Docker %s reads CAs only when Docker starts: builds with DOCKER_BUILDKIT=1 need "
                           "one restart, at a time of your choice." % words)
+
+
+registry.add("docker", [engines.APT, engines.SNAP], lambda named, context: engines.find(), reconcile, engines.Gone)

@@ -9,8 +9,11 @@ from problem import Problem
 UNIT = "pi-runners-install-docker.service"
 PATIENCE = 200
 # Nothing is removed for it: on a node with Docker's own containerd.io, Debian's package would take that away.
-APT = ("apt-get -q -o DPkg::Lock::Timeout=120 update && exec apt-get -q -y -o DPkg::Lock::Timeout=120 --no-remove "
-       "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold --no-install-recommends install docker.io")
+APT_GET = ("apt-get -q -y -o DPkg::Lock::Timeout=120 --no-remove -o Dpkg::Options::=--force-confdef "
+           "-o Dpkg::Options::=--force-confold --no-install-recommends install ")
+# Debian 13 keeps the command `docker` in a package of its own, which docker.io only recommends.
+APT = ("apt-get -q -o DPkg::Lock::Timeout=120 update && " + APT_GET + "docker.io && "
+       "{ command -v docker >/dev/null || exec " + APT_GET + "docker-cli; }")
 SNAP = "exec snap install docker"
 
 

@@ -1,174 +1,359 @@
 """Settings files of services that read them only when they start: our part stands in them between marks.
 
-What each owner wants is kept in the ledger, as one marked part serves all. A service that runs is restarted only
-where that is allowed. How a file is written is its dialect's business: k3s.py, buildkit.py.
+What each owner wants is kept in the ledger, as one marked part serves all: where one owner wants a registry insecure,
+it is, and several CAs of one registry are trusted side by side, so that owners may change their settings in any order.
+How a file is read and written is its dialect's business: k3s.py, buildkit.py.
 """
 import copy
 import hashlib
 import json
 import os
+import time
 
 import files
 import host
 import ledger
+import nested
 from problem import Problem, reached
 
 
 class Dialect:
-    """One kind of file. Each names `engine`, `path`, `after` (what a restart does to containers), and says how to
-    read it (`check`, raising ValueError), which addresses it names by hand, and how our part is written."""
+    """One kind of file. Each names `engine`, `after` (what a restart does to containers), and says how a text is read
+    (`read`), how our part goes (`without`) and comes (`added`), and what it is: `ours` as settings, section by section and
+    address by address, `lines` as text. All raise ValueError for a text that they do not edit."""
 
     engine = ""
-    path = ""
     after = ""
 
-    def __init__(self, unit, version):
+    def __init__(self, unit, version, config):
         self.unit = unit
         self.version = version
+        self.config = config
 
-    def ca_path(self, entry):
-        name = hashlib.sha256(entry["ca"].encode("utf-8")).hexdigest()[:16]
-        return os.path.join(os.path.dirname(self.path), "pi-runners-%s.crt" % name)
+    @property
+    def active(self):
+        return self.unit is not None and self.unit.active
+
+    def ca_path(self, pem):
+        name = hashlib.sha256(pem.encode("utf-8")).hexdigest()[:16]
+        return os.path.join(os.path.dirname(self.config), "pi-runners-%s.crt" % name)
 
 
 def reconcile(dialect, want, context):
     """Makes the file say what all owners want, and has the service read it."""
-    record = ledger.Record(record_name(dialect), dialect.path)
-    seen = files.look(dialect.path, "read")
-    text = decoded(dialect, seen)
-    wishes = all_wishes(dialect, record, want, context)
-    for address in dialect.by_hand(text):
-        if wishes.pop(address, None) is not None:
-            context.warn("%s names %s by hand, so it is left as it is." % (dialect.path, address))
-    final = dialect.written(text, wishes)
-    if context.dry:
-        restart = " (needs a restart)" if dialect.unit is not None and dialect.unit.active else ""
-        return report(dialect, want, "none", ["~ %s%s" % (dialect.path, restart)] if final != text else [])
-    if final == text:
-        note(record, want, context)
-        return report(dialect, want, "none")
-    if dialect.unit is not None and dialect.unit.active and not context.allow_restart:
-        raise Problem("preflight", "%s reads %s only when it starts" % (dialect.unit.name, dialect.path),
-                      "Set allowRestart: true; %s." % dialect.after)
-    files.check_writable(seen.real, "preflight")
-    return report(dialect, want, change(dialect, record, seen, final, want, context))
+    for attempt in range(5):
+        try:
+            return Run(dialect, want, context).reconcile()
+        except files.Moved:
+            time.sleep(0.2 * (attempt + 1))
+    raise Problem("write", "%s keeps changing while it is edited" % dialect.config, "Find out who writes it; run again.")
 
 
-def record_name(dialect):
-    return "%s-%s" % (dialect.engine, hashlib.sha256(dialect.path.encode()).hexdigest()[:12])
+def record_name(engine, config):
+    return "%s-%s" % (engine, hashlib.sha256(config.encode()).hexdigest()[:12])
 
 
-def held(path, engine):
-    """Is there anything of ours in this file?"""
-    name = "%s-%s" % (engine, hashlib.sha256(path.encode()).hexdigest()[:12])
-    return name in ledger.records()
+class Run:
+    """One attempt at one file."""
+
+    def __init__(self, dialect, want, context):
+        self.dialect = dialect
+        self.context = context
+        self.want = [entry for entry in want if wish(entry) and not is_network(entry, dialect, context)]
+        self.record = ledger.Record(record_name(dialect.engine, dialect.config), dialect.config)
+        self.seen = files.look(dialect.config, "read")
+        self.text = ""
+        self.wishes, self.ours = {}, {}
+
+    def reconcile(self):
+        dialect, context = self.dialect, self.context
+        self.wishes = self.all_wishes()
+        final = self.planned()
+        add, drop = self.planned_authorities()
+        pending = self.record.data.get("pending")
+        stale = pending is not None and dialect.active and pending == process(dialect.unit)
+        changed = final != self.text
+        if context.dry and not context.strict:
+            restart = " (needs a restart)" if dialect.active else ""
+            differs = ["~ %s%s" % (dialect.config, restart)] if changed or stale else []
+            return self.report("none", differs + ["+ %s" % path for path in add] + ["- %s" % path for path in drop])
+        self.check(changed, stale, add, drop)
+        if context.dry:
+            return self.report("none")
+        how = self.change(final, changed, add) if changed or stale or add else "none"
+        self.settle(drop)
+        return self.report(how)
+
+    # What there is and what should be.
+
+    def all_wishes(self):
+        """What all owners want, and a word on whose wish stands in the way of ours."""
+        owners = dict(self.record.data["owners"])
+        owners[self.context.owner] = {"entries": self.items()}
+        wishes = wishes_of(owners)
+        for entry in self.want:
+            others = [owner for owner in wishes[entry["address"]]["insecure"] if owner != self.context.owner]
+            if others and not entry.get("insecure"):
+                self.context.warn(
+                    "%s stays insecure for %s, as %s wants it so. Change it there as well; the order does not matter."
+                    % (entry["address"], self.dialect.engine, " and ".join(others)))
+        return wishes
+
+    def planned(self):
+        """The text to be, read again, whole: theirs as it was, ours as it should be."""
+        dialect = self.dialect
+        try:
+            self.text = (self.seen.data or b"").decode("utf-8")
+            bare, blocks = dialect.without(self.text)
+            theirs = dialect.read(bare)
+            there = [dialect.read_block(block) for block in blocks]
+            self.check_untouched(blocks, there)
+            if blocks and settings(dialect.read(self.text)) != settings(merged(theirs, there)):
+                raise ValueError("what stands below our part belongs to it, as it is written")
+            self.ours = self.without_theirs(theirs)
+            if settings(merged({}, there)) == settings(self.ours):
+                return self.text
+            final = dialect.added(bare, self.ours) if any(self.ours.values()) else self.original(bare)
+            if settings(dialect.read(final)) != settings(merged(theirs, [self.ours])):
+                raise ValueError("our part would not read as it should")
+        except ValueError as error:
+            raise Problem("read", "%s cannot be edited safely: %s" % (dialect.config, error),
+                          "Write that part plainly, or move it; then run again. See docs/registry-trust.md.")
+        return final
+
+    def original(self, bare):
+        """The bytes of before, if nobody but this tool has written since; else the text without our part."""
+        original = self.record.original(self.seen)
+        return bare if original is None else original.decode("utf-8")
+
+    def check_untouched(self, blocks, there):
+        """Between the marks nobody else writes: it would be lost, or taken for ours. A ledger of before this was noted
+        still says what we must have written."""
+        known = self.record.data.get("blocks")
+        if known is not None:
+            same = all(digest(block) in known for _, block in blocks)
+        else:
+            claimed = self.dialect.ours(wishes_of(self.record.data["owners"]))
+            same = self.record.stored is None or all(
+                claimed.get(section, {}).get(name) == value
+                for part in there for section, entries in part.items() for name, value in entries.items())
+        if not same:
+            raise ValueError("what stands between the marks `# begin pi-runners` and `# end pi-runners` was changed by hand; "
+                             "move what is yours below the second one, and put the rest back")
+
+    def without_theirs(self, theirs):
+        """Our part, less what the file says by hand already; what it says otherwise stops the run."""
+        ours = self.dialect.ours(self.wishes)
+        own = {entry["address"] for entry in self.want}
+        for section, entries in ours.items():
+            there = theirs.get(section)
+            for address in [name for name in entries if isinstance(there, dict) and name in there]:
+                value = entries.pop(address)
+                if address in own and not nested.covers(there[address], value, self.same):
+                    raise Problem("read", "%s names %s by hand under %s, and says something else than the stack wants"
+                                  % (self.dialect.config, address, section),
+                                  "Put this there, or take it out: %s"
+                                  % " ; ".join(self.dialect.lines(section, address, value)))
+        return ours
+
+    def same(self, there, ours):
+        """A CA may be kept in another file."""
+        known = self.authorities()
+        return ours in known and nested.same_certificates(there, known[ours])
+
+    def authorities(self):
+        """Path and content of every CA file that our part may name."""
+        pems = [bundle(found["cas"]) for found in self.wishes.values() if found["cas"]]
+        pems += [pem for found in self.wishes.values() for pem in found["cas"]]
+        return {self.dialect.ca_path(pem): pem.encode("utf-8") for pem in pems}
+
+    def planned_authorities(self):
+        """CA files to write, and those of ours that nobody wants any more."""
+        named = set(nested.texts(self.ours))
+        needed = {path: data for path, data in self.authorities().items() if path in named}
+        folder = os.path.dirname(self.dialect.config)
+        there = [os.path.join(folder, name) for name in sorted(os.listdir(folder) if os.path.isdir(folder) else [])
+                 if name.startswith("pi-runners-") and name.endswith(".crt")]
+        for path in there:
+            if self.dialect.ca_path((files.read(path) or b"").decode("utf-8", "replace")) != path:
+                raise Problem("read", "%s was changed by hand since it was written" % path,
+                              "Move it away, or delete it; then run again.")
+        return ({path: data for path, data in sorted(needed.items()) if path not in there},
+                [path for path in there if path not in needed])
+
+    # Before anything is touched.
+
+    def check(self, changed, stale, add, drop):
+        dialect = self.dialect
+        if (changed or stale) and dialect.active and not dialect.unit.loaded:
+            raise Problem("preflight", "%s is masked or removed, but still runs, and would go on with the old settings"
+                          % dialect.unit.name, "Stop it, or `systemctl unmask %s`; then run again." % dialect.unit.name)
+        if (changed or stale) and dialect.active and not self.context.allow_restart:
+            raise Problem("preflight", "%s reads %s only when it starts" % (dialect.unit.name, dialect.config),
+                          "Set allowRestart: true; %s." % dialect.after)
+        if changed or add or drop:
+            files.check_writable(self.record.file, "preflight")
+        for path in ([self.seen.real] if changed else []) + list(add) + drop:
+            files.check_writable(path, "preflight")
+
+    # The change.
+
+    def change(self, final, changed, add):
+        """Ledger, CA files, settings, restart; all back to what it was where one fails."""
+        record, saved, written = self.record, copy.deepcopy(self.record.data), []
+        self.note(final, changed, add)
+        folder = os.path.dirname(self.seen.real)
+        try:
+            if final.strip() or add:
+                files.make_directories(files.missing_directories(folder))
+            files.sweep(folder)
+            for path, data in add.items():
+                files.replace(files.look(path, "CA"), data, "CA")
+                written.append(path)
+            self.write(final, changed)
+            return self.restart()
+        except (Problem, files.Moved, OSError) as error:
+            for path in written:
+                files.delete(files.look(path, "put back"), "put back")
+            record.tidy()
+            record.data = saved
+            record.save()
+            if not isinstance(error, OSError):
+                raise
+            raise Problem("write", str(error), "Check the disk of %s, then run again." % folder)
+
+    def note(self, final, changed, add):
+        """Writes down what is about to be written, so that a power cut leaves nothing that is not known for ours."""
+        record, data = self.record, self.record.data
+        if changed:
+            foreign = self.dialect.without(self.text)[1] and ledger.digest(self.seen.data) not in data["written"]
+            record.remember(self.seen)
+            if foreign:
+                data["before"] = None  # the file with our part in it is no way back
+            record.wrote(final.encode("utf-8"))
+            data["fileAdded"] = data["fileAdded"] or self.seen.data is None
+            data["blocks"] = self.digests(final) + [one for one in data.get("blocks") or self.digests(self.text)]
+            if self.dialect.active:
+                data["pending"] = process(self.dialect.unit)
+        if add or self.seen.data is None:
+            record.will_make(os.path.dirname(self.seen.real))
+        held = record.owner(self.context.owner)["entries"]
+        record.claim(self.context.owner, set(held) | set(self.items()), [])
+        record.save()
+
+    def digests(self, text):
+        return [digest(block) for _, block in self.dialect.without(text)[1]]
+
+    def items(self):
+        return [json.dumps(wish(entry), sort_keys=True) for entry in self.want]
+
+    def write(self, final, changed):
+        if not changed:
+            return
+        if not final.strip() and self.record.data["fileAdded"]:
+            files.delete(self.seen, "write")
+        else:
+            files.replace(self.seen, final.encode("utf-8"), "write")
+
+    def restart(self):
+        if not self.dialect.active:
+            return "files"
+        unit = self.dialect.unit
+        if self.record.data.get("pending") is None:
+            return "files"
+        try:
+            restart_service(unit)
+            return "restart"
+        except Problem as problem:
+            now = files.look(self.dialect.config, "put back")
+            if self.seen.data is None:
+                files.delete(now, "put back")
+            elif now.data != self.seen.data:
+                files.replace(now, self.seen.data, "put back")
+            host.run(["systemctl", "restart", unit.name], 180)
+            raise Problem(problem.step, problem.what, problem.fix, "The settings were put back and the service restarted.")
+
+    def settle(self, drop):
+        """Writes down what is left of ours, and removes what nobody needs."""
+        record = self.record
+        for path in drop:
+            files.delete(files.look(path, "CA"), "CA")
+        record.claim(self.context.owner, self.items(), [])
+        record.data.pop("pending", None)
+        if "blocks" in record.data:
+            record.data["blocks"] = self.digests((files.read(self.seen.real) or b"").decode("utf-8", "replace"))
+        record.tidy()
+        record.save()
+
+    def report(self, how, differs=None):
+        dialect = self.dialect
+        done = {"engine": dialect.engine, "config": dialect.config, "how": how, "version": dialect.version,
+                "trusted": sorted(entry["address"] for entry in self.want)}
+        if dialect.unit is not None:
+            done["unit"] = dialect.unit.name
+        return done if differs is None else dict(done, differs=differs)
 
 
-def decoded(dialect, seen):
-    try:
-        text = (seen.data or b"").decode("utf-8")
-        dialect.check(text)
-        return text
-    except ValueError as error:
-        raise Problem("read", "%s cannot be edited safely: %s" % (dialect.path, error), "Write it plainly; run again.")
-
-
-def all_wishes(dialect, record, want, context):
-    """What every owner wants, by address."""
-    wishes = {}
-    for name, owner in record.data["owners"].items():
-        if name != context.owner:
-            wishes.update({json.loads(item)["address"]: json.loads(item) for item in owner["entries"]})
-    for entry in want:
-        if "/" in entry["address"]:
-            context.warn("%s is a network, which only Docker can trust; %s does not." % (entry["address"], dialect.engine))
-            continue
-        other = wishes.get(entry["address"])
-        if other is not None and wish(entry) != other:
-            raise Problem("read", "another stack wants %s otherwise in %s" % (entry["address"], dialect.path),
-                          "Give both stacks the same registry settings.")
-        wishes[entry["address"]] = wish(entry)
-    return wishes
+def is_network(entry, dialect, context):
+    if "/" in entry["address"]:
+        context.warn("%s is a network, which only Docker can trust; %s does not." % (entry["address"], dialect.engine))
+        return True
+    return False
 
 
 def wish(entry):
-    return {key: entry[key] for key in ("address", "insecure", "ca") if entry.get(key)}
+    """What is kept of a registry's setting; nothing where the engine trusts it anyway."""
+    kept = {key: entry[key] for key in ("address", "insecure", "ca") if entry.get(key)}
+    return kept if len(kept) > 1 else {}
 
 
-def change(dialect, record, seen, final, want, context):
-    """Ledger, CA files, settings, restart; back to what was where the service does not come up."""
-    folder = os.path.dirname(seen.real)
-    saved = copy.deepcopy(record.data)
-    if seen.data is None:
-        record.data["fileAdded"] = True
-        record.will_make(folder)
-    if want:
-        note(record, want, context)
-    files.make_directories(files.missing_directories(folder))
-    files.sweep(folder)
-    for entry in want:
-        if entry.get("ca"):
-            put(dialect.ca_path(entry), entry["ca"].encode("utf-8"))
-    if not final.strip() and record.data["fileAdded"]:
-        files.delete(seen, "write")
-    else:
-        files.replace(seen, final.encode("utf-8"), "write")
-    try:
-        how = settle_service(dialect, seen)
-    except Problem:
-        record.tidy()
-        record.data = saved
-        record.save()
-        raise
-    sweep_authorities(dialect, record, want, context)
-    record.tidy()
-    note(record, want, context)
-    return how
+def wishes_of(owners):
+    """For each address: who wants it insecure, and by which CAs is it trusted?"""
+    wishes = {}
+    for owner in sorted(owners):
+        for entry in map(json.loads, owners[owner]["entries"]):
+            found = wishes.setdefault(entry["address"], {"insecure": [], "cas": set()})
+            if entry.get("insecure"):
+                found["insecure"].append(owner)
+            elif entry.get("ca"):
+                found["cas"].add(entry["ca"])
+    return wishes
 
 
-def settle_service(dialect, seen):
-    if dialect.unit is None or not dialect.unit.active:
-        return "files"
-    try:
-        restart_service(dialect.unit)
-        return "restart"
-    except Problem as problem:
-        put_back(dialect, seen.data)
-        host.run(["systemctl", "restart", dialect.unit.name], 180)
-        raise Problem(problem.step, problem.what, problem.fix, "The settings were put back and the service restarted.")
+def bundle(cas):
+    """All CAs of one registry as one text, for engines that take one file only."""
+    pems = sorted(cas)
+    return pems[0] if len(pems) == 1 else "".join(pem.rstrip("\n") + "\n" for pem in pems)
 
 
-def note(record, want, context):
-    """Who wants what; a certificate goes with its wish, so only entries are kept."""
-    items = [json.dumps(wish(entry), sort_keys=True) for entry in want if "/" not in entry["address"]]
-    record.claim(context.owner, items, [])
-    record.save()
+def digest(block):
+    return ledger.digest(block.replace("\r", "").encode("utf-8"))
 
 
-def put(path, data):
-    seen = files.look(path, "CA")
-    if seen.data != data:
-        files.replace(seen, data, "CA")
+def merged(theirs, parts):
+    """Their settings with ours beside them; what both name is an error, as no reader takes it."""
+    document = copy.deepcopy(theirs)
+    for part in parts:
+        for section, entries in part.items():
+            if not isinstance(document.get(section), dict):
+                if document.get(section) not in (None, "null", "~") and entries:
+                    raise ValueError("%s is no map" % section)
+                document[section] = {}
+            for name in entries:
+                if name in document[section]:
+                    raise ValueError("%s is there twice under %s" % (name, section))
+            document[section].update(entries)
+    return document
 
 
-def put_back(dialect, before):
-    seen = files.look(dialect.path, "put back")
-    if before is None:
-        files.delete(seen, "put back")
-    elif seen.data != before:
-        files.replace(seen, before, "put back")
+def settings(document):
+    """A document without top-level keys that say nothing."""
+    return {key: value for key, value in document.items() if value not in (None, {}, "null", "~")}
 
 
-def sweep_authorities(dialect, record, want, context):
-    """Removes CA files of ours that no owner's wish needs."""
-    others = [owner["entries"] for name, owner in record.data["owners"].items() if name != context.owner]
-    wishes = [json.loads(item) for items in others for item in items] + list(want)
-    needed = {dialect.ca_path(entry) for entry in wishes if entry.get("ca")}
-    folder = os.path.dirname(dialect.path)
-    for name in os.listdir(folder) if os.path.isdir(folder) else []:
-        path = os.path.join(folder, name)
-        if name.startswith("pi-runners-") and name.endswith(".crt") and path not in needed:
-            os.unlink(path)
+def process(unit):
+    """Which process a service is; another one has read its settings since."""
+    return "%d-%s" % (unit.pid, host.started(unit.pid))
 
 
 def restart_service(unit):
@@ -177,12 +362,3 @@ def restart_service(unit):
     host.run(["systemctl", "restart", unit.name], 180, check="restart")
     if not host.settled(unit.name, 60).active:
         raise Problem("restart", "%s does not come up" % unit.name, "See `journalctl -u %s`." % unit.name)
-
-
-def report(dialect, want, how, differs=None):
-    trusted = sorted(entry["address"] for entry in want if "/" not in entry["address"])
-    done = {"engine": dialect.engine, "config": dialect.path, "how": how, "trusted": trusted,
-            "version": dialect.version}
-    if dialect.unit is not None:
-        done["unit"] = dialect.unit.name
-    return done if differs is None else dict(done, differs=differs)

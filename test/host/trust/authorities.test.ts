@@ -116,6 +116,20 @@ describe("registry trust: certificate authorities", () => {
       assert.notEqual((await pull(tls.address)).status, 0);
     });
 
+    it("two stacks and a CA that is renewed, or insecure that becomes a CA: either goes first [8.6]", async () => {
+      await host.apply({ holder: "one", registries: [{ address: tls.address, insecure: true }] });
+      await host.apply({ holder: "two", registries: [{ address: tls.address, insecure: true }] });
+      const report = await host.apply({ holder: "one", registries: [tls] });
+      assert.match(report.warnings.join("\n"), /insecure/);
+      assert.equal((await pull(tls.address)).err, "");
+      await host.apply({ holder: "two", registries: [tls] });
+      assert.deepEqual(await host.insecure(), []);
+      assert.equal((await pull(tls.address)).err, "");
+      await host.remove("one");
+      await host.remove("two");
+      assert.equal((await host.sh("ls -d /etc/docker/certs.d /var/lib/pi-runners")).out, "");
+    });
+
     for (const action of ["apply", "remove"] as const) {
       it(`a CA file of ours that was changed by hand: ${action} is refused, with the ways out [8.21]`, async () => {
         await host.apply({ registries: [tls] });
@@ -252,6 +266,88 @@ describe("registry trust: certificate authorities", () => {
       assert.equal(pulled.status, 0, pulled.err);
       await host.apply({ ...only }, "remove");
       assert.equal((await host.sh(`ls -d ${certs}`)).out, "");
+    });
+
+    it("two stacks, and a CA that is renewed, or insecure that becomes a CA: either goes first [8.6]", async () => {
+      const other = readFileSync(join(folder, "other.crt"), "utf8");
+      const stack = (holder: string, settings: object) =>
+        host.apply({ ...only, holder, registries: [{ address: tls.address, ...settings }] });
+      const toml = () => host.file(`${certs}/${tls.address}/hosts.toml`);
+      await stack("one", { ca: other });
+      await stack("two", { ca: other });
+      await stack("one", { ca: tls.ca });
+      assert.equal((await toml())!.match(/\.crt/g)!.length, 2);
+      assert.equal((await fetch(tls.address)).status, 0);
+      await stack("two", { ca: tls.ca });
+      assert.equal((await toml())!.match(/\.crt/g)!.length, 1);
+      assert.equal((await fetch(tls.address)).status, 0);
+      await stack("one", { insecure: true });
+      await stack("two", { insecure: true });
+      const report = await stack("two", { ca: tls.ca });
+      assert.match(
+        report.warnings.join("\n"),
+        /stays insecure for containerd, as one wants it so\. Change it there as well/,
+      );
+      assert.match((await toml())!, /skip_verify/);
+      await stack("one", { ca: tls.ca });
+      assert.ok(!(await toml())!.includes("skip_verify"));
+      assert.equal((await fetch(tls.address)).status, 0);
+      await host.apply({ ...only, holder: "one" }, "remove");
+      assert.equal((await fetch(tls.address)).status, 0);
+      await host.apply({ ...only, holder: "two" }, "remove");
+      assert.equal((await host.sh(`ls -d ${certs} /var/lib/pi-runners`)).out, "");
+    });
+
+    it("an insecure owner that goes leaves the other one's CA in force [8.6]", async () => {
+      await host.apply({ ...only, holder: "one", registries: [{ address: tls.address, insecure: true }] });
+      await host.apply({ ...only, holder: "two", registries: [tls] });
+      await host.apply({ ...only, holder: "one" }, "remove");
+      assert.match((await host.file(`${certs}/${tls.address}/hosts.toml`))!, /ca = /);
+      assert.equal((await fetch(tls.address)).status, 0);
+      await host.apply({ ...only, holder: "two" }, "remove");
+      assert.equal((await host.sh(`ls -d ${certs} /var/lib/pi-runners`)).out, "");
+    });
+
+    it("files that were changed by hand: neither overwritten nor left behind in silence [8.21]", async () => {
+      await host.apply({ ...only, registries: [tls] });
+      for (const name of ["hosts.toml", "pi-runners-*.crt"]) {
+        const path = await host.ok(`ls ${certs}/${tls.address}/${name}`);
+        await host.ok(`cp -a ${path} /root/kept; echo '# by hand' >> ${path}`);
+        const edited = await host.file(path);
+        await host.refused({ ...only, registries: [tls] }, [path, "was changed by hand", "Move it away, or delete it"]);
+        await host.refused(only, [path, "was changed by hand"], "remove");
+        assert.equal(await host.file(path), edited);
+        await host.ok(`mv /root/kept ${path}`);
+      }
+      await host.apply({ ...only }, "remove");
+      assert.equal((await host.sh(`ls -d ${certs} /var/lib/pi-runners`)).out, "");
+    });
+
+    it("config_path that went away, or containerd itself, between apply and remove: nothing of ours stays [8.14]", async () => {
+      for (const named of [only, {}]) {
+        await host.apply({ ...named, registries: [plain, tls] });
+        await host.ok(
+          "cp -a /etc/containerd/config.toml /root/kept; sed -i '/config_path/d' /etc/containerd/config.toml",
+        );
+        try {
+          await host.apply({ ...named }, "remove");
+          assert.equal((await host.sh(`ls -d ${certs} /var/lib/pi-runners`)).out, "");
+        } finally {
+          await host.ok("mv /root/kept /etc/containerd/config.toml");
+        }
+      }
+    });
+
+    it("kill -9 at each step of a change of CA: a rerun heals", async () => {
+      const other = readFileSync(join(folder, "other.crt"), "utf8");
+      for (const step of ["ledger", "write temporary", "write renamed", "remove deleted"]) {
+        await host.apply({ ...only, registries: [{ ...tls, ca: other }] });
+        await host.trust("apply", { ...only, registries: [tls] }, { PI_RUNNERS_TRUST_CRASH_AT: step });
+        await host.apply({ ...only, registries: [tls] });
+        assert.equal((await fetch(tls.address)).status, 0, step);
+        await host.apply({ ...only }, "remove");
+        assert.equal((await host.sh(`ls -d ${certs} /var/lib/pi-runners`)).out, "", step);
+      }
     });
 
     it("a second apply writes nothing", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { trustCommand, trustInput } from "../../../hosts/trustProgram";
+import { trustCommand, trustInput } from "../../../components/registryTrust/trustProgram";
 import { plain, type Ended, Host } from "./host";
 import { hostOf, patience, trustLab, type TrustLab } from "./lab";
 

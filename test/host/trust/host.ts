@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { trustCommand, trustInput, type TrustAction, type TrustSettings } from "../../../hosts/trustProgram";
+import {
+  trustCommand,
+  trustInput,
+  type TrustAction,
+  type TrustSettings,
+} from "../../../components/registryTrust/trustProgram";
 
 /** How a command on a node ended. */
 export interface Ended {

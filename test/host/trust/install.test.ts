@@ -78,6 +78,27 @@ describe("registry trust: Docker installed where it is missing", () => {
     assert.equal(await host.file(), undefined);
   });
 
+  it("by apt as Debian 13 has it, with the command in a package of its own: that comes too [8.14]", async () => {
+    // Made of this system's package: Debian 13's own needs a newer libc than this node has.
+    await host.ok(
+      `cd /repository; cp Packages docker.io.deb /data-kept/; dpkg-deb -R docker.io.deb new; mkdir -p cli/DEBIAN cli/usr/bin;
+       mv new/usr/bin/docker cli/usr/bin/; sed -i '/usr.bin.docker$/d' new/DEBIAN/md5sums
+       printf 'Package: docker-cli\\nVersion: 1\\nArchitecture: %s\\nMaintainer: t\\nDescription: t\\n' "$(dpkg --print-architecture)" > cli/DEBIAN/control
+       dpkg-deb -b new docker.io.deb; dpkg-deb -b cli docker-cli.deb; rm -rf new cli
+       for deb in docker.io.deb docker-cli.deb; do dpkg-deb -f $deb; echo "Filename: ./$deb"; echo "Size: $(stat -c %s $deb)"
+       echo "SHA256: $(sha256sum < $deb | cut -d' ' -f1)"; echo; done > Packages`,
+    );
+    try {
+      await host.apply({ ...wish, installDocker: "apt" });
+      assert.equal(await host.ok("command -v docker"), "/usr/bin/docker");
+      assert.deepEqual(await host.insecure(), [plain.address]);
+    } finally {
+      await host.ok(
+        "dpkg --purge docker-cli; mv /data-kept/Packages /data-kept/docker.io.deb /repository/; rm -f /repository/docker-cli.deb",
+      );
+    }
+  });
+
   it("where the package manager fails, its words are shown and nothing else is changed", async () => {
     await host.ok("mv /repository/docker.io.deb /repository/away");
     try {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { programFolder } from "../../../hosts/trustProgram";
+import { programFolder } from "../../../hosts/hostProgram";
 
 /** Calls functions of the modules that run on nodes, in one Python process. */
 export class Python {

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { bare, programFolder, trustCommand, trustInput, type TrustSettings } from "../../../hosts/trustProgram";
+import { trustEngines } from "../../../components/registryTrust/engines";
+import {
+  trustCommand,
+  trustInput,
+  trustProgram,
+  type TrustSettings,
+} from "../../../components/registryTrust/trustProgram";
+import { bare, modulesOf, programFolder } from "../../../hosts/hostProgram";
 
 const settings: TrustSettings = {
   node: "n1",
@@ -72,5 +79,40 @@ for name, whole, bare in json.load(sys.stdin):
     );
   });
 
-  it("stays small, as the state keeps it for every node", () => assert.ok(trustInput(settings).length < 40_000));
+  describe("its engines", () => {
+    const files = sources.filter((name) => name.startsWith("engines/")).map((name) => basename(name, ".py"));
+    const listing = files.filter((name) =>
+      readFileSync(join(programFolder, "engines", `${name}.py`), "utf8").includes(`registry.add("${name}"`),
+    );
+    const docs = readFileSync(join(programFolder, "..", "..", "docs", "registry-trust.md"), "utf8");
+
+    it("every file that lists an engine is in the list, and packed in its order", () => {
+      assert.deepEqual([...trustEngines].sort(), listing.sort());
+      const packed = modulesOf(trustProgram).map((path) => basename(path, ".py"));
+      assert.deepEqual(
+        packed.filter((name) => (trustEngines as readonly string[]).includes(name)),
+        trustEngines,
+      );
+    });
+
+    it("each has a row in the docs", () => {
+      const rows = docs.match(/^\| `[a-z0-9]+`/gm) ?? [];
+      assert.deepEqual([...new Set(rows.map((row) => row.replace(/[|` ]/g, "")))].sort(), [...trustEngines].sort());
+    });
+
+    it("every module is packed after those that it imports", () => {
+      const seen = new Set<string>();
+      for (const path of modulesOf(trustProgram)) {
+        for (const [, needed] of readFileSync(join(programFolder, path), "utf8").matchAll(/^import (\w+)/gm)) {
+          assert.ok(
+            seen.has(needed!) || !sources.some((name) => basename(name, ".py") === needed),
+            `${path}: ${needed}`,
+          );
+        }
+        seen.add(basename(path, ".py"));
+      }
+    });
+  });
+
+  it("stays small, as the state keeps it for every node", () => assert.ok(trustInput(settings).length < 48_000));
 });

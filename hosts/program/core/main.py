@@ -1,0 +1,78 @@
+"""One run on one host, whatever its duty: signals, time limit, root, the lock, and one line of JSON or one message."""
+import json
+import os
+import signal
+import sys
+import traceback
+
+import files
+import host
+import ledger
+from problem import Context, Problem
+
+LIMIT = 240
+
+
+def run(action, settings, duty):
+    """Runs `duty(settings, context, facts)`, which returns parts of the report; `probe` is the action that only looks.
+    Exit status 0 with a report on stdout, or 1 with a message of three parts on stderr."""
+    shield()
+    owner = settings.get("owner") or settings["holder"]
+    context = Context(settings["node"], owner, settings.get("allowRestart", False), action == "probe")
+    try:
+        report = act(settings, context, duty)
+    except Problem as problem:
+        tell(sys.stderr, problem.text(context.node))
+        return 1
+    except Exception:
+        tell(sys.stderr, unexpected().text(context.node))
+        return 1
+    tell(sys.stdout, json.dumps(report, sort_keys=True))
+    return 0
+
+
+def act(settings, context, duty):
+    facts = host.preflight()
+    for warning in host.preflight_warnings(facts):
+        context.warn(warning)
+    if os.geteuid() != 0:
+        raise Problem("root", "the run is not root", "Give a user with sudo, or its sudo password.")
+    if context.dry:
+        parts = duty(settings, context, facts)
+    else:
+        with ledger.Lock():
+            files.sweep(ledger.HOME)
+            parts = duty(settings, context, facts)
+    return dict(parts, node=context.node, facts=facts, warnings=context.warnings)
+
+
+def unexpected():
+    """A fault of this program, for its authors; what the run had begun, the next one completes."""
+    fault = traceback.format_exc().strip().splitlines()
+    return Problem("unexpected", "; ".join(fault[-3:]), "Please report this message, and run again.",
+                   "Whole files only; what was begun, the next run completes or takes back.")
+
+
+def shield():
+    """A connection that breaks must not stop a change half-way; a run that takes too long must put things back."""
+    os.umask(0o022)
+    os.chdir("/")
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, too_long)
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(LIMIT)
+
+
+def too_long(*_):
+    signal.alarm(0)
+    raise Problem("time", "no end after %d s" % LIMIT, "See what is slow on the node, then run again.")
+
+
+def tell(stream, text):
+    """Whoever asked may be gone; the work is done all the same."""
+    try:
+        stream.write(text + "\n")
+        stream.flush()
+    except OSError:
+        pass
