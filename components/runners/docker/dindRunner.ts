@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { dockerRunner, type DockerRunnerArgs, type InnerDaemonArgs } from "./dockerRunner";
+import { dockerRunner, visible, type DockerRunnerArgs, type InnerDaemonArgs } from "./dockerRunner";
 import type { InnerDaemonWay, Risk } from "./ways";
 
 /**
@@ -42,7 +42,7 @@ export class DindRunner extends pulumi.ComponentResource {
   public readonly risk: pulumi.Output<Risk>;
 
   public constructor(name: string, args: DindRunnerArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("pi-runners:index:DindRunner", name, {}, opts);
+    super("pi-runners:index:DindRunner", name, visible(args), opts);
     const made = dockerRunner(this, name, ...modern(args));
     this.runnerName = made.runnerName;
     this.tags = made.tags;

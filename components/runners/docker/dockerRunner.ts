@@ -43,6 +43,14 @@ export interface DockerRunnerOutputs {
 }
 
 /**
+ * What previews and the state show of a runner: its settings as they were given, without its token and without `config`,
+ * whose words of config.toml may be secrets.
+ */
+export function visible({ token: _token, config: _config, ...args }: DockerRunnerArgs): pulumi.Inputs {
+  return args;
+}
+
+/**
  * Makes the objects of a runner on the Docker of the nodes, as children of its component: the one implementation behind
  * DoodRunner and DindRunner.
  *

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Risk } from "./ways";
-import { dockerRunner, type DockerRunnerArgs } from "./dockerRunner";
+import { dockerRunner, visible, type DockerRunnerArgs } from "./dockerRunner";
 
 /** Settings of DoodRunner: those of every runner on the Docker of the nodes, and no others. */
 export interface DoodRunnerArgs extends DockerRunnerArgs {}
@@ -21,7 +21,7 @@ export class DoodRunner extends pulumi.ComponentResource {
   public readonly risk: pulumi.Output<Risk>;
 
   public constructor(name: string, args: DoodRunnerArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("pi-runners:index:DoodRunner", name, {}, opts);
+    super("pi-runners:index:DoodRunner", name, visible(args), opts);
     const made = dockerRunner(this, name, "dood", args);
     this.runnerName = made.runnerName;
     this.tags = made.tags;

@@ -41,6 +41,14 @@ describe("components", () => {
       assert.notEqual(unwrapSecret(only(all, secret).inputs["data"]), undefined);
     });
 
+    it("shows its settings in previews, without what may be secret", async () => {
+      const rest = { runners: [{ environment: ["PASSWORD=SeCrEt"] }] };
+      const args = { ...common, concurrent: 2, tags: ["pi"], config: rest };
+      const all = await during(() => new components.DoodRunner("dood", args));
+      const shown = only(all, "pi-runners:index:DoodRunner").inputs;
+      assert.deepEqual(shown, { namespace: "ci", url: "https://gitlab.lan", concurrent: 2, tags: ["pi"] });
+    });
+
     it("changes the Secret alone when more jobs may run at once", async () => {
       const one = await during(() => new components.DoodRunner("dood", { ...common, concurrent: 1 }));
       const two = await during(() => new components.DoodRunner("dood", { ...common, concurrent: 2 }));
