@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import * as components from "../../../components/index";
+import { dockerWays } from "../../../components/runners/docker/ways";
 
 const root = resolve(__dirname, "../../..");
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
@@ -44,6 +47,17 @@ describe("the house", () => {
       [],
     );
     assert.ok(records.length >= 10);
+  });
+
+  it("tells of every component, and of every build mode what a job can do, in the README", () => {
+    const rows = [...read("README.md").matchAll(/^\| `([\w-]+)`/gm)].map(([, first]) => first!);
+    const named = Object.entries(components).filter(
+      ([, value]) => typeof value === "function" && value.prototype instanceof pulumi.ComponentResource,
+    );
+    assert.ok(named.length >= 5);
+    for (const name of [...named.map(([key]) => key), ...dockerWays]) {
+      assert.ok(rows.includes(name), name);
+    }
   });
 
   it("leads nowhere by a broken link", () => {
