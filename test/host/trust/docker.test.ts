@@ -341,6 +341,18 @@ describe("registry trust: Docker", () => {
       assert.equal(await host.reloads(), reloads);
     });
 
+    it("what BuildKit inside this Docker does not notice of it is told, when it matters [8.13]", async () => {
+      const modern = await host.readsEmptyFiles();
+      const first = (await host.apply({ registries: [plain] })).warnings.join("\n");
+      if (modern) {
+        assert.match(first, /BuildKit inside Docker keeps what it knows of a registry, for each repository/);
+        assert.doesNotMatch(first, /restart/);
+        assert.doesNotMatch((await host.apply({ registries: [plain] })).warnings.join("\n"), /BuildKit/);
+      } else {
+        assert.match(first, /does not take insecure-registries, not even by a restart: .* http:\/\/registry\.lab:5000/);
+      }
+    });
+
     it("networks are proven in the form in which the engine keeps them", async () => {
       await host.apply({ registries: [{ address: "192.168.77.9/24", insecure: true }] });
       assert.deepEqual(await host.insecure(), [network.address]);

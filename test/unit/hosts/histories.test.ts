@@ -41,7 +41,7 @@ const start = fc.constantFrom(
 );
 
 describe("docker.py: any history of stacks, hand edits and power cuts (with a stand-in for the engine)", () => {
-  it("loses nothing of the user's, leaves nothing of its own, and no file that the engine cannot read [8.15] [8.18] [8.19]", () =>
+  it("loses nothing of the user's, leaves nothing of its own, and no file that the engine cannot read [8.13] [8.15] [8.18] [8.19]", () =>
     fc.assert(
       fc.asyncProperty(start, version, fc.array(event, { maxLength: 8 }), async (text, engine, events) => {
         assert.equal(await python.call<string | null>("histories", "play", text, engine, events), null);
