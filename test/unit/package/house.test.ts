@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as components from "../../../components/index";
 import { dockerWays } from "../../../components/runners/docker/ways";
+import { stageOf } from "../../stages";
 
 const root = resolve(__dirname, "../../..");
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
@@ -37,6 +38,18 @@ describe("the house", () => {
     for (const word of "up down status env job test test-one check bench docs format".split(" ")) {
       assert.ok(listed.includes(word), word);
     }
+  });
+
+  it("runs every test file in one part of make test", () => {
+    const files = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" });
+    const tests = files.filter((file) => file.endsWith(".test.ts")).map((file) => join("test", file));
+    assert.deepEqual(
+      tests.filter((file) => stageOf(file) === undefined),
+      [],
+    );
+    assert.equal(stageOf("test/unit/config/config.test.ts")!.needsLab, undefined);
+    assert.equal(stageOf("test/lab/stack/stack.test.ts")!.needsLab, true);
+    assert.equal(stageOf("test/elsewhere/x.test.ts"), undefined);
   });
 
   it("has a line in the list of decisions for every record, and ten at least", () => {
