@@ -42,7 +42,7 @@ export async function jobs(runs: number): Promise<Section> {
   return {
     title: "Jobs",
     about: [
-      "Jobs on the dev stack's runners (gitlab-runner 12.8.0, the one that can be had without a registry of images), with the stand-in for GitLab keeping the times: queued, handed out, done. When a script begins the job says itself, by the same clock. Before what is measured, one job of the kind has run on the node. What DooD takes before its script, which waits for no daemon, is the time of this old runner itself.",
+      "Jobs on the dev stack's runners (gitlab-runner 19.4.0, on nodes with Debian 13 and Docker 26.1), with the stand-in for GitLab keeping the times: queued, handed out, done. When a script begins the job says itself, by the same clock. Before what is measured, one job of the kind has run on the node.",
       `Build and push: the pipeline that the stack prints, from hand-out to the job's end; a base image of ${registry.host}, two layers, one file that changes. Cold: the nodes' Docker has neither the base image nor a build cache.`,
     ],
     figures: [...figures, ...ratios(runners, builds)],

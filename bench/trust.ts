@@ -72,7 +72,7 @@ export async function trust(runs: number): Promise<Section> {
   return {
     title: "Registry trust on 8 nodes",
     about: [
-      "Eight hosts (containers with systemd, sshd and Docker 20.10), all on this machine, whose work counts in, and a stand-in for a registry that has no image, which every node asks once (Ansible does not do that).",
+      "Eight hosts (containers with systemd, sshd and Docker 26.1), all on this machine, whose work counts in, and a stand-in for a registry that has no image, which every node asks once (Ansible does not do that).",
       "Raw: `ssh` to all nodes at once with the very same on-node script and input. Pulumi: `pulumi up --yes --skip-preview` of RegistryTrust alone (`bench/programs/trust`), canary first. Ansible: ansible-core with 8 forks, `bench/ansible/trust.yml`, no facts gathered, connections shared within a run.",
       "First apply: no node trusts the registry, the stack is empty. Nothing to do: both know it already; Pulumi compares with its state and asks no node, the others ask each.",
     ],

@@ -174,7 +174,6 @@ describe("registry trust: Docker", () => {
 
     const broken: [string, string, string[]][] = [
       ["bad JSON", '{"debug": true,}', ["not valid JSON"]],
-      ["BOM, which Docker 20.10 cannot read", '\ufeff{"debug": false}', ["byte order mark"]],
       ["trailing garbage", '{"debug": false} # mine', ["text after the end"]],
       ["duplicate keys", '{"debug": false, "debug": true}', ["is there twice"]],
       ["duplicate keys further down", '{"log-opts": {"max-size": "1m", "max-size": "2m"}}', ["is there twice"]],
@@ -194,6 +193,21 @@ describe("registry trust: Docker", () => {
         assert.equal(await host.reloads(), reloads);
       });
     }
+
+    it("BOM: kept by Docker 23 and later, which read it; refused before, nothing written", async () => {
+      const text = '\ufeff{"debug": false}';
+      await host.write(text);
+      const version = await host.ok("docker version --format '{{.Server.Version}}'");
+      if (Number.parseInt(version, 10) < 23) {
+        await host.refused({ registries: [plain] }, ["byte order mark", daemonJson, "Nothing was changed"]);
+      } else {
+        await host.apply({ registries: [plain] });
+        assert.ok((await host.file())!.startsWith("\ufeff"));
+        assert.deepEqual(await host.insecure(), [plain.address]);
+        await host.remove();
+      }
+      assert.equal(await host.file(), text);
+    });
 
     it("foreign keys, big integers, order, indentation and line ends are kept; remove gives back every byte", async () => {
       const text =

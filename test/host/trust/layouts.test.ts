@@ -278,7 +278,7 @@ describe("registry trust: layouts", () => {
     });
   });
 
-  describe("BuildKit: buildkitd.toml (no buildkitd here)", function () {
+  describe("BuildKit: buildkitd.toml, the file alone (a real buildkitd: buildkit.test.ts)", function () {
     const toml = "/etc/buildkit/buildkitd.toml";
     const only = { engines: ["buildkit"] };
 
