@@ -143,7 +143,7 @@ class Record:
         if text is None:
             return
         data = understood(self.file, text, SHAPE)
-        if data["path"] != self.data["path"]:
+        if self.data["path"] and data["path"] != self.data["path"]:  # without one, the ledger itself says which
             raise Problem("ledger", "%s speaks of %s, not of %s" % (self.file, data["path"], self.data["path"]),
                           "See what has happened to it, and undo by hand what it names (docs/registry-trust.md).")
         self.data.update(data)
