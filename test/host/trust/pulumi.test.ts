@@ -1,5 +1,4 @@
 import { local } from "@pulumi/command";
-import * as pulumi from "@pulumi/pulumi";
 import * as auto from "@pulumi/pulumi/automation/index.js";
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
