@@ -128,7 +128,8 @@ def understood(path, text, shape):
 
 
 class Record:
-    """The ledger of one file: owners, entries added, files made, and the file as it was before."""
+    """The ledger of one file: owners, entries added, files made, and the file as it was before. Without a path it is that
+    of whatever file it speaks of."""
 
     def __init__(self, name, path, home=HOME):
         self.name = name
