@@ -3,7 +3,17 @@
  * needs; `lab/oci` and `lab/plugins` are the lab's own. What is built is kept in the cache under a hash of its sources.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+} from "node:fs";
 import { join, relative } from "node:path";
 import { runnerVersion } from "../../components/runners/images";
 import { withLock } from "../machine/locks";
@@ -15,6 +25,8 @@ interface Build {
   /** Folder with the go.mod, under lab/. */
   module: string;
   packages: readonly string[];
+  /** Other names of the one program that comes out of it, which does what its name says. */
+  links?: readonly string[];
   ldflags?: readonly string[];
   /** What to say while it is built: how long it takes on two cores with nothing cached. */
   about: string;
@@ -44,9 +56,8 @@ export const builds = {
   },
   kubernetes: {
     module: "builds/kubernetes",
-    packages: ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"].map(
-      (name) => `k8s.io/kubernetes/cmd/${name}`,
-    ),
+    packages: ["."],
+    links: ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"],
     ldflags: [
       `-X ${versionPackage}.gitVersion=${kubernetesVersion}`,
       `-X ${versionPackage}.gitMajor=1`,
@@ -142,6 +153,8 @@ async function compile(name: string, build: Build, folder: string, say: (line: s
       onLine: (line) => say(`${name} (${build.about}): ${++packages} packages, ${line.slice(-60)}`),
     },
   );
+  const [program = ""] = readdirSync(unfinished);
+  for (const link of build.links ?? []) symlinkSync(program, join(unfinished, link));
   renameSync(unfinished, folder);
   removeOld(name);
   return folder;
@@ -149,7 +162,7 @@ async function compile(name: string, build: Build, folder: string, say: (line: s
 
 function keyOf(build: Build): string {
   const hash = createHash("sha256");
-  hash.update(JSON.stringify([build.packages, build.ldflags ?? [], process.arch]));
+  hash.update(JSON.stringify([build.packages, build.ldflags ?? [], process.arch, ...(build.links ?? [])]));
   const root = join(checkout, "lab", build.module);
   for (const file of goFiles(root)) hash.update(relative(root, file)).update(readFileSync(file));
   return hash.digest("hex").slice(0, 12);
