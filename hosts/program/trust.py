@@ -13,14 +13,12 @@ TOLERANCE = 300
 
 
 def main(action, settings):
-    """`apply` brings the settings about, `remove` takes back all of the owner's, `probe` only looks."""
-    settings = dict(settings, registries=settings["registries"] if action != "remove" else [])
     return core.run(action, settings, duty)
 
 
-def duty(settings, context, facts):
+def duty(action, settings, context, facts):
     """The report's part on engines. Where one engine fails, those before it go back to what this owner had."""
-    want = settings["registries"]
+    want = settings["registries"] if action != "remove" else []
     check_authorities(want, facts)
     works = found_works(settings, want, context)
     check_found(works, settings, want, context)
@@ -28,6 +26,7 @@ def duty(settings, context, facts):
         return {"engines": [work() for work in works if work.shown]}
     rehearse(works, context)
     past = ledger.Wish(context.owner)
+    context.first = past.stored is None
     past.starts(want)
     reports = []
     for place, work in enumerate(works):

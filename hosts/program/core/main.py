@@ -14,35 +14,50 @@ LIMIT = 240
 
 
 def run(action, settings, duty):
-    """Runs `duty(settings, context, facts)`, which returns parts of the report; `probe` is the action that only looks.
-    Exit status 0 with a report on stdout, or 1 with a message of three parts on stderr."""
+    """Runs `duty(action, settings, context, facts)`, which returns parts of the report; `apply` brings the settings about,
+    `remove` takes back all of the owner's, `probe` only looks. Exit status 0 with a report on stdout, or 1 with a message
+    of three parts on stderr."""
     shield()
     owner = settings.get("owner") or settings["holder"]
     context = Context(settings["node"], owner, settings.get("allowRestart", False), action == "probe")
     try:
-        report = act(settings, context, duty)
+        report = act(action, settings, context, duty)
     except Problem as problem:
         tell(sys.stderr, problem.text(context.node))
         return 1
     except Exception:
         tell(sys.stderr, unexpected().text(context.node))
         return 1
-    tell(sys.stdout, json.dumps(report, sort_keys=True))
+    if action == "remove":
+        for warning in context.warnings:
+            tell(sys.stderr, "warning: " + warning)
+    if not tell(sys.stdout, json.dumps(report, sort_keys=True)) and action == "apply" and context.first:
+        return unheard(settings, context, duty)
     return 0
 
 
-def act(settings, context, duty):
+def unheard(settings, context, duty):
+    """Whoever asked for this owner's first apply is gone, and so has no record of it: no destroy would ever come here."""
+    signal.alarm(LIMIT)
+    try:
+        act("remove", settings, context, duty)
+    except Exception:
+        tell(sys.stderr, traceback.format_exc())
+    return 1
+
+
+def act(action, settings, context, duty):
     facts = host.preflight()
     for warning in host.preflight_warnings(facts):
         context.warn(warning)
     if os.geteuid() != 0:
         raise Problem("root", "the run is not root", "Give a user with sudo, or its sudo password.")
     if context.dry:
-        parts = duty(settings, context, facts)
+        parts = duty(action, settings, context, facts)
     else:
         with ledger.Lock():
             files.sweep(ledger.HOME)
-            parts = duty(settings, context, facts)
+            parts = duty(action, settings, context, facts)
     return dict(parts, node=context.node, facts=facts, warnings=context.warnings)
 
 
@@ -70,9 +85,10 @@ def too_long(*_):
 
 
 def tell(stream, text):
-    """Whoever asked may be gone; the work is done all the same."""
+    """False when whoever asked is gone; the work is done all the same."""
     try:
         stream.write(text + "\n")
         stream.flush()
+        return True
     except OSError:
-        pass
+        return False

@@ -21,7 +21,7 @@ class Problem(Exception):
 
 class Context:
     """One run on one node: who asks, what is allowed, what was noticed. Where it is `dry`, nothing is written; where it is
-    `strict` as well, what would stop a real run stops it."""
+    `strict` as well, what would stop a real run stops it. `first` says that the owner had nothing on this host before."""
 
     def __init__(self, node, owner, allow_restart=False, dry=False):
         self.node = node
@@ -29,6 +29,7 @@ class Context:
         self.allow_restart = allow_restart
         self.dry = dry
         self.strict = False
+        self.first = False
         self.warnings = []
 
     def warn(self, text):
