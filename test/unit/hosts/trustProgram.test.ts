@@ -54,6 +54,14 @@ for name, whole, bare in json.load(sys.stdin):
     }
   });
 
+  it("has no two modules of one name, whatever the folder", () => {
+    const names = sources.map((name) => basename(name));
+    assert.deepEqual(
+      names.filter((name, index) => names.indexOf(name) !== index),
+      [],
+    );
+  });
+
   it("the command is the same for every node and holds nothing of its settings", () => {
     assert.ok(!trustCommand("apply").includes("r.lan"));
     assert.equal(trustCommand("apply").replace("apply", "remove"), trustCommand("remove"));
