@@ -122,5 +122,5 @@ for name, whole, bare in json.load(sys.stdin):
     });
   });
 
-  it("stays small, as the state keeps it for every node", () => assert.ok(trustInput(settings).length < 48_000));
+  it("stays small, as the state keeps it for every node", () => assert.ok(trustInput(settings).length < 64_000));
 });
