@@ -18,7 +18,11 @@ const namedUpdates: Record<string, { why: string; properties?: RegExp }> = {
   "pi-runners:index:DoodRunner": { why: "shows its settings" },
   "pi-runners:index:DindRunner": { why: "shows its settings" },
   "pi-runners:index:RegistryTrust": { why: "shows its registries by address" },
-  "command:remote:Command": { why: "a newer program goes to the node, and finds nothing to do", properties: /^stdin$/ },
+  "pi-runners:index:RunnerNamespace": { why: "shows how long its deletion may take" },
+  "command:remote:Command": {
+    why: "a newer program goes to the node, and finds nothing to do; what a removal warns of is shown",
+    properties: /^(stdin|logging)$/,
+  },
   "kubernetes:core/v1:Secret": {
     why: "config.toml, which the running runner reads again",
     properties: /^data\["config\.toml"\]$/,
@@ -29,6 +33,11 @@ interface Step {
   op: string;
   urn: string;
   detailedDiff?: Record<string, unknown>;
+}
+
+interface Preview {
+  steps: Step[];
+  changeSummary: Record<string, number>;
 }
 
 const address = "10.77.0.0/16"; // trusted by this stack alone
@@ -125,13 +134,14 @@ describe(`a stack that ${released} deployed`, function () {
 
   it("is previewed with no replacement, and no update but the named ones", async () => {
     const output = await pulumi(checkout, "preview", "--json");
-    const { steps } = JSON.parse(output.slice(output.indexOf("{\n"))) as { steps: Step[] };
+    const { steps, changeSummary } = JSON.parse(output.slice(output.indexOf("{\n"))) as Preview;
     const changes = steps.filter((step) => step.op !== "same" && !isNamed(step));
     assert.deepEqual(
       changes.map(({ op, urn, detailedDiff }) => `${op} ${urn} ${Object.keys(detailedDiff ?? {}).join(", ")}`),
       [],
     );
-    assert.ok(steps.length > 15, "the stack was not empty");
+    const resources = Object.values(changeSummary).reduce((sum, count) => sum + count);
+    assert.ok(resources > 25, `every resource was looked at: ${JSON.stringify(changeSummary)}`);
   });
 
   it("is updated, and destroyed, by the present program: nodes are left as they were", async () => {
