@@ -32,6 +32,17 @@ export const onLab: Stage[] = [
   { name: "package", files: "test/lab/package/*.test.ts", command: onMachine, needsLab: true },
   { name: "upgrade", files: "test/lab/upgrade/*.test.ts", command: onMachine, needsLab: true },
   { name: "registry trust on nodes", files: "test/host/**/*.test.ts", command: onMachine },
+  // What differs by the engine's version: the same tests on nodes of the other kinds (lab/cluster/nodes.ts).
+  {
+    name: "registry trust on Debian 12",
+    files: "test/host/trust/{docker,authorities,install}.test.ts",
+    command: ["env", "LAB_KIND=debian12", ...onMachine],
+  },
+  {
+    name: "registry trust on Docker 29",
+    files: "test/host/trust/{docker,authorities}.test.ts",
+    command: ["env", "LAB_KIND=docker29", ...onMachine],
+  },
   { name: "stack on the lab", files: "test/lab/stack/*.test.ts", command: onMachine, needsLab: true },
 ];
 
