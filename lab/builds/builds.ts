@@ -119,6 +119,7 @@ export async function built(name: BuildName, say: (line: string) => void): Promi
   }
   return withLock(join(cache, "locks", `build-${name}`), waits(say, name), async () => {
     if (existsSync(folder)) return touched(folder);
+    await download(name, build, say);
     return inTurn(say, name, () => compile(name, build, folder, say));
   });
 }
@@ -130,6 +131,19 @@ async function inTurn<T>(say: (line: string) => void, name: string, work: () => 
   const slot = Object.keys(builds).indexOf(name) % places;
   return withLock(join(cache, "locks", `slot-${slot}`), () => say(`${name}: waits for its turn`), work);
 }
+
+/** Fetches what it is built from, while others compile. What fails here fails there too, with a better message. */
+async function download(name: string, build: Build, say: (line: string) => void): Promise<void> {
+  const onLine = (line: string): void => {
+    if (line.startsWith("go: downloading")) say(`${name}: ${line.slice(4, 100)}`);
+  };
+  await attempt("go", ["list", "-deps", ...build.packages], { ...surroundings(build), onLine });
+}
+
+const surroundings = (build: Build) => ({
+  cwd: join(checkout, "lab", build.module),
+  env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly" },
+});
 
 async function compile(name: string, build: Build, folder: string, say: (line: string) => void): Promise<string> {
   const unfinished = `${folder}.part`;
@@ -148,8 +162,7 @@ async function compile(name: string, build: Build, folder: string, say: (line: s
       `${unfinished}/`,
     ].concat(build.packages),
     {
-      cwd: join(checkout, "lab", build.module),
-      env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly" },
+      ...surroundings(build),
       onLine: (line) => say(`${name} (${build.about}): ${++packages} packages, ${line.slice(-60)}`),
     },
   );
