@@ -1,6 +1,6 @@
 import { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
-import { DindRunner, DoodRunner, RegistryTrust, RunnerNamespace, RunnerToken } from "./components";
+import { DindRunner, DoodRunner, RegistryTrust, RunnerCleanup, RunnerNamespace, RunnerToken } from "./components";
 import { readConfig, type RunnerConfig } from "./config/stackConfig";
 import { printPipeline } from "./templates/print";
 
@@ -16,18 +16,6 @@ const cluster = new Provider("cluster", {
   enableConfigMapMutable: true,
 });
 
-const place = new RunnerNamespace(
-  config.namespace,
-  {
-    gitlabUrl: config.gitlabUrl,
-    egressPorts: config.egressPorts,
-    metricsFrom: config.metricsFrom,
-    quota: config.quota,
-    deleteTimeout: config.deleteTimeout,
-  },
-  { provider: cluster },
-);
-
 const trust =
   config.nodes.length === 0
     ? undefined
@@ -42,6 +30,32 @@ const trust =
         reapply: config.reapply,
       });
 
+/** Per runner, what removes its traces from the nodes when it goes. */
+const cleanups = new Map(
+  config.nodes.length === 0
+    ? []
+    : config.runners.map(({ name, namespace }) => {
+        const { nodes, ssh } = config;
+        return [name, new RunnerCleanup(name, { namespace, nodes, ssh })];
+      }),
+);
+
+/** What has to be there before runners are, and goes only after them: jobs push to registries until they end. */
+const grounds = [...(trust === undefined ? [] : [trust]), ...cleanups.values()];
+
+const place = new RunnerNamespace(
+  config.namespace,
+  {
+    gitlabUrl: config.gitlabUrl,
+    egressPorts: config.egressPorts,
+    metricsFrom: config.metricsFrom,
+    quota: config.quota,
+    deleteTimeout: config.deleteTimeout,
+  },
+  // Runners go with their namespace.
+  { provider: cluster, dependsOn: grounds },
+);
+
 function makeRunner(settings: RunnerConfig): DoodRunner | DindRunner {
   const { name, way, authenticationToken, ...rest } = settings;
   const { token } = new RunnerToken(name, { authenticationToken });
@@ -52,8 +66,7 @@ function makeRunner(settings: RunnerConfig): DoodRunner | DindRunner {
     serviceAccountName: place.serviceAccountName,
     token,
   };
-  // Jobs push to the registries, so runners come once the nodes trust them.
-  const opts = { provider: cluster, deletedWith: place.resource, dependsOn: trust === undefined ? [] : [trust] };
+  const opts = { provider: cluster, deletedWith: place.resource, dependsOn: grounds };
   switch (way) {
     case "dood":
       return new DoodRunner(name, args, opts);

@@ -1,6 +1,7 @@
 /** What other programs may import: every component, and every type that their arguments and outputs name. */
 export { DindRunner, type DindMode, type DindRunnerArgs } from "./runners/docker/dindRunner";
 export { DoodRunner, type DoodRunnerArgs } from "./runners/docker/doodRunner";
+export { RunnerCleanup, type CleanupNode, type RunnerCleanupArgs } from "./runners/docker/runnerCleanup";
 export type { HostBastion, HostLogin, HostNode, HostSsh } from "../hosts/ssh";
 export type { RolloutSettings } from "../hosts/rollout";
 export { registryTrustErrors, type RegistryTrustArgs, type TrustNode } from "./registryTrust/args";

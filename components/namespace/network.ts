@@ -1,5 +1,5 @@
 import type { types } from "@pulumi/kubernetes";
-import { defaultMetricsPort } from "../runners/docker/dockerConfig";
+import { metricsPortName } from "../runners/docker/dockerConfig";
 
 /** What runner pods may talk to. */
 export interface RunnerNetwork {
@@ -29,7 +29,8 @@ export function networkPolicySpec(network: RunnerNetwork): types.input.networkin
       : [
           {
             from: [{ namespaceSelector: { matchLabels: network.metricsFrom } }],
-            ports: [{ protocol: "TCP", port: network.metricsPort ?? defaultMetricsPort }],
+            // By name, so that it is right for every runner, whatever its port.
+            ports: [{ protocol: "TCP", port: network.metricsPort ?? metricsPortName }],
           },
         ];
   return {

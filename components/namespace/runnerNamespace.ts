@@ -24,7 +24,7 @@ export interface RunnerNamespaceArgs {
   egressPorts?: pulumi.Input<pulumi.Input<number>[]>;
   /** Labels of the namespaces whose pods may read the metrics. Default: nobody may, except the node's own probes. */
   metricsFrom?: pulumi.Input<Record<string, pulumi.Input<string>>>;
-  /** TCP port of the metrics. Default: 9252. */
+  /** TCP port of the metrics. Default: the port that each pod itself calls `metrics`, as every runner's does. */
   metricsPort?: pulumi.Input<number>;
   /**
    * Hard limits of the namespace's ResourceQuota. Default: no load balancers, no node ports and no claims on storage.

@@ -13,6 +13,12 @@ export { defaultDockerSocket, defaultMetricsPort, type DockerRunnerSettings } fr
 /** Where the pod has the files of its Secret. */
 export const secretFolder = "/config";
 
+/** What pods call the port of their metrics. */
+export const metricsPortName = "metrics";
+
+/** How long a runner that was told to abort its jobs cleans up after them, seconds. */
+export const defaultShutdownTimeout = 30;
+
 /** The files of the inner daemon, by path below /etc/docker; none where the mode has no inner daemon. */
 export function daemonFiles(settings: DockerRunnerSettings): Record<string, string> {
   const image = buildModes[settings.way].daemonImage(settings);
@@ -27,8 +33,8 @@ export function dockerRunnerConfig(settings: DockerRunnerSettings, token: string
     check_interval: settings.checkInterval,
     log_level: "info",
     log_format: "json",
-    // Jobs end within the drain; this is for the case that the pod is killed all the same.
-    shutdown_timeout: 30,
+    // For the jobs that did not end within the drain.
+    shutdown_timeout: defaultShutdownTimeout,
     listen_address: `:${settings.metricsPort}`,
     runners: [
       {

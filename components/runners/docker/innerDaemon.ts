@@ -47,32 +47,3 @@ export function dockerMajor(image: string): number | undefined {
   const tag = /:v?(\d+)(\.\d+)*([-_][\w.-]+)?(@.*)?$/.exec(image);
   return tag ? Number(tag[1]) : undefined;
 }
-
-/** Folder on the node with what one runner needs there. */
-export function nodeFolder(namespace: string, name: string): string {
-  return `/var/lib/pi-runners/${namespace}/${name}`;
-}
-
-/**
- * The script of the init container that brings the inner daemon's files onto the node, from the mounted ConfigMap at
- * /files into the mounted folder at /node. A file that is already right is not written (SD cards wear); a new one
- * appears whole, by rename; a registry's certificate that is no longer wanted goes.
- */
-export function installScript(paths: string[]): string {
-  const wanted = [...paths].sort();
-  return [
-    "set -eu",
-    "umask 022",
-    "mkdir -p /node/certs.d",
-    `for file in ${wanted.map((path) => `'${path}'`).join(" ")}; do`,
-    '  cmp -s "/files/$file" "/node/$file" && continue',
-    '  mkdir -p "$(dirname "/node/$file")"',
-    '  cp "/files/$file" "/node/.new"',
-    '  mv -f "/node/.new" "/node/$file"',
-    "done",
-    "cd /node/certs.d",
-    "for registry in *; do",
-    '  if [ -e "$registry" ] && [ ! -e "/files/certs.d/$registry" ]; then rm -rf "./$registry"; fi',
-    "done",
-  ].join("\n");
-}

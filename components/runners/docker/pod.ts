@@ -1,9 +1,18 @@
 import { createHash } from "node:crypto";
 import type { types } from "@pulumi/kubernetes";
-import { daemonFiles, dockerRunnerConfig, defaultDockerSocket, secretFolder } from "./dockerConfig";
+import { posix } from "node:path";
+import {
+  daemonFiles,
+  defaultDockerSocket,
+  defaultShutdownTimeout,
+  dockerRunnerConfig,
+  metricsPortName,
+  secretFolder,
+} from "./dockerConfig";
 import type { DockerRunnerSettings } from "./dockerConfig";
-import { systemIdScript } from "../identity";
-import { installScript, nodeFolder } from "./innerDaemon";
+import { filesMount, folderMount, folderScript, snapMount } from "./folderScript";
+import { drainScript, graceMargin, probeGrace, socketFolder, startScript, stateFolder } from "./managerScripts";
+import { nodeFolder } from "./nodeFolder";
 import { renderConfigToml } from "../configToml/render";
 import { managerResources } from "../sizes";
 import { hasInnerDaemon } from "./ways";
@@ -40,21 +49,6 @@ export function innerDaemonItems(settings: DockerRunnerSettings): { key: string;
 }
 
 /**
- * What runs first in the runner's container. config.toml stays in the mounted Secret, where the runner's own reload sees
- * it change; a link to it, and the file with the runner's identity beside that, are made in a folder that can be written.
- */
-const startScript = [
-  "set -eu",
-  "umask 077",
-  `${systemIdScript} >/etc/gitlab-runner/.runner_system_id`,
-  `ln -sf ${secretFolder}/config.toml /etc/gitlab-runner/config.toml`,
-  "exec gitlab-runner run --config /etc/gitlab-runner/config.toml --working-directory /home/gitlab-runner",
-].join("\n");
-
-/** SIGQUIT lets jobs finish, SIGTERM aborts them (docs/commands/_index.md, "Signals"): so QUIT first, and wait. */
-const drainScript = "kill -QUIT 1; while kill -0 1 2>/dev/null; do sleep 1; done";
-
-/**
  * The pod template of a runner with the Docker executor, as data. It depends on nothing that the runner can reload by
  * itself (concurrency, images of jobs, limits), and on nothing secret: a change of those leaves every pod alone.
  */
@@ -71,7 +65,7 @@ export function podTemplate(settings: DockerRunnerSettings): types.input.core.v1
       serviceAccountName: settings.serviceAccountName,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
-      terminationGracePeriodSeconds: settings.drainTimeout,
+      terminationGracePeriodSeconds: gracePeriod(settings),
       priorityClassName: settings.priorityClassName,
       nodeSelector: {
         "kubernetes.io/os": "linux",
@@ -82,18 +76,17 @@ export function podTemplate(settings: DockerRunnerSettings): types.input.core.v1
       imagePullSecrets: settings.imagePullSecrets?.map((name) => ({ name })),
       hostAliases: hostAliases(settings),
       securityContext: { seccompProfile: { type: "RuntimeDefault" } },
-      initContainers: inner
-        ? [
-            installContainer(
-              settings,
-              files.map(({ path }) => path),
-            ),
-          ]
-        : undefined,
+      initContainers: [folderContainer(settings, files)],
       containers: [managerContainer(settings)],
       volumes: podVolumes(settings, files),
     },
   };
+}
+
+/** How long a pod may take to stop: jobs finish, those that do not are aborted and cleaned up after. */
+function gracePeriod(settings: DockerRunnerSettings): number {
+  const abort = settings.config?.shutdown_timeout ?? defaultShutdownTimeout;
+  return settings.drainTimeout + abort + graceMargin;
 }
 
 function digest(files: { path: string; content: string }[]): string {
@@ -124,66 +117,88 @@ const securityContext: types.input.core.v1.SecurityContext = {
   capabilities: { drop: ["ALL"] },
 };
 
+/** What the runner's system id is made of. */
+function identity(settings: DockerRunnerSettings): types.input.core.v1.EnvVar[] {
+  return [
+    { name: "NODE_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "spec.nodeName" } } },
+    { name: "RUNNER_POOL", value: `${settings.namespace}/${settings.name}` },
+  ];
+}
+
 function managerContainer(settings: DockerRunnerSettings): Container {
   const port = settings.metricsPort;
   // The runner's own page, so that an outage of GitLab restarts nothing.
-  const httpGet = { path: "/metrics", port: "metrics" };
+  const httpGet = { path: "/metrics", port: metricsPortName };
+  // Without this, the container of a runner that hangs would first wait for its drain, an hour by default.
+  const killed = { terminationGracePeriodSeconds: probeGrace };
+  const socket = settings.dockerSocket;
+  const drain = drainScript(settings.drainTimeout);
   return {
     name: "runner",
     image: settings.image,
     imagePullPolicy: "IfNotPresent",
-    command: ["/bin/sh", "-c", startScript],
-    env: [
-      { name: "NODE_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "spec.nodeName" } } },
-      { name: "RUNNER_POOL", value: `${settings.namespace}/${settings.name}` },
-      { name: "HOME", value: "/home/gitlab-runner" },
-    ],
-    ports: [{ name: "metrics", containerPort: port, protocol: "TCP" }],
-    startupProbe: { httpGet, periodSeconds: 2, failureThreshold: 60, timeoutSeconds: 5 },
+    command: ["/bin/sh", "-c", startScript(socket, nodeFolder(settings.namespace, settings.name))],
+    env: [...identity(settings), { name: "HOME", value: "/home/gitlab-runner" }],
+    ports: [{ name: metricsPortName, containerPort: port, protocol: "TCP" }],
+    startupProbe: { httpGet, periodSeconds: 2, failureThreshold: 60, timeoutSeconds: 5, ...killed },
     readinessProbe: { httpGet, periodSeconds: 10, failureThreshold: 3, timeoutSeconds: 5 },
-    livenessProbe: { httpGet, periodSeconds: 30, failureThreshold: 6, timeoutSeconds: 10 },
-    lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", drainScript] } } },
+    livenessProbe: { httpGet, periodSeconds: 30, failureThreshold: 6, timeoutSeconds: 10, ...killed },
+    lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", drain] } } },
     resources: managerResources(settings.size, settings.resources),
     securityContext,
     volumeMounts: [
       { name: "config", mountPath: secretFolder, readOnly: true },
-      { name: "state", mountPath: "/etc/gitlab-runner" },
+      { name: "state", mountPath: stateFolder },
       { name: "home", mountPath: "/home/gitlab-runner" },
       { name: "tmp", mountPath: "/tmp" },
-      { name: "docker", mountPath: defaultDockerSocket },
+      { name: "run", mountPath: posix.dirname(defaultDockerSocket) },
+      dockerMount,
     ],
   };
 }
 
-function installContainer(settings: DockerRunnerSettings, paths: string[]): Container {
+/** Read-only: nothing is made in the node's /run. That does not keep anybody from talking to a socket in there. */
+const dockerMount = { name: "docker", mountPath: socketFolder, readOnly: true };
+
+function folderContainer(settings: DockerRunnerSettings, files: { path: string }[]): Container {
+  const { namespace, name, dockerSocket } = settings;
+  const paths = files.map(({ path }) => path);
   return {
-    name: "inner-daemon-files",
+    name: "node-folder",
     image: settings.image,
     imagePullPolicy: "IfNotPresent",
-    command: ["/bin/sh", "-c", installScript(paths)],
+    command: ["/bin/sh", "-c", folderScript(namespace, name, dockerSocket, paths)],
+    env: identity(settings),
     resources: { requests: { cpu: "10m", memory: "16Mi" }, limits: { memory: "64Mi" } },
     securityContext,
     volumeMounts: [
-      { name: "inner-daemon", mountPath: "/files", readOnly: true },
-      { name: "node", mountPath: "/node" },
+      ...(files.length === 0 ? [] : [{ name: "inner-daemon", mountPath: filesMount, readOnly: true }]),
+      { name: "state", mountPath: stateFolder },
+      { name: "node", mountPath: folderMount },
+      { name: "snaps", mountPath: snapMount },
+      dockerMount,
     ],
   };
 }
 
 function podVolumes(settings: DockerRunnerSettings, files: { key: string; path: string }[]): Volume[] {
   const names = objectNames(settings.name);
+  const socketIn = posix.dirname(settings.dockerSocket);
   const volumes: Volume[] = [
     { name: "config", secret: { secretName: names.secret, defaultMode: 0o400 } },
-    { name: "state", emptyDir: { sizeLimit: "1Mi" } },
+    // In memory: config.toml with its token is there on nodes whose Docker is a snap.
+    { name: "state", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
     { name: "home", emptyDir: { sizeLimit: "64Mi" } },
     { name: "tmp", emptyDir: { sizeLimit: "256Mi" } },
-    { name: "docker", hostPath: { path: settings.dockerSocket, type: "Socket" } },
+    { name: "run", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
+    { name: "docker", hostPath: { path: socketIn, type: "Directory" } },
+    { name: "node", hostPath: { path: nodeFolder(settings.namespace, settings.name), type: "DirectoryOrCreate" } },
+    // Seen by the init container only, which writes there where the node's Docker is a snap.
+    { name: "snaps", hostPath: { path: "/var/snap", type: "DirectoryOrCreate" } },
   ];
-  if (hasInnerDaemon(settings.way)) {
+  if (files.length > 0) {
     const items = files.map(({ key, path }) => ({ key, path }));
-    const path = `${nodeFolder(settings.namespace, settings.name)}/docker`;
     volumes.push({ name: "inner-daemon", configMap: { name: names.files, items, defaultMode: 0o444 } });
-    volumes.push({ name: "node", hostPath: { path, type: "DirectoryOrCreate" } });
   }
   return volumes;
 }

@@ -123,6 +123,39 @@ describe("components", () => {
     });
   });
 
+  it("lets metrics through to the port that each runner has, whatever it is [8.28]", async () => {
+    const args = { namespace: "ci", metricsFrom: { "kubernetes.io/metadata.name": "monitoring" } };
+    const all = await during(() => [
+      new components.RunnerNamespace("place", args),
+      new components.DoodRunner("dood", { ...common, metricsPort: 9300 }),
+    ]);
+    const { spec } = only(all, "kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs;
+    const [container] = only(all, daemonSet).inputs["spec"].template.spec.containers;
+    assert.deepEqual(container.ports, [{ name: spec.ingress[0].ports[0].port, containerPort: 9300, protocol: "TCP" }]);
+  });
+
+  it("clean up after a runner when it goes, and connect to no node before, nor to one that is to be retained [8.32]", async () => {
+    const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB4Cpnm4JYmCjMHlTt4bgXVGpKcBVCNwYzrPVTm5pQoS";
+    const nodes = [
+      { name: "pi1", host: "192.168.1.11", hostKey },
+      { name: "pi2", host: "192.168.1.12", hostKey, sudoPassword: "SuDo", retain: true },
+    ];
+    const all = await during(
+      () => new components.RunnerCleanup("dood", { namespace: "ci", nodes, ssh: { password: "x" } }),
+    );
+    const commands = all.filter(({ type }) => type === "command:remote:Command");
+    assert.deepEqual(commands.map(({ name }) => name).sort(), ["dood-cleanup-pi1", "dood-cleanup-pi2"]);
+    for (const { inputs } of commands) {
+      assert.equal(inputs["create"], undefined);
+      assert.equal(inputs["update"], undefined);
+      assert.match(inputs["delete"] as string, /\/var\/lib\/pi-runners\/ci\/dood/);
+    }
+    assert.doesNotMatch(
+      JSON.stringify(all.map(({ inputs }) => ({ ...inputs, stdin: unwrapSecret(inputs["stdin"]) && 1 }))),
+      /SuDo/,
+    );
+  });
+
   describe("RunnerToken", () => {
     it("keeps the token secret, even when it was given in plain", async () => {
       let made: components.RunnerToken | undefined;

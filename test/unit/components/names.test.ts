@@ -20,6 +20,7 @@ const each: Record<string, () => pulumi.ComponentResource> = {
   RunnerToken: () => new components.RunnerToken("name", { authenticationToken: runner.token }),
   DoodRunner: () => new components.DoodRunner("name", runner),
   DindRunner: () => new components.DindRunner("name", runner),
+  RunnerCleanup: () => new components.RunnerCleanup("name", { namespace: "ci", nodes: trust.nodes, ssh: trust.ssh }),
   RegistryTrust: () => new components.RegistryTrust("name", trust),
   "RegistryTrust with `owner: OWNER`": () => new components.RegistryTrust("name", { ...trust, owner: "OWNER" }),
 };

@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { systemId, systemIdScript } from "../../../components/runners/identity";
-import { innerDaemonFiles, installScript } from "../../../components/runners/docker/innerDaemon";
 import { podTemplate, secretFiles } from "../../../components/runners/docker/pod";
 import { dockerWays } from "../../../components/runners/docker/ways";
 import { settingsOf } from "./settings";
-import { run, scratch } from "./shell";
+import { run } from "./shell";
 
 describe("the pod of a runner", () => {
   it("stays the same when only what the runner reloads by itself changes", () => {
@@ -70,6 +67,44 @@ describe("the pod of a runner", () => {
     });
   });
 
+  for (const way of dockerWays) {
+    it(`sees the folder of the node's Docker socket, never the socket file itself: ${way} [8.25]`, () => {
+      const dockerSocket = "/run/other/engine.sock";
+      const pod = podTemplate(settingsOf(way, { dockerSocket })) as unknown as {
+        spec: {
+          containers: { volumeMounts: { name: string; readOnly?: boolean }[] }[];
+          initContainers: { volumeMounts: { name: string; readOnly?: boolean }[] }[];
+          volumes: { name: string; hostPath?: { path: string; type: string } }[];
+        };
+      };
+      const paths = pod.spec.volumes.flatMap(({ hostPath }) => hostPath ?? []);
+      assert.ok(paths.every(({ type }) => type.startsWith("Directory")));
+      assert.deepEqual(pod.spec.volumes.find(({ name }) => name === "docker")!.hostPath, {
+        path: "/run/other",
+        type: "Directory",
+      });
+      for (const { volumeMounts } of [...pod.spec.containers, ...pod.spec.initContainers]) {
+        assert.equal(volumeMounts.find(({ name }) => name === "docker")!.readOnly, true);
+      }
+    });
+  }
+
+  it("gives the runner its shutdown_timeout once the drain has run out, and no drain to one that hangs [8.26]", () => {
+    interface Spec {
+      spec: {
+        terminationGracePeriodSeconds: number;
+        containers: Record<string, { terminationGracePeriodSeconds?: number }>[];
+      };
+    }
+    const pod = podTemplate(
+      settingsOf("dood", { drainTimeout: 600, config: { shutdown_timeout: 90 } }),
+    ) as unknown as Spec;
+    assert.ok(pod.spec.terminationGracePeriodSeconds >= 600 + 90 + 5);
+    for (const probe of ["livenessProbe", "startupProbe"]) {
+      assert.ok(pod.spec.containers[0]![probe]!.terminationGracePeriodSeconds! <= 30, probe);
+    }
+  });
+
   it("asks nobody but the runner itself whether it lives", () => {
     const text = JSON.stringify(podTemplate(settingsOf("dood", { url: "https://gitlab.lan" })));
     assert.match(text, /"livenessProbe":\{"httpGet":\{"path":"\/metrics"/);
@@ -92,40 +127,5 @@ describe("the identity of a runner manager", () => {
     assert.equal(run(["sh"], systemIdScript, env).output, systemId("pi-1", "ci/dood"));
     assert.match(systemId("pi-1", "ci/dood"), /^[sr]_[0-9a-zA-Z]{12}$/);
     assert.equal(new Set([systemId("a", "x"), systemId("b", "x"), systemId("a", "y")]).size, 3);
-  });
-});
-
-describe("the files of an inner daemon on the node", () => {
-  const pem = "-----BEGIN CERTIFICATE-----\n";
-
-  /** Runs the init container's script in folders of the test's own. */
-  function install(folder: string, files: Record<string, string>): void {
-    const source = scratch();
-    for (const [path, content] of Object.entries(files)) {
-      mkdirSync(join(source, path, ".."), { recursive: true });
-      writeFileSync(join(source, path), content);
-    }
-    const script = installScript(Object.keys(files)).replaceAll("/files", source).replaceAll("/node", folder);
-    const { status, output } = run(["sh"], script, { PATH: process.env["PATH"]! });
-    assert.equal(status, 0, output);
-  }
-
-  it("appear, are written only when they differ, and go when the registry goes", () => {
-    const folder = scratch();
-    const plain = { address: "plain.lan:5000", insecure: true };
-    const one = innerDaemonFiles({ registries: [plain, { address: "signed.lan:443", ca: pem }] });
-    install(folder, one);
-    assert.equal(readFileSync(join(folder, "daemon.json"), "utf8"), one["daemon.json"]);
-    assert.equal(readFileSync(join(folder, "certs.d/signed.lan:443/pi-runners.crt"), "utf8"), pem);
-
-    const before = statSync(join(folder, "daemon.json"));
-    install(folder, one);
-    const after = statSync(join(folder, "daemon.json"));
-    assert.equal(after.mtimeMs, before.mtimeMs);
-    assert.equal(after.ino, before.ino);
-
-    install(folder, innerDaemonFiles({ registries: [plain] }));
-    assert.deepEqual(readdirSync(join(folder, "certs.d")), []);
-    assert.deepEqual(readdirSync(folder).sort(), ["certs.d", "daemon.json"]);
   });
 });

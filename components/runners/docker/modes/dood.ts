@@ -1,5 +1,5 @@
 import type { InputError } from "../../../inputErrors";
-import { nodeFolder } from "../innerDaemon";
+import { nodeFolder } from "../nodeFolder";
 import { defaultDockerSocket, ownDocker, type DockerRunnerSettings } from "../settings";
 import type { BuildMode } from "./buildMode";
 

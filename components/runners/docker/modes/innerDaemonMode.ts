@@ -1,7 +1,7 @@
 import type { InputError } from "../../../inputErrors";
 import { serviceNames, volumeDestination } from "../../configToml/merge";
 import type { DockerSettings } from "../../configToml/settings/docker";
-import { nodeFolder } from "../innerDaemon";
+import { nodeFolder } from "../nodeFolder";
 import { ownDocker, type DockerRunnerSettings } from "../settings";
 import { dindImage } from "../usedImages";
 

@@ -1,0 +1,34 @@
+import { systemIdFile } from "./folderScript";
+import { systemIdLabel } from "./managerScripts";
+import { nodeFolder } from "./nodeFolder";
+
+/**
+ * What removes a runner's traces from a node, once it is gone from the cluster: its folder, and on the node's Docker the
+ * containers and cache volumes that carry its system id. A runner that is still there loses nothing; a Docker that is
+ * stopped is not woken.
+ */
+export function cleanupScript(namespace: string, name: string): string {
+  const folder = nodeFolder(namespace, name);
+  return [
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin",
+    "for process in /proc/[0-9]*/environ; do",
+    `  if tr '\\0' '\\n' 2>/dev/null <"$process" | grep -qx 'RUNNER_POOL=${namespace}/${name}'; then`,
+    `    echo "Runner ${namespace}/${name} still runs here: its folder stays."`,
+    "    exit 0",
+    "  fi",
+    "done 2>/dev/null",
+    "active() { systemctl is-active docker.service snap.docker.dockerd.service 2>/dev/null | grep -qx active; }",
+    `for folder in ${folder} /var/snap/*/common/pi-runners/${namespace}/${name}; do`,
+    '  [ -d "$folder" ] || continue',
+    `  if id=$(cat "$folder/${systemIdFile}" 2>/dev/null) && active; then`,
+    `    set -- --filter "label=${systemIdLabel}=$id"`,
+    '    docker ps -aq "$@" | xargs -r docker rm -f -v >/dev/null',
+    '    docker volume ls -q "$@" | xargs -r docker volume rm -f >/dev/null',
+    "  fi",
+    '  rm -rf "$folder" || exit 1',
+    '  above=$(dirname "$folder")',
+    '  rmdir "$above" "$(dirname "$above")" 2>/dev/null',
+    "done",
+    "exit 0",
+  ].join("\n");
+}

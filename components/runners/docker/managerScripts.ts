@@ -1,0 +1,122 @@
+import { posix } from "node:path";
+import { systemIdScript } from "../identity";
+import { defaultDockerSocket, secretFolder } from "./dockerConfig";
+
+/**
+ * Where the pod has the folder of the node's Docker socket. The folder, not the file: Docker makes the file again when it
+ * starts, and a mounted file would stay the dead one. Nor does a container runtime make a folder in the file's place,
+ * which would keep Docker from starting, when a container is started while Docker is down.
+ */
+export const socketFolder = "/docker-socket";
+
+/** The folder that the pod keeps its own state in: the runner's identity, and what the init container found out. */
+export const stateFolder = "/etc/gitlab-runner";
+
+/** File in `stateFolder`: the folder on the node that the node's Docker can see, see folderScript.ts. */
+export const nodeFolderFile = "node-folder";
+
+/** Seconds that a runner has beyond drain and `shutdown_timeout`, for the scripts around it. */
+export const graceMargin = 15;
+
+/** Seconds that a container gets whose probe failed: its runner answers to nothing, and is not worth waiting for. */
+export const probeGrace = 10;
+
+/**
+ * Shell: waits until the node's Docker answers, and leaves what it says of itself in `$info`. `docker_api PATH [curl's
+ * arguments]` asks it. Everything else in these scripts is POSIX sh; curl is in every image of gitlab-runner.
+ */
+export function waitForDocker(dockerSocket: string): string[] {
+  return [
+    // A shell that is process 1 ignores signals that it has no trap for, and the pod would stop only by being killed.
+    "trap 'exit 0' QUIT TERM INT",
+    `socket=${socketFolder}/${posix.basename(dockerSocket)}`,
+    'docker_api() { path=$1; shift; curl -sSf --max-time 60 --unix-socket "$socket" "$@" "http://docker$path"; }',
+    "info= told=",
+    "if command -v curl >/dev/null 2>&1; then",
+    "  until info=$(docker_api /info 2>&1); do",
+    '    if [ "$told" != "$info" ]; then',
+    `      echo "pi-runners: the Docker of this node does not answer at ${dockerSocket}: $info. Waiting for it. Start Docker there, or name its socket in dockerSocket." >&2`,
+    "      told=$info",
+    "    fi",
+    "    sleep 1",
+    "  done",
+    "else",
+    '  echo "pi-runners: this image has no curl: what a dead manager left is not removed, and a Docker from snap is not noticed. Use an image that has it." >&2',
+    "fi",
+  ];
+}
+
+/** The label by which containers, networks and volumes tell whose they are. */
+export const systemIdLabel = "com.gitlab.gitlab-runner.runner.system_id";
+
+/**
+ * Shell: removes the containers and networks that this runner left on the node's Docker when it was killed. They carry
+ * its system id as a label (gitlab-runner 19.4.0, executors/docker/internal/labels), which no other runner has: neither
+ * one on another node, nor another of ours on this node.
+ */
+const removeLeftovers = [
+  "remove_leftovers() {",
+  `  left="filters={\\"label\\":[\\"${systemIdLabel}=$(cat ${stateFolder}/.runner_system_id)\\"]}"`,
+  '  containers=$(docker_api "/containers/json?all=1" -G --data-urlencode "$left") || return 1',
+  `  for id in $(printf %s "$containers" | grep -o '"Id":"[0-9a-f]\\{64\\}"' | cut -d '"' -f 4); do`,
+  '    echo "pi-runners: removing container $id, which an earlier life of this runner left" >&2',
+  '    docker_api "/containers/$id?force=1&v=1" -X DELETE >/dev/null || return 1',
+  "  done",
+  '  docker_api /networks/prune -X POST -G --data-urlencode "$left" >/dev/null',
+  "}",
+  'if [ -n "$info" ] && ! remove_leftovers; then',
+  '  echo "pi-runners: Docker did not remove everything that an earlier life of this runner left; the next start tries again." >&2',
+  "fi",
+];
+
+/**
+ * Shell: puts config.toml in place. It stays in the mounted Secret, where the runner's own reload sees it change, and a
+ * link leads to it. Only where the node's Docker sees other folders is it written, with those in it, and again whenever
+ * the Secret changes.
+ */
+function placeConfig(folder: string): string[] {
+  const [from, to] = [`${secretFolder}/config.toml`, `${stateFolder}/config.toml`];
+  return [
+    `folder=$(cat ${stateFolder}/${nodeFolderFile})`,
+    `render() { sed "s#${folder}#$folder#g" ${from}; }`,
+    `if [ "$folder" = ${folder} ]; then ln -sf ${from} ${to}; else`,
+    `  render >${to}`,
+    "  while sleep 3; do",
+    `    render | cmp -s - ${to} || { render >${to}.new && mv ${to}.new ${to}; }`,
+    "  done </dev/null >/dev/null 2>&1 &",
+    "fi",
+  ];
+}
+
+/** What runs first in the runner's container. */
+export function startScript(dockerSocket: string, folder: string): string {
+  return [
+    "set -eu",
+    "umask 077",
+    ...waitForDocker(dockerSocket),
+    // config.toml names the default path, so that pods of before and after an update can read the same one.
+    `ln -sf "$socket" ${defaultDockerSocket}`,
+    `${systemIdScript} >${stateFolder}/.runner_system_id`,
+    ...removeLeftovers,
+    ...placeConfig(folder),
+    `exec gitlab-runner run --config ${stateFolder}/config.toml --working-directory /home/gitlab-runner`,
+  ].join("\n");
+}
+
+/**
+ * The preStop hook. SIGQUIT lets jobs finish, SIGTERM aborts them and cleans up within `shutdown_timeout`
+ * (docs/commands/_index.md, "Signals"). It never returns while the runner lives: kubelet would send the image's stop
+ * signal next, which is SIGQUIT again, and that ends an abort half-way. Time is the kernel's, as a Pi's clock jumps.
+ */
+export function drainScript(drainTimeout: number): string {
+  return [
+    'up() { read -r seconds _ </proc/uptime; echo "${seconds%%.*}"; }',
+    `end=$(($(up) + ${drainTimeout}))`,
+    "kill -QUIT 1",
+    'while kill -0 1 2>/dev/null && [ "$(up)" -lt "$end" ]; do sleep 1; done',
+    "kill -0 1 2>/dev/null || exit 0",
+    `echo "pi-runners: jobs did not end within drainTimeout, ${drainTimeout} s: they are aborted" 2>/dev/null >/proc/1/fd/2`,
+    "kill -TERM 1",
+    "while kill -0 1 2>/dev/null; do sleep 1; done",
+  ].join("\n");
+}

@@ -1,0 +1,56 @@
+import { remote } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { asRoot } from "../../../hosts/asRoot";
+import { hostConnections } from "../../../hosts/connection";
+import type { HostNode, HostSsh } from "../../../hosts/ssh";
+import { refuseInvalid } from "../../inputErrors";
+import { cleanupScript } from "./cleanupScript";
+
+/** A host on which a runner may leave something. */
+export interface CleanupNode extends HostNode {
+  /** True: what the runner left stays, and the node is not talked to. Default: false. */
+  retain?: boolean;
+}
+
+/** Settings of RunnerCleanup. */
+export interface RunnerCleanupArgs {
+  /** The namespace of the runner. */
+  namespace: pulumi.Input<string>;
+  /** Name of the runner. Default: the component's own name. */
+  runnerName?: pulumi.Input<string>;
+  /** The hosts. Others keep what the runner left there; docs/nodes.md says what that is. */
+  nodes: CleanupNode[];
+  /** How to reach them. */
+  ssh?: HostSsh;
+}
+
+/**
+ * Removes what a runner leaves on its nodes when it goes: its folder, and the cache volumes of its jobs. Until then it does
+ * nothing, and connects to no node. The runner and its namespace have to depend on it, so that they go first; where the
+ * runner still runs, nothing is removed.
+ */
+export class RunnerCleanup extends pulumi.ComponentResource {
+  /** @throws InvalidInputsError naming every error of the hosts and their logins */
+  public constructor(name: string, args: RunnerCleanupArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("pi-runners:index:RunnerCleanup", name, {}, opts);
+    const { connections, errors } = hostConnections(args.nodes, args.ssh);
+    refuseInvalid(`RunnerCleanup ${name}`, errors, this);
+    const remove = pulumi
+      .all([args.namespace, args.runnerName ?? name])
+      .apply(([namespace, runner]) => asRoot(cleanupScript(namespace, runner)));
+    for (const node of args.nodes) {
+      const password = node.sudoPassword ?? args.ssh?.sudoPassword;
+      new remote.Command(
+        `${name}-cleanup-${node.name}`,
+        {
+          connection: connections.get(node.name)!,
+          delete: remove,
+          stdin: password === undefined ? "\n" : pulumi.secret(password).apply((text) => `${text}\n`),
+          addPreviousOutputInEnv: false,
+        },
+        { parent: this, retainOnDelete: node.retain },
+      );
+    }
+    this.registerOutputs({});
+  }
+}
