@@ -11,7 +11,7 @@ const released = "9e7e48e";
 
 /**
  * What the present program updates in a stack of that commit, by type, and why; with properties, those only. Nothing else
- * may change: no DaemonSet (its pods would drain and start again), nothing that holds state.
+ * may change, and nothing that holds state. New is only what cleans nodes up, and that does nothing until runners go.
  */
 const namedUpdates: Record<string, { why: string; properties?: RegExp }> = {
   "pulumi:pulumi:Stack": { why: "its outputs" },
@@ -22,6 +22,10 @@ const namedUpdates: Record<string, { why: string; properties?: RegExp }> = {
   "command:remote:Command": {
     why: "a newer program goes to the node, and finds nothing to do; what a removal warns of is shown",
     properties: /^(stdin|logging)$/,
+  },
+  "kubernetes:apps/v1:DaemonSet": {
+    why: "pods are rolled once, each after its jobs: they see the socket's folder, the drain is bounded, folders are closed",
+    properties: /^spec\.template\./,
   },
   "kubernetes:core/v1:Secret": {
     why: "config.toml, which the running runner reads again",
@@ -44,6 +48,7 @@ const address = "10.77.0.0/16"; // trusted by this stack alone
 const stack = "upgrade";
 
 function isNamed({ op, urn, detailedDiff }: Step): boolean {
+  if (op === "create") return urn.includes("::pi-runners:index:RunnerCleanup");
   const named = namedUpdates[urn.split("::")[2]!.split("$").at(-1)!];
   const properties = Object.keys(detailedDiff ?? {});
   return op === "update" && named !== undefined && properties.every((path) => named.properties?.test(path) ?? true);
