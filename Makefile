@@ -43,7 +43,7 @@ check: node_modules/.installed ## types, lint, format and unit tests: no lab nee
 bench: node_modules/.installed ## measure what docs/benchmarks.md shows
 	@$(TSX) bench/bench.ts
 
-docs: node_modules/.installed ## write docs/reference, the schemas and the other generated files anew
+docs: node_modules/.installed ## write docs/reference, the schemas and the other generated files again
 	@$(TSX) config/generate.ts
 	@$(TSX) templates/generate.ts
 

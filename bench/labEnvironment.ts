@@ -19,7 +19,7 @@ export function labEnvironment(): Promise<NodeJS.ProcessEnv> {
   return environment;
 }
 
-/** Folders of the plugins themselves: the lab may make its links to them anew while we measure. */
+/** Folders of the plugins themselves: the lab may make its links to them again while we measure. */
 function targets(links: string): string[] {
   return [...new Set(readdirSync(links).map((link) => dirname(realpathSync(join(links, link)))))];
 }

@@ -55,7 +55,7 @@ function markdown({ machine, sections }: Results): string {
   return [
     "# Benchmarks",
     "",
-    "Written by `make bench`, which runs all of it; `tsx bench/bench.ts --only NAME` measures one section anew.",
+    "Written by `make bench`, which runs all of it; `tsx bench/bench.ts --only NAME` measures one section again.",
     "Figures are medians; the extremes of the runs stand beside them. Ratios are of medians. In each section the",
     "programs took turns, so that other work on the machine hit them alike. `bench/results.json` has the same for",
     "machines.",

@@ -1,4 +1,4 @@
-/** What the bench starts it also stops: at the end, after a mistake, and on Ctrl-C. */
+/** What the bench starts it also stops: at the end, after an error, and on Ctrl-C. */
 
 type Stop = () => Promise<void>;
 

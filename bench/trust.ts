@@ -45,7 +45,7 @@ export async function trust(runs: number): Promise<Section> {
   const forget = resetScript(nodes);
   const registries = [{ address: registry, insecure: true }];
   const raw = parallel("apply", nodes, trustCommand("apply"), (node) =>
-    trustInput({ node: node.name, holder: `${owner}/${node.name}`, registries }),
+    trustInput({ node: node.name, owner: `${owner}/${node.name}`, registries }),
   );
   const project = await PulumiProject.make("trust", { BENCH_TRUST: trustSettings("eight", { nodes }) });
   const peers = {

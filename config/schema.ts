@@ -104,7 +104,7 @@ const trust = z.strictObject({
     defaultText: "`false`",
   }),
   reapply: optional(text, {
-    description: "Any text; another one applies everything anew on every node, which puts drift right.",
+    description: "Any text; another one applies everything again on every node, which puts drift right.",
   }),
   owner: optional(text, {
     description: "Under which name the nodes' ledgers keep what this stack adds; keep it once it is set.",

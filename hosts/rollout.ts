@@ -11,7 +11,7 @@ export interface RolloutSettings {
 }
 
 /** Why a node was not touched. */
-export class NotTouched extends Error {}
+export class NotTouchedError extends Error {}
 
 /**
  * Lets nodes start in order: the canary, then batch after batch.
@@ -41,7 +41,7 @@ export class Rollout {
     this.maxFailures = settings.maxFailures ?? 1;
   }
 
-  /** Resolves when the node may start; rejects with NotTouched when it must not. */
+  /** Resolves when the node may start; rejects with NotTouchedError when it must not. */
   turn(node: string): Promise<void> {
     const batch = this.batches.findIndex((names) => names.includes(node));
     return new Promise((start, refuse) => {
@@ -61,7 +61,7 @@ export class Rollout {
     for (const one of this.waiting.splice(0)) {
       const refusal = this.refusal(one.batch);
       if (refusal !== undefined) {
-        one.refuse(new NotTouched(`${refusal}: node ${one.node} was not touched. Fix that, then run again.`));
+        one.refuse(new NotTouchedError(`${refusal}: node ${one.node} was not touched. Fix that, then run again.`));
       } else if (this.open(one.batch) && this.free(one.node)) {
         this.running.add(one.node);
         one.start();

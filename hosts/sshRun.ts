@@ -57,7 +57,7 @@ async function connect(clients: Client[], hop: Hop, sock?: ConnectConfig["sock"]
   const [type, key] = hop.hostKey.split(" ");
   let other = false;
   return new Promise((resolve, reject) => {
-    const otherKey = `${hop.host} shows another host key than the one that is known (${type} ${key}): the host was installed anew, or it is another one`;
+    const otherKey = `${hop.host} shows another host key than the one that is known (${type} ${key}): the host was reinstalled, or it is another one`;
     client.on("ready", () => resolve(client)).on("error", (error) => reject(other ? new Error(otherKey) : error));
     client.connect({
       host: hop.host,

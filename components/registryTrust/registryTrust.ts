@@ -99,13 +99,13 @@ function mayRestart(node: TrustNode, args: RegistryTrustArgs): boolean | undefin
 /** What goes to the node's stdin; a secret only when it carries sudo's password. */
 function inputOf(
   node: TrustNode,
-  holder: string,
+  owner: string,
   registries: pulumi.Output<Registry[]>,
   args: RegistryTrustArgs,
 ): pulumi.Output<string> {
   const settings = registries.apply((list) => ({
     node: node.name,
-    holder,
+    owner,
     registries: list.map((registry) => ({ ...registry, ...validity(registry) })),
     engines: node.engines,
     allowRestart: mayRestart(node, args) || undefined,

@@ -5,7 +5,7 @@ import type { Registry } from "./registry";
 /** What one run on a node is to achieve. */
 export interface TrustSettings extends HostSettings {
   /** Under which name the node's ledger keeps what this run adds; one per node entry, never shared. */
-  holder: string;
+  owner: string;
   registries: (Registry & {
     /** From when to when the CA is valid, in seconds since 1970; the node holds its own clock against it. */
     begins?: number;

@@ -6,7 +6,7 @@ import install
 import ledger
 import main as core
 import registry
-from problem import Problem
+from nodeerror import NodeError
 
 # Seconds by which a clock may be behind a CA that was just made.
 TOLERANCE = 300
@@ -25,7 +25,7 @@ def duty(action, settings, context, facts):
     if context.dry:
         return {"engines": [work() for work in works if work.shown]}
     rehearse(works, context)
-    past = ledger.Wish(context.owner)
+    past = ledger.Desired(context.owner)
     context.first = past.stored is None
     past.starts(want)
     reports = []
@@ -33,7 +33,7 @@ def duty(action, settings, context, facts):
         try:
             reports.append(work())
         except Exception as error:
-            raise taken_back(error if isinstance(error, Problem) else core.unexpected(), works[:place], past)
+            raise taken_back(error if isinstance(error, NodeError) else core.unexpected(), works[:place], past)
     past.becomes(want)
     return {"engines": [report for work, report in zip(works, reports) if work.shown]}
 
@@ -103,26 +103,26 @@ def check_found(works, settings, want, context):
     found = [work.listed.name for work in works if work.want]
     missing = [name for name in named if name not in found]
     if missing and want:
-        raise Problem("engine", "the node has no %s" % ", no ".join(missing), "Install it%s, or correct `engines`."
-                      % (" (installDocker does)" if missing == ["docker"] else ""))
+        raise NodeError("engine", "the node has no %s" % ", no ".join(missing), "Install it%s, or correct `engines`."
+                        % (" (installDocker does)" if missing == ["docker"] else ""))
     if not found and want:
         fix = "Install one, or set installDocker." if not settings.get("installDocker") else "Look at the installation."
         names = ", ".join(listed.name for listed in registry.ENGINES)
-        raise Problem("engine", "the node has no container engine (%s)" % names, fix)
+        raise NodeError("engine", "the node has no container engine (%s)" % names, fix)
 
 
-def taken_back(problem, works, past):
-    """The problem, with what became of the engines that had been changed before it came up."""
+def taken_back(error, works, past):
+    """The error, with what became of the engines that had been changed before it came up."""
     try:
         for work in reversed(works):
             work.take_back(past.registries)
         past.becomes(past.registries)
     except Exception as another:
-        problem.restored += " The engines before it could NOT be put back (%s)." % another
-        return problem
+        error.restored += " The engines before it could NOT be put back (%s)." % another
+        return error
     if works:
-        problem.restored += " The node's other engines are as they were."
-    return problem
+        error.restored += " The node's other engines are as they were."
+    return error
 
 
 def check_authorities(want, facts):
@@ -130,15 +130,15 @@ def check_authorities(want, facts):
     now = time.time()
     for entry in want:
         if "PRIVATE KEY" in entry.get("ca", ""):
-            raise Problem("preflight", "the ca of %s holds a private key" % entry["address"], "Give the certificate only.")
+            raise NodeError("preflight", "the ca of %s holds a private key" % entry["address"], "Give the certificate only.")
         if entry.get("begins") and now < entry["begins"] - TOLERANCE:
-            raise Problem("preflight", "the CA of %s is valid from %s on; the node's clock says %s"
-                          % (entry["address"], day(entry["begins"]), facts["clock"]),
-                          "Set the node's clock (timedatectl; a Pi has none of its own), or give a CA that is valid already.")
+            raise NodeError("preflight", "the CA of %s is valid from %s on; the node's clock says %s"
+                            % (entry["address"], day(entry["begins"]), facts["clock"]),
+                            "Set the node's clock (timedatectl; a Pi has none of its own), or give a CA that is valid already.")
         if entry.get("expires") and now > entry["expires"]:
-            raise Problem("preflight", "the CA of %s expired on %s; the node's clock says %s"
-                          % (entry["address"], day(entry["expires"]), facts["clock"]),
-                          "Give a valid CA, or set the node's clock.")
+            raise NodeError("preflight", "the CA of %s expired on %s; the node's clock says %s"
+                            % (entry["address"], day(entry["expires"]), facts["clock"]),
+                            "Give a valid CA, or set the node's clock.")
 
 
 def day(seconds):

@@ -26,8 +26,8 @@ export interface Host {
 type Say = (line: string) => void;
 
 /**
- * Makes the container run and its units active: as it is when it does, started when it is stopped, made anew when it is
- * of another make, and made anew with empty volumes when nothing less helps.
+ * Makes the container run and its units active: as it is when it does, started when it is stopped, recreated when it is
+ * of another make, and recreated with empty volumes when nothing less helps.
  */
 export async function ensureHost(engine: Engine, host: Host, say: Say, beforeMaking = () => {}): Promise<void> {
   const make = fingerprint(host);
@@ -38,13 +38,13 @@ export async function ensureHost(engine: Engine, host: Host, say: Say, beforeMak
       await engine.attempt(["start", host.container]);
     }
     if (await becomesHealthy(engine, host, 60)) return;
-    say(`${host.container}: is not healthy, made anew`);
+    say(`${host.container}: is not healthy, recreated`);
   }
   beforeMaking();
   await remove(engine, host, !host.keepVolumes);
   await create(engine, host, make, say);
   if (await becomesHealthy(engine, host, 60)) return;
-  say(`${host.container}: is not healthy, made anew with empty volumes`);
+  say(`${host.container}: is not healthy, recreated with empty volumes`);
   await remove(engine, host, true);
   await create(engine, host, make, say);
   if (!(await becomesHealthy(engine, host, 90))) throw await sick(engine, host);

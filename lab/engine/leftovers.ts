@@ -34,7 +34,7 @@ async function removeLinks(): Promise<void> {
   for (const link of [...links, network.bridge]) await attempt("ip", ["link", "delete", link]);
 }
 
-/** First the daemons, so that nobody starts anew what is ended; then all that ran in containers. */
+/** First the daemons, so that nobody restarts what is ended; then all that ran in containers. */
 async function endProcesses(say: (line: string) => void): Promise<void> {
   for (let round = 0; round < 50; round++) {
     const left = [...engineProcesses(), ...groupProcesses()];

@@ -39,7 +39,7 @@ export class LabError extends Error {
 }
 
 /** A pipeline that did not end in time, or not well. The message has every job, and the end of the traces that matter. */
-export class PipelineFailure extends Error {
+export class PipelineFailedError extends Error {
   constructor(
     message: string,
     readonly pipeline: PipelineView,
@@ -132,7 +132,7 @@ export class LabGitlab {
 
   /**
    * Waits until nothing of the pipeline runs any more: it is done, or waits for a manual job.
-   * @throws PipelineFailure when the time is over, or, with `mustSucceed`, when it ends otherwise than well
+   * @throws PipelineFailedError when the time is over, or, with `mustSucceed`, when it ends otherwise than well
    */
   async waitPipeline(id: number, options: WaitOptions = {}): Promise<PipelineView> {
     const { timeoutMs = 300_000, intervalMs = 250, mustSucceed = false } = options;
@@ -197,7 +197,7 @@ export class LabGitlab {
     };
   }
 
-  private async failure(pipeline: PipelineView, what: string): Promise<PipelineFailure> {
+  private async failure(pipeline: PipelineView, what: string): Promise<PipelineFailedError> {
     const lines = [`Pipeline ${pipeline.id} of ${pipeline.project} ${what}.`];
     for (const job of pipeline.jobs) {
       const reason = job.failureReason ? ` (${job.failureReason})` : "";
@@ -213,7 +213,7 @@ export class LabGitlab {
           .map((line) => `    | ${line.trimEnd()}`),
       );
     }
-    return new PipelineFailure(lines.join("\n"), pipeline);
+    return new PipelineFailedError(lines.join("\n"), pipeline);
   }
 
   private async json<T>(method: string, path: string, body?: object): Promise<T> {

@@ -84,7 +84,7 @@ type ById = { Params: { id: string } };
 type ByName = { Params: { name: string } };
 
 /** A wrong call of the control API: the status, and what to do. */
-class Refusal extends Error {
+class RefusalError extends Error {
   constructor(
     readonly status: number,
     message: string,
@@ -96,7 +96,7 @@ class Refusal extends Error {
 function read<T>(schema: z.ZodType<T>, request: FastifyRequest): T {
   const parsed = schema.safeParse(request.body ?? {});
   if (parsed.success) return parsed.data;
-  throw new Refusal(400, `${request.method} ${request.url}: ${z.prettifyError(parsed.error)}`);
+  throw new RefusalError(400, `${request.method} ${request.url}: ${z.prettifyError(parsed.error)}`);
 }
 
 export function labApi(app: FastifyInstance, parts: Parts): void {
@@ -104,11 +104,11 @@ export function labApi(app: FastifyInstance, parts: Parts): void {
     lab.addHook("onRequest", async (request) => {
       const { controlToken } = parts.options;
       if (controlToken === undefined || header(request, "lab-token") === controlToken) return;
-      throw new Refusal(401, "The control API needs its token: send it in the header Lab-Token.");
+      throw new RefusalError(401, "The control API needs its token: send it in the header Lab-Token.");
     });
     lab.setErrorHandler((error, _request, reply) => {
-      if (!(error instanceof Refusal || error instanceof ProjectError)) throw error;
-      const status = error instanceof Refusal ? error.status : 422;
+      if (!(error instanceof RefusalError || error instanceof ProjectError)) throw error;
+      const status = error instanceof RefusalError ? error.status : 422;
       return reply.code(status).send({ message: error.message });
     });
     projects(lab, parts);
@@ -143,7 +143,7 @@ function projects(lab: FastifyInstance, { options, store, repositories, pipeline
   );
   lab.post<ByName>("/lab/projects/:name/pipelines", async (request, reply) => {
     const project = store.projects.get(projectPath(request.params.name));
-    if (!project) throw new Refusal(404, `No project ${request.params.name}: PUT it first.`);
+    if (!project) throw new RefusalError(404, `No project ${request.params.name}: PUT it first.`);
     const pipeline = await pipelines.create(project, read(pipelineInput, request));
     return reply.code(201).send(viewPipeline(pipeline));
   });
@@ -153,7 +153,7 @@ function projects(lab: FastifyInstance, { options, store, repositories, pipeline
 function projectPath(name: string): string {
   const path = name.includes("/") ? name : `lab/${name}`;
   if (/^[a-z0-9][\w.-]*(\/[a-z0-9][\w.-]*)+$/i.test(path) && !/\.git(\/|$)|\.\./.test(path)) return path;
-  throw new Refusal(400, `Not a project's name: ${name}: use letters, digits, dots, dashes and underscores.`);
+  throw new RefusalError(400, `Not a project's name: ${name}: use letters, digits, dots, dashes and underscores.`);
 }
 
 function findOrAdd(store: Store, path: string, branch: string): Project {
@@ -174,12 +174,12 @@ function jobs(lab: FastifyInstance, { store, schedule }: Parts): void {
   const findJob = (request: FastifyRequest<ById>): Job => {
     const job = store.jobs.get(Number(request.params.id));
     if (job) return job;
-    throw new Refusal(404, `No job ${request.params.id} since the stand-in was started.`);
+    throw new RefusalError(404, `No job ${request.params.id} since the stand-in was started.`);
   };
   const findPipeline = (request: FastifyRequest<ById>) => {
     const pipeline = store.pipelines.get(Number(request.params.id));
     if (pipeline) return pipeline;
-    throw new Refusal(404, `No pipeline ${request.params.id} since the stand-in was started.`);
+    throw new RefusalError(404, `No pipeline ${request.params.id} since the stand-in was started.`);
   };
   lab.get("/lab/pipelines", async () => [...store.pipelines.values()].map(viewPipeline));
   lab.get<ById>("/lab/pipelines/:id", async (request) => viewPipeline(findPipeline(request)));
@@ -197,7 +197,7 @@ function jobs(lab: FastifyInstance, { store, schedule }: Parts): void {
   });
   lab.post<ById>("/lab/jobs/:id/play", async (request) => {
     const job = findJob(request);
-    if (!schedule.play(job)) throw new Refusal(409, `Job ${job.definition.name} is ${job.status}, not manual.`);
+    if (!schedule.play(job)) throw new RefusalError(409, `Job ${job.definition.name} is ${job.status}, not manual.`);
     return viewJob(job);
   });
 }
@@ -213,7 +213,7 @@ function runners(lab: FastifyInstance, { store, schedule }: Parts): void {
   lab.get("/lab/runners", async () => [...store.runners.values()].map(viewRunner));
   lab.post("/lab/runners", async (request, reply) => {
     const input = read(runnerInput, request);
-    if (store.runnerByToken(input.token)) throw new Refusal(409, "There is a runner with this token already.");
+    if (store.runnerByToken(input.token)) throw new RefusalError(409, "There is a runner with this token already.");
     const runner = store.addRunner(input, "lab");
     return reply.code(201).send({ ...viewRunner(runner), token: runner.token });
   });
@@ -234,7 +234,7 @@ function runners(lab: FastifyInstance, { store, schedule }: Parts): void {
 function findRunner(store: Store, request: FastifyRequest<ById>): Runner {
   const runner = store.runners.get(Number(request.params.id));
   if (runner) return runner;
-  throw new Refusal(404, `No runner ${request.params.id}: GET /lab/runners lists them.`);
+  throw new RefusalError(404, `No runner ${request.params.id}: GET /lab/runners lists them.`);
 }
 
 function viewRunner(runner: Runner): RunnerView {
@@ -252,7 +252,7 @@ function machinery(lab: FastifyInstance, { faults, counts }: Parts): void {
     try {
       new RegExp(fault.only ?? "");
     } catch {
-      throw new Refusal(400, `only: not a regular expression: ${fault.only}`);
+      throw new RefusalError(400, `only: not a regular expression: ${fault.only}`);
     }
     faults.set(fault);
     return faults.current;

@@ -1,7 +1,7 @@
 /** Running other programs: arguments as lists, never a shell's line; a failure says what was run and what it said. */
 import type { Options } from "execa";
 
-export class CommandFailed extends Error {
+export class CommandFailedError extends Error {
   constructor(
     readonly command: string,
     readonly exitCode: number | undefined,
@@ -53,9 +53,9 @@ export async function attempt(command: string, args: readonly string[], options:
   };
 }
 
-/** @throws {CommandFailed} unless the program ends with 0 */
+/** @throws {CommandFailedError} unless the program ends with 0 */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const result = await attempt(command, args, options);
-  if (!result.ok) throw new CommandFailed([command, ...args].join(" ").slice(0, 300), result.exitCode, result.all);
+  if (!result.ok) throw new CommandFailedError([command, ...args].join(" ").slice(0, 300), result.exitCode, result.all);
   return result.stdout;
 }

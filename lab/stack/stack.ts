@@ -9,7 +9,7 @@ import { type Engine } from "../engine/engine";
 import { languageHost } from "./languageHost";
 import { checkout, inState, type LabNode } from "../machine/places";
 import { pulumiHome, type Plugins, plugins } from "./plugins";
-import { attempt, CommandFailed, run, type RunOptions } from "../machine/processes";
+import { attempt, CommandFailedError, run, type RunOptions } from "../machine/processes";
 
 type Say = (line: string) => void;
 
@@ -52,7 +52,7 @@ function surroundings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 /**
- * Deploys the stack. Also looks at what is really there, so that a lab that was made anew in part is filled again.
+ * Deploys the stack. Also looks at what is really there, so that a lab that was recreated in part is filled again.
  * @param newNodes nodes that were made since the last time: what the stack remembers of them is gone
  */
 export async function deploy(
@@ -77,8 +77,8 @@ export async function deploy(
   ];
   const update = () => pulumi(env, up, { onLine: (line) => ambient.test(line) || print(line) });
   await update().catch(async (error: unknown) => {
-    if (!(error instanceof CommandFailed) || !/already exists/.test(error.output)) throw error;
-    print("A Pulumi that was killed has made what the stack does not remember: the runners' namespace is made anew.");
+    if (!(error instanceof CommandFailedError) || !/already exists/.test(error.output)) throw error;
+    print("A Pulumi that was killed has made what the stack does not remember: the runners' namespace is recreated.");
     await removeNamespace(await runnersNamespace(env));
     await update();
   });

@@ -11,7 +11,9 @@ export function renderConfigToml(settings: ConfigToml): string {
   const checked = configToml.safeParse(settings);
   if (!checked.success) {
     const lines = checked.error.issues.map((issue) => `${issue.path.join(".") || "(top level)"}: ${issue.message}`);
-    throw new Error(`These settings are not config.toml's: ${lines.join("; ")}. Compare docs/reference/configuration.md.`);
+    throw new Error(
+      `These settings are not config.toml's: ${lines.join("; ")}. Compare docs/reference/configuration.md.`,
+    );
   }
   return stringify(withoutUndefined(checked.data) as Record<string, unknown>);
 }

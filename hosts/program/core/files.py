@@ -5,7 +5,7 @@ import os
 import stat
 import sys
 
-from problem import Problem, reached
+from nodeerror import NodeError, reached
 
 MARK = ".pi-runners-"
 NEEDED = 1 << 20
@@ -14,7 +14,7 @@ GET_FLAGS = 2 << 30 | (8 if sys.maxsize > 1 << 32 else 4) << 16 | ord("f") << 8 
 IMMUTABLE, APPEND_ONLY = 0x10, 0x20
 
 
-class Moved(Exception):
+class MovedError(Exception):
     """Somebody else changed the file between reading and writing."""
 
 
@@ -42,10 +42,10 @@ def look(path, step):
     except FileNotFoundError:
         return Seen(path, real, None, None)
     except OSError as error:
-        raise Problem(step, "%s cannot be read (%s)" % (real, error.strerror), "Check the file and its disk.")
+        raise NodeError(step, "%s cannot be read (%s)" % (real, error.strerror), "Check the file and its disk.")
     if status.st_nlink > 1:
-        raise Problem(step, "%s has %d hard links, and replacing it would part them" % (real, status.st_nlink),
-                      "Make it a file of its own or a symbolic link.")
+        raise NodeError(step, "%s has %d hard links, and replacing it would part them" % (real, status.st_nlink),
+                        "Make it a file of its own or a symbolic link.")
     return Seen(path, real, data, status)
 
 
@@ -55,15 +55,15 @@ def at_once(path, flags):
 
 
 def not_a_file(real, step):
-    return Problem(step, "%s is not a regular file" % real, "Replace it by a file, then run again.")
+    return NodeError(step, "%s is not a regular file" % real, "Replace it by a file, then run again.")
 
 
 def resolve(path, step):
     """The path behind all links; a link that leads nowhere is refused, as its disk may not be mounted."""
     real = os.path.realpath(path)
     if os.path.islink(path) and not os.path.exists(path):
-        raise Problem(step, "%s is a link to %s, which does not exist" % (path, os.readlink(path)),
-                      "Mount or create what it points to, or remove the link.")
+        raise NodeError(step, "%s is a link to %s, which does not exist" % (path, os.readlink(path)),
+                        "Mount or create what it points to, or remove the link.")
     return real
 
 
@@ -71,8 +71,8 @@ def check_writable(real, step):
     """Refuses a place that cannot take a new file for good: mount point, read-only, full, or gone at the next boot."""
     mounts = mount_points()
     if real in mounts:
-        raise Problem(step, "%s is a mount point, and cannot be replaced in one step" % real,
-                      "Change the file at its source, or mount its directory instead.")
+        raise NodeError(step, "%s is a mount point, and cannot be replaced in one step" % real,
+                        "Change the file at its source, or mount its directory instead.")
     directory = os.path.dirname(real)
     while not os.path.isdir(directory):
         directory = os.path.dirname(directory)
@@ -81,9 +81,9 @@ def check_writable(real, step):
     check_flags(directory, step)
     free = os.statvfs(directory)
     if free.f_flag & os.ST_RDONLY:
-        raise Problem(step, "%s is on a read-only file system" % directory, "Mount it read-write, then run again.")
+        raise NodeError(step, "%s is on a read-only file system" % directory, "Mount it read-write, then run again.")
     if free.f_bavail * free.f_frsize < NEEDED or (free.f_files and not free.f_favail):
-        raise Problem(step, "no space is left for %s" % real, "Free at least 1 MiB there, then run again.")
+        raise NodeError(step, "no space is left for %s" % real, "Free at least 1 MiB there, then run again.")
 
 
 def check_kept(directory, mounts, step):
@@ -93,11 +93,11 @@ def check_kept(directory, mounts, step):
         point = os.path.dirname(point)
     kind = mounts.get(point, "")
     if kind in ("tmpfs", "ramfs"):
-        raise Problem(step, "%s is on a %s, so a change would not survive a reboot" % (directory, kind),
-                      "Put it on a disk, then run again.")
+        raise NodeError(step, "%s is on a %s, so a change would not survive a reboot" % (directory, kind),
+                        "Put it on a disk, then run again.")
     if kind == "overlay" and point == "/" and not in_container():
-        raise Problem(step, "the root file system is an overlay, so a change would not survive a reboot",
-                      "Switch it off (raspi-config, Performance, Overlay File System), reboot, run again, switch it on.")
+        raise NodeError(step, "the root file system is an overlay, so a change would not survive a reboot",
+                        "Switch it off (raspi-config, Performance, Overlay File System), reboot, run again, switch it on.")
 
 
 def check_flags(path, step):
@@ -114,8 +114,8 @@ def check_flags(path, step):
         os.close(descriptor)
     for flag, letter, word in ((IMMUTABLE, "i", "immutable"), (APPEND_ONLY, "a", "append-only")):
         if flags & flag:
-            raise Problem(step, "%s is %s (chattr +%s), so changing it is not permitted" % (path, word, letter),
-                          "`chattr -%s %s`, then run again." % (letter, path))
+            raise NodeError(step, "%s is %s (chattr +%s), so changing it is not permitted" % (path, word, letter),
+                            "`chattr -%s %s`, then run again." % (letter, path))
 
 
 def in_container():
@@ -139,7 +139,7 @@ def mount_points():
 
 
 def replace(seen, data, step):
-    """Puts data in the file's place, if the file still is as it was seen; raises Moved otherwise.
+    """Puts data in the file's place, if the file still is as it was seen; raises MovedError otherwise.
 
     The old and the new file are swapped in one system call where the kernel can, so that an edit which slipped in
     at the last moment is noticed and put back.
@@ -155,7 +155,7 @@ def replace(seen, data, step):
             os.rename(temporary, seen.real)
         elif read(temporary) != seen.data:
             exchange(temporary, seen.real)
-            raise Moved()
+            raise MovedError()
     except OSError as error:
         raise unwritable(seen.real, error, step)
     finally:
@@ -193,8 +193,8 @@ def write_temporary(seen, data, step):
 
 
 def unwritable(real, error, step):
-    return Problem(step, "%s cannot be written (%s)" % (real, error.strerror),
-                   "Check space, permissions and attributes (lsattr) of %s." % os.path.dirname(real))
+    return NodeError(step, "%s cannot be written (%s)" % (real, error.strerror),
+                     "Check space, permissions and attributes (lsattr) of %s." % os.path.dirname(real))
 
 
 def write_all(descriptor, data):
@@ -213,7 +213,7 @@ def copy_attributes(source, target):
 
 def check_same(seen):
     if read(seen.real) != seen.data:
-        raise Moved()
+        raise MovedError()
 
 
 def read(path):
@@ -230,10 +230,10 @@ def create(temporary, real):
     try:
         os.link(temporary, real)
     except FileExistsError:
-        raise Moved()
+        raise MovedError()
     except OSError:
         if os.path.lexists(real):
-            raise Moved()
+            raise MovedError()
         os.rename(temporary, real)
 
 

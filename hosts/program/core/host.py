@@ -6,11 +6,11 @@ import subprocess
 import sys
 import time
 
-from problem import Problem
+from nodeerror import NodeError
 
 
 def run(command, seconds=20, check=None):
-    """Runs a command with a time limit; (status, output). With check, failing is a Problem at that step."""
+    """Runs a command with a time limit; (status, output). With check, failing is a NodeError at that step."""
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               timeout=seconds)
@@ -20,7 +20,7 @@ def run(command, seconds=20, check=None):
     except subprocess.TimeoutExpired:
         status, output = 124, "no end after %d s" % seconds
     if check is not None and status != 0:
-        raise Problem(check, "`%s` failed: %s" % (" ".join(command), output[-2000:]), "Fix that, then run again.")
+        raise NodeError(check, "`%s` failed: %s" % (" ".join(command), output[-2000:]), "Fix that, then run again.")
     return status, output
 
 
@@ -61,8 +61,8 @@ def units_now(names):
     command = ["systemctl", "show", "-p", "Id,LoadState,ActiveState,MainPID,ExecStart"] + names
     status, output = run(command)
     if status != 0:
-        raise Problem("systemd", "systemctl does not answer: %s" % output[-500:],
-                      "Nodes need systemd; see docs/registry-trust.md.")
+        raise NodeError("systemd", "systemctl does not answer: %s" % output[-500:],
+                        "Nodes need systemd; see docs/registry-trust.md.")
     found = {}
     for block in output.split("\n\n"):
         values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)

@@ -12,7 +12,7 @@ import stat
 import time
 
 import files
-from problem import Problem, reached
+from nodeerror import NodeError, reached
 
 HOME = "/var/lib/pi-runners/trust"
 WAIT = 60
@@ -45,8 +45,8 @@ class Lock:
             except FileNotFoundError:
                 pass  # the run before us has just removed the empty ledger
             if time.monotonic() > give_up:
-                raise Problem("lock", "another run has held %s for %d s" % (self.path, self.wait),
-                              "Wait for it to end, then run again; `fuser %s` names it." % self.path)
+                raise NodeError("lock", "another run has held %s for %d s" % (self.path, self.wait),
+                                "Wait for it to end, then run again; `fuser %s` names it." % self.path)
             time.sleep(0.05)
 
     def take(self, descriptor):
@@ -122,9 +122,9 @@ def understood(path, text, shape):
         reason = "it has no %s" % error
     except (ValueError, RecursionError) as error:
         reason = str(error)
-    raise Problem("ledger", "%s cannot be understood (%s)" % (path, reason),
-                  "Use the version of pi-runners that wrote it, or undo by hand what it names (docs/registry-trust.md) and "
-                  "remove it; then run again.")
+    raise NodeError("ledger", "%s cannot be understood (%s)" % (path, reason),
+                    "Use the version of pi-runners that wrote it, or undo by hand what it names (docs/registry-trust.md) and "
+                    "remove it; then run again.")
 
 
 class Record:
@@ -145,8 +145,8 @@ class Record:
             return
         data = understood(self.file, text, SHAPE)
         if self.data["path"] and data["path"] != self.data["path"]:  # without one, the ledger itself says which
-            raise Problem("ledger", "%s speaks of %s, not of %s" % (self.file, data["path"], self.data["path"]),
-                          "See what has happened to it, and undo by hand what it names (docs/registry-trust.md).")
+            raise NodeError("ledger", "%s speaks of %s, not of %s" % (self.file, data["path"], self.data["path"]),
+                            "See what has happened to it, and undo by hand what it names (docs/registry-trust.md).")
         self.data.update(data)
         self.stored = text
 
@@ -231,11 +231,11 @@ def picture(seen):
             "mode": stat.S_IMODE(seen.status.st_mode), "uid": seen.status.st_uid, "gid": seen.status.st_gid}
 
 
-WISH = {"registries": lambda value: isinstance(value, list) and all(
+DESIRED = {"registries": lambda value: isinstance(value, list) and all(
     isinstance(one, dict) and isinstance(one.get("address"), str) for one in value)}
 
 
-class Wish:
+class Desired:
     """What an owner wanted when its last run succeeded: the way back for a run that fails at its second engine."""
 
     def __init__(self, owner, home=HOME):
@@ -246,8 +246,8 @@ class Wish:
         self.registries = []
         if self.stored is not None:
             try:
-                self.registries = understood(self.file, self.stored, WISH)["registries"]
-            except Problem:
+                self.registries = understood(self.file, self.stored, DESIRED)["registries"]
+            except NodeError:
                 pass  # it is only the way back of a run that fails, and no reason to stop one that works
 
     def starts(self, want):
@@ -265,6 +265,6 @@ class Wish:
         text = (json.dumps({"holder": self.owner, "registries": want}, sort_keys=True) + "\n").encode("utf-8")
         if text != self.stored:
             status = os.stat(self.file) if self.stored is not None else None
-            files.replace(files.Seen(self.file, self.file, self.stored, status), text, "wish")
+            files.replace(files.Seen(self.file, self.file, self.stored, status), text, "ledger")
             os.chmod(self.file, 0o600)
             self.stored = text

@@ -8,7 +8,7 @@ import traceback
 import files
 import host
 import ledger
-from problem import Context, Problem
+from nodeerror import Context, NodeError
 
 LIMIT = 240
 
@@ -18,12 +18,12 @@ def run(action, settings, duty):
     `remove` takes back all of the owner's, `probe` only looks. Exit status 0 with a report on stdout, or 1 with a message
     of three parts on stderr."""
     shield()
-    owner = settings.get("owner") or settings["holder"]
+    owner = settings["owner"]
     context = Context(settings["node"], owner, settings.get("allowRestart", False), action == "probe")
     try:
         report = act(action, settings, context, duty)
-    except Problem as problem:
-        tell(sys.stderr, problem.text(context.node))
+    except NodeError as error:
+        tell(sys.stderr, error.text(context.node))
         return 1
     except Exception:
         tell(sys.stderr, unexpected().text(context.node))
@@ -51,7 +51,7 @@ def act(action, settings, context, duty):
     for warning in host.preflight_warnings(facts):
         context.warn(warning)
     if os.geteuid() != 0:
-        raise Problem("root", "the run is not root", "Give a user with sudo, or its sudo password.")
+        raise NodeError("root", "the run is not root", "Give a user with sudo, or its sudo password.")
     if context.dry:
         parts = duty(action, settings, context, facts)
     else:
@@ -64,8 +64,8 @@ def act(action, settings, context, duty):
 def unexpected():
     """A fault of this program, for its authors; what the run had begun, the next one completes."""
     fault = traceback.format_exc().strip().splitlines()
-    return Problem("unexpected", "; ".join(fault[-3:]), "Please report this message, and run again.",
-                   "Whole files only; what was begun, the next run completes or takes back.")
+    return NodeError("unexpected", "; ".join(fault[-3:]), "Please report this message, and run again.",
+                     "Whole files only; what was begun, the next run completes or takes back.")
 
 
 def shield():
@@ -81,7 +81,7 @@ def shield():
 
 def too_long(*_):
     signal.alarm(0)
-    raise Problem("time", "no end after %d s" % LIMIT, "See what is slow on the node, then run again.")
+    raise NodeError("time", "no end after %d s" % LIMIT, "See what is slow on the node, then run again.")
 
 
 def tell(stream, text):

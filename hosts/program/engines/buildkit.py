@@ -28,10 +28,10 @@ class BuildKit(marked.Dialect):
     def read_block(self, block):
         return tomltext.read(block[1])
 
-    def ours(self, wishes):
+    def ours(self, desired):
         return {"registry": {
             address: {"http": True, "insecure": True} if found["insecure"] else
-            {"ca": [self.ca_path(pem) for pem in sorted(found["cas"])]} for address, found in wishes.items()}}
+            {"ca": [self.ca_path(pem) for pem in sorted(found["cas"])]} for address, found in desired.items()}}
 
     def lines(self, section, address, value):
         settings = ["  %s = %s" % (key, json.dumps(value[key])) for key in sorted(value)]

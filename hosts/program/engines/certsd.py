@@ -14,7 +14,7 @@ import files
 import ledger
 import nested
 import tomltext
-from problem import Problem
+from nodeerror import NodeError
 
 NOTE = "# Written by pi-runners (RegistryTrust); it goes with the last stack that wants it.\n"
 
@@ -116,8 +116,8 @@ class Run:
             return dict(found, **{toml: text.encode("utf-8")})
         theirs = self.theirs(toml, there)
         if mine and not nested.covers(theirs, tomltext.read(text), self.same):
-            raise Problem("read", "%s was written by somebody else and says something else" % toml,
-                          "Put this into it, or remove it: %s" % " ; ".join(text.splitlines()[1:]))
+            raise NodeError("read", "%s was written by somebody else and says something else" % toml,
+                            "Put this into it, or remove it: %s" % " ; ".join(text.splitlines()[1:]))
         named = nested.texts(theirs)
         return {path: data for path, data in found.items() if path in named}
 
@@ -126,8 +126,8 @@ class Run:
         try:
             return tomltext.read(data.decode("utf-8"))
         except ValueError as error:
-            raise Problem("read", "%s was written by somebody else and cannot be understood: %s" % (path, error),
-                          "Write it plainly, or remove it; then run again.")
+            raise NodeError("read", "%s was written by somebody else and cannot be understood: %s" % (path, error),
+                            "Write it plainly, or remove it; then run again.")
 
     def same(self, there, ours):
         """A CA may be kept in another file."""
@@ -140,8 +140,8 @@ class Run:
         if there is None or (note and ledger.digest(there) in (note["sha256"], note.get("previous"))):
             return
         if note or path in self.certs:
-            raise Problem("read", "%s was changed by hand since it was written" % path,
-                          "Move it away, or delete it; then run again.")
+            raise NodeError("read", "%s was changed by hand since it was written" % path,
+                            "Move it away, or delete it; then run again.")
 
     # The change.
 
@@ -160,15 +160,15 @@ class Run:
         try:
             for path, data in write.items():
                 written.append((path, put(path, data)))
-        except (Problem, files.Moved, OSError) as error:
+        except (NodeError, files.MovedError, OSError) as error:
             for path, before in written:
                 give_back(path, before)
             record.tidy()
             record.data = saved
             record.save()
-            if isinstance(error, Problem):
+            if isinstance(error, NodeError):
                 raise
-            raise Problem("write", str(error) or "%s changed while it was edited" % self.place.config, "Run again.")
+            raise NodeError("write", str(error) or "%s changed while it was edited" % self.place.config, "Run again.")
 
     def claim(self, paths):
         self.record.claim(self.context.owner, [], paths)

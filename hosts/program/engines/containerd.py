@@ -4,7 +4,7 @@ import re
 import certsd
 import host
 import registry
-from problem import Problem
+from nodeerror import NodeError
 
 CONFIG = "/etc/containerd/config.toml"
 UNITS = ["containerd.service", "kubelet.service"]
@@ -22,7 +22,7 @@ def find(named, context):
         text = "containerd reads no certs.d folder: config_path is not set in its settings (%s)" % CONFIG
         fix = 'Set config_path = "/etc/containerd/certs.d" in its registry section and restart containerd.'
         if named:
-            raise Problem("containerd", text, fix)
+            raise NodeError("containerd", text, fix)
         context.warn("%s, so its pulls do not know these registries. %s" % (text, fix))
     return [] if folder is None else [certsd.Place("containerd", unit, folder, (version.split() + ["?"] * 3)[2])]
 

@@ -11,7 +11,7 @@ import engine as engines
 import files
 import registry
 from docker_plan import Plan, listed
-from problem import Problem
+from nodeerror import NodeError
 
 
 def reconcile(engine, want, context):
@@ -19,9 +19,9 @@ def reconcile(engine, want, context):
     for attempt in range(5):
         try:
             return reconcile_once(engine, want, context)
-        except files.Moved:
+        except files.MovedError:
             time.sleep(0.2 * (attempt + 1))
-    raise Problem("write", "%s keeps changing while it is edited" % engine.config, "Find out who writes it; run again.")
+    raise NodeError("write", "%s keeps changing while it is edited" % engine.config, "Find out who writes it; run again.")
 
 
 def reconcile_once(engine, want, context):
@@ -43,9 +43,9 @@ def reconcile_once(engine, want, context):
 def ask(engine):
     try:
         return engine.info()
-    except engines.Silent as error:
-        raise Problem("ask the engine", "%s is running but does not answer: %s" % (engine.unit.name, error),
-                      "See `journalctl -u %s`, and `hosts` in %s." % (engine.unit.name, engine.config))
+    except engines.SilentError as error:
+        raise NodeError("ask the engine", "%s is running but does not answer: %s" % (engine.unit.name, error),
+                        "See `journalctl -u %s`, and `hosts` in %s." % (engine.unit.name, engine.config))
 
 
 def report(plan, how, differs=None):

@@ -15,7 +15,7 @@ import host
 import ledger
 from docker_entries import KEY, name, names
 from docker_plan import keys
-from problem import Problem, reached
+from nodeerror import NodeError, reached
 
 
 class Change:
@@ -39,7 +39,7 @@ class Change:
             how = self.change_settings()
             self.drop_authorities()
             prove_authorities(self.plan)
-        except files.Moved:
+        except files.MovedError:
             docker_rollback.take_back(self)
             raise
         except Exception as error:
@@ -117,14 +117,14 @@ class Change:
                 reached("proven")
                 return "reload"
             if not self.engine.alive():
-                raise Problem("reload", "%s ended when it was told to reload: %s" % (unit, self.journal()),
-                              "Correct what it names, then run again.")
+                raise NodeError("reload", "%s ended when it was told to reload: %s" % (unit, self.journal()),
+                                "Correct what it names, then run again.")
         self.check_restart()
         self.engine.restart()
         if self.engine.reaches(goal, 60):
             return "restart"
-        raise Problem("prove", "the engine does not take the change by a restart: %s" % self.journal(),
-                      "Correct what it names, then run again.")
+        raise NodeError("prove", "the engine does not take the change by a restart: %s" % self.journal(),
+                        "Correct what it names, then run again.")
 
     def check_restart(self):
         """An engine that would not come up again is not restarted, allowed or not, and nobody is advised to allow it."""
@@ -136,12 +136,12 @@ class Change:
         elif not reason and self.edited_since_start():
             reason = "%s was edited after Docker had started, and nobody knows whether Docker starts with it" % config
         if reason:
-            raise Problem("prove", "the engine does not take the change by a reload: %s. It is not restarted: %s"
-                          % (self.journal(), reason),
-                          "Correct what it names. Restart Docker yourself when containers may stop, then run again.")
+            raise NodeError("prove", "the engine does not take the change by a reload: %s. It is not restarted: %s"
+                            % (self.journal(), reason),
+                            "Correct what it names. Restart Docker yourself when containers may stop, then run again.")
         if not self.plan.context.allow_restart:
-            raise Problem("prove", "the engine does not take the change by a reload: %s" % self.journal(),
-                          "Correct what it names, or set allowRestart: true if only a restart can help.")
+            raise NodeError("prove", "the engine does not take the change by a reload: %s" % self.journal(),
+                            "Correct what it names, or set allowRestart: true if only a restart can help.")
 
     def edited_since_start(self):
         """Has somebody else written to the file since the engine read it at its start?"""
@@ -200,11 +200,11 @@ def prove_authorities(plan):
             continue
         answer = plan.engine.manifest(address)
         if ca and any(sign in answer for sign in ("x509", "tls:", "certificate")):
-            raise Problem("prove", "the engine does not trust %s by this CA: %s" % (address, answer[-300:]),
-                          "Give the CA that signed the registry's certificate; check its names, dates and the clock.")
+            raise NodeError("prove", "the engine does not trust %s by this CA: %s" % (address, answer[-300:]),
+                            "Give the CA that signed the registry's certificate; check its names, dates and the clock.")
         if ca and "server gave HTTP response" in answer:
-            raise Problem("prove", "%s speaks plain HTTP, which no CA can make trusted" % address,
-                          "Give the address of its HTTPS, or set insecure: true.")
+            raise NodeError("prove", "%s speaks plain HTTP, which no CA can make trusted" % address,
+                            "Give the address of its HTTPS, or set insecure: true.")
         if unreachable(answer):
             plan.context.warn("%s does not answer this node, so no pull could be tried: %s" % (address, answer[-200:]))
 
@@ -216,6 +216,6 @@ def unreachable(answer):
 
 
 def as_problem(error):
-    if isinstance(error, Problem):
+    if isinstance(error, NodeError):
         return error
-    return Problem("change", "%s: %s" % (type(error).__name__, error), "See the engine's journal and the disk, then run again.")
+    return NodeError("change", "%s: %s" % (type(error).__name__, error), "See the engine's journal and the disk, then run again.")

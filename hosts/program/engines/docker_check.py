@@ -3,7 +3,7 @@ import docker_entries as entries
 import files
 import pending
 from docker_plan import listed
-from problem import Problem
+from nodeerror import NodeError
 
 
 def check(plan):
@@ -35,9 +35,9 @@ def check_writable(plan):
 def check_authorities(plan):
     """An edit of somebody else is neither overwritten nor taken away; as it would be trusted on, it stops the run."""
     for path in plan.edited_authorities():
-        raise Problem("CA", "%s was changed by hand since it was written for this stack, and Docker trusts what it says now"
-                      % path, "To keep it, move it to a name of your own in that folder (such as ca.crt); otherwise remove "
-                      "it. Then run again.")
+        raise NodeError("CA", "%s was changed by hand since it was written for this stack, and Docker trusts what it says now"
+                        % path, "To keep it, move it to a name of your own in that folder (such as ca.crt); otherwise remove "
+                        "it. Then run again.")
 
 
 def check_entries(plan):
@@ -48,8 +48,8 @@ def check_entries(plan):
     text = "%s lists %s under insecure-registries, which is no host[:port] and no network" % (
         plan.engine.config, ", ".join(wrong))
     if plan.desired:
-        raise Problem("pending edits", "%s: Docker would not reload it, and not start with it" % text,
-                      "Correct or remove that entry, then run again.")
+        raise NodeError("pending edits", "%s: Docker would not reload it, and not start with it" % text,
+                        "Correct or remove that entry, then run again.")
     plan.context.warn("%s: Docker will not start with it. Correct or remove that entry." % text)
 
 
@@ -59,8 +59,8 @@ def check_readable(plan):
     for text in sorted(texts if plan.stale else texts - {plan.text}):
         reason = plan.engine.refusal(text)
         if reason:
-            raise Problem("validate", "Docker would not start with %s as it would become: %s" % (plan.engine.config, reason),
-                          "Correct what it names, in that file or in the daemon's flags; then run again.")
+            raise NodeError("validate", "Docker would not start with %s as it would become: %s" % (plan.engine.config, reason),
+                            "Correct what it names, in that file or in the daemon's flags; then run again.")
 
 
 def warn_of_insecure(plan):

@@ -9,7 +9,7 @@ import host
 import jsontext
 import ledger
 from docker_entries import KEY, LOOPBACK, name, names
-from problem import Problem
+from nodeerror import NodeError
 
 # From here on a list that is set, an empty one too, takes the place of the loopback networks.
 FORGETS_LOOPBACK = (29, 10, 0)
@@ -165,7 +165,7 @@ def decoded(seen):
     try:
         return seen.data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Problem("read", "%s is not UTF-8 (at byte %d)" % (seen.path, error.start), "Correct it, then run again.")
+        raise NodeError("read", "%s is not UTF-8 (at byte %d)" % (seen.path, error.start), "Correct it, then run again.")
 
 
 def parsed(path, text, info):
@@ -175,11 +175,11 @@ def parsed(path, text, info):
     try:
         document = jsontext.scan(text)
         jsontext.entries(document, KEY)
-    except jsontext.Broken as error:
-        raise Problem("read", "%s cannot be edited safely: %s" % (path, error), "Correct it, then run again.")
+    except jsontext.BrokenError as error:
+        raise NodeError("read", "%s cannot be edited safely: %s" % (path, error), "Correct it, then run again.")
     if text.startswith(jsontext.BOM) and (info is None or engines.version(info) < (23, 0, 0)):
-        raise Problem("read", "%s begins with a byte order mark, which Docker before 23.0 cannot read" % path,
-                      "Save it as UTF-8 without BOM, then run again.")
+        raise NodeError("read", "%s begins with a byte order mark, which Docker before 23.0 cannot read" % path,
+                        "Save it as UTF-8 without BOM, then run again.")
     return document
 
 

@@ -5,19 +5,19 @@ import files
 import jsontext
 import ledger
 from docker_entries import KEY, name, names
-from problem import Problem
+from nodeerror import NodeError
 
 
-def put_all_back(problem, change):
-    """Everything as it was before this run; the problem then says so. The ledger keeps its notes if that fails."""
+def put_all_back(error, change):
+    """Everything as it was before this run; the error then says so. The ledger keeps its notes if that fails."""
     try:
         state = roll_back(change) if change.touched else None
         touched = [seen for seen in change.authorities_before if files.read(seen.real) != seen.data]
         take_back(change)
-        state = state or ("The files were put back." if touched else problem.restored)
-    except Exception as error:
-        state = "PUTTING BACK FAILED (%s). The settings of before are kept in %s." % (error, change.record.file)
-    return Problem(problem.step, problem.what, problem.fix, state)
+        state = state or ("The files were put back." if touched else error.restored)
+    except Exception as another:
+        state = "PUTTING BACK FAILED (%s). The settings of before are kept in %s." % (another, change.record.file)
+    return NodeError(error.step, error.what, error.fix, state)
 
 
 def take_back(change):

@@ -8,7 +8,7 @@ import time
 
 import docker_reader
 import host
-from problem import Problem
+from nodeerror import NodeError
 
 DEFAULT_CONFIG = "/etc/docker/daemon.json"
 SNAP_CONFIG = "/var/snap/docker/current/config/daemon.json"
@@ -18,7 +18,7 @@ DEFAULT_SOCKET = "/var/run/docker.sock"
 PATIENCE = 15
 
 
-class Silent(Exception):
+class SilentError(Exception):
     """The engine does not answer."""
 
 
@@ -55,7 +55,7 @@ class Engine:
         """The engine's own words: GET /info."""
         status, body = ask(self.socket, "/info", seconds)
         if status != 200:
-            raise Silent("GET /info answers %d" % status)
+            raise SilentError("GET /info answers %d" % status)
         return json.loads(body.decode("utf-8"))
 
     def reaches(self, goal, seconds=PATIENCE):
@@ -66,7 +66,7 @@ class Engine:
             try:
                 if goal.reached(insecure(self.info(5))):
                     return self.same_process()
-            except Silent:
+            except SilentError:
                 if not self.alive():
                     return False
             time.sleep(pause)
@@ -78,7 +78,7 @@ class Engine:
         try:
             _, body = ask(self.socket, "/distribution/%s/pi-runners-trust-check:none/json" % address, 3)
             return body.decode("utf-8", "replace").strip()
-        except Silent as error:
+        except SilentError as error:
             return "no answer in time: %s" % error
 
     def refusal(self, text):
@@ -101,7 +101,7 @@ class Engine:
     def reload(self):
         """SIGHUP, as `systemctl reload docker` sends it; the daemon answers nothing, so it must be asked afterwards."""
         if not self.same_process():
-            raise Silent("the daemon is not running any more")
+            raise SilentError("the daemon is not running any more")
         os.kill(self.unit.pid, signal.SIGHUP)
 
     def restart(self):
@@ -155,7 +155,7 @@ def socket_path(words, pid):
 def pings(path):
     try:
         return ask(path, "/_ping", 2)[0] == 200
-    except Silent:
+    except SilentError:
         return False
 
 
@@ -192,12 +192,12 @@ def ask(path, request, seconds):
                     break
                 parts.append(part)
     except OSError as error:
-        raise Silent("%s does not answer (%s)" % (path, error))
+        raise SilentError("%s does not answer (%s)" % (path, error))
     head, _, body = b"".join(parts).partition(b"\r\n\r\n")
     try:
         return int(head.split(b" ", 2)[1]), body
     except (IndexError, ValueError):
-        raise Silent("%s answers nothing that is HTTP" % path)
+        raise SilentError("%s answers nothing that is HTTP" % path)
 
 
 def insecure(info):
@@ -224,6 +224,6 @@ def find():
     engines = [Engine(host.settled(unit.name) if unit.state != "active" else unit) for unit in running or present]
     if len({engine.socket for engine in engines}) < len(engines):
         names = " and ".join(engine.unit.name for engine in engines)
-        raise Problem("engine", "two Docker engines share one socket: %s" % names,
-                      "Keep one: `snap remove docker`, or `apt-get remove docker.io docker-ce`; then run again.")
+        raise NodeError("engine", "two Docker engines share one socket: %s" % names,
+                        "Keep one: `snap remove docker`, or `apt-get remove docker.io docker-ce`; then run again.")
     return engines

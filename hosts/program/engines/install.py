@@ -4,7 +4,7 @@ The package manager runs as a service of its own, for a connection that breaks o
 stop it half-way: that would leave the node with a broken package.
 """
 import host
-from problem import Problem
+from nodeerror import NodeError
 
 UNIT = "pi-runners-install-docker.service"
 PATIENCE = 200
@@ -26,7 +26,7 @@ def docker(how, context):
     program = {"apt": "apt-get", "snap": "snap"}[how]
     if not host.has(program):
         other = {"apt": "snap", "snap": "apt"}[how]
-        raise Problem("install", "the node has no %s" % program, "Install Docker yourself, or set installDocker: %s." % other)
+        raise NodeError("install", "the node has no %s" % program, "Install Docker yourself, or set installDocker: %s." % other)
     if host.units_now([UNIT])[UNIT].state in ("active", "activating"):
         raise going_on("an installation of Docker that was begun before is still going on")
     status, output = host.run(
@@ -35,15 +35,15 @@ def docker(how, context):
     if status == 124:
         raise going_on("installing Docker takes more than %d s" % PATIENCE)
     if status != 0:
-        raise Problem("install", "Docker could not be installed (%s): %s" % (how, output[-1500:]),
-                      "Fix that, or install Docker yourself, then run again.")
+        raise NodeError("install", "Docker could not be installed (%s): %s" % (how, output[-1500:]),
+                        "Fix that, or install Docker yourself, then run again.")
     host.first_look.clear()
     context.warn("Docker was installed (%s), as asked; it stays when this stack goes." % how)
 
 
 def going_on(what):
-    return Problem("install", what, "Wait until `systemctl status %s` finds no such unit, then run again." % UNIT,
-                   "The installation goes on by itself; nothing else was changed.")
+    return NodeError("install", what, "Wait until `systemctl status %s` finds no such unit, then run again." % UNIT,
+                     "The installation goes on by itself; nothing else was changed.")
 
 
 def keep_forwarding(context):

@@ -7,7 +7,7 @@ import host
 import marked
 import registry
 import yamltext
-from problem import Problem
+from nodeerror import NodeError
 
 CONFIG = "/etc/rancher/k3s/registries.yaml"
 SETTINGS = "/etc/rancher/k3s/config.yaml"
@@ -29,9 +29,9 @@ class K3s(marked.Dialect):
     def read_block(self, block):
         return yamltext.read("%s:\n%s" % block)
 
-    def ours(self, wishes):
+    def ours(self, desired):
         mirrors, configs = {}, {}
-        for address, found in wishes.items():
+        for address, found in desired.items():
             insecure = found["insecure"]
             mirrors[address] = {"endpoint": ["https://" + address] + (["http://" + address] if insecure else [])}
             tls = {"insecure_skip_verify": "true"} if insecure else {"ca_file": self.ca_path(marked.bundle(found["cas"]))}
@@ -73,8 +73,8 @@ def settings_file(unit):
         given = [value for path in [named] + drop_ins(named) for value in setting(path)]
     path = given[-1] if given else CONFIG
     if not os.path.isabs(path):
-        raise Problem("engine", "k3s is told to read its registries from %s, which is no absolute path" % path,
-                      "Give --%s a path that begins with /, then run again." % FLAG)
+        raise NodeError("engine", "k3s is told to read its registries from %s, which is no absolute path" % path,
+                        "Give --%s a path that begins with /, then run again." % FLAG)
     return path
 
 
@@ -93,7 +93,7 @@ def setting(path):
     try:
         value = yamltext.read(text).get(FLAG)
     except ValueError as error:
-        raise Problem("engine", "%s sets %s, but cannot be read: %s" % (path, FLAG, error), "Write it plainly; run again.")
+        raise NodeError("engine", "%s sets %s, but cannot be read: %s" % (path, FLAG, error), "Write it plainly; run again.")
     return [value] if isinstance(value, str) else []
 
 

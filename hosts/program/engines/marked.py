@@ -14,7 +14,7 @@ import files
 import host
 import ledger
 import nested
-from problem import Problem, reached
+from nodeerror import NodeError, reached
 
 
 class Dialect:
@@ -44,9 +44,9 @@ def reconcile(dialect, want, context):
     for attempt in range(5):
         try:
             return Run(dialect, want, context).reconcile()
-        except files.Moved:
+        except files.MovedError:
             time.sleep(0.2 * (attempt + 1))
-    raise Problem("write", "%s keeps changing while it is edited" % dialect.config, "Find out who writes it; run again.")
+    raise NodeError("write", "%s keeps changing while it is edited" % dialect.config, "Find out who writes it; run again.")
 
 
 def record_name(engine, config):
@@ -59,15 +59,15 @@ class Run:
     def __init__(self, dialect, want, context):
         self.dialect = dialect
         self.context = context
-        self.want = [entry for entry in want if wish(entry) and not is_network(entry, dialect, context)]
+        self.want = [entry for entry in want if setting_of(entry) and not is_network(entry, dialect, context)]
         self.record = ledger.Record(record_name(dialect.engine, dialect.config), dialect.config)
         self.seen = files.look(dialect.config, "read")
         self.text = ""
-        self.wishes, self.ours = {}, {}
+        self.desired, self.ours = {}, {}
 
     def reconcile(self):
         dialect, context = self.dialect, self.context
-        self.wishes = self.all_wishes()
+        self.desired = self.all_desired()
         final = self.planned()
         add, drop = self.planned_authorities()
         pending = self.record.data.get("pending")
@@ -86,18 +86,18 @@ class Run:
 
     # What there is and what should be.
 
-    def all_wishes(self):
-        """What all owners want, and a word on whose wish stands in the way of ours."""
+    def all_desired(self):
+        """What all owners want, and a word on whose setting stands in the way of ours."""
         owners = dict(self.record.data["owners"])
         owners[self.context.owner] = {"entries": self.items()}
-        wishes = wishes_of(owners)
+        desired = desired_of(owners)
         for entry in self.want:
-            others = [owner for owner in wishes[entry["address"]]["insecure"] if owner != self.context.owner]
+            others = [owner for owner in desired[entry["address"]]["insecure"] if owner != self.context.owner]
             if others and not entry.get("insecure"):
                 self.context.warn(
                     "%s stays insecure for %s, as %s wants it so. Change it there as well; the order does not matter."
                     % (entry["address"], self.dialect.engine, " and ".join(others)))
-        return wishes
+        return desired
 
     def planned(self):
         """The text to be, read again, whole: theirs as it was, ours as it should be."""
@@ -117,8 +117,8 @@ class Run:
             if settings(dialect.read(final)) != settings(merged(theirs, [self.ours])):
                 raise ValueError("our part would not read as it should")
         except ValueError as error:
-            raise Problem("read", "%s cannot be edited safely: %s" % (dialect.config, error),
-                          "Write that part plainly, or move it; then run again. See docs/registry-trust.md.")
+            raise NodeError("read", "%s cannot be edited safely: %s" % (dialect.config, error),
+                            "Write that part plainly, or move it; then run again. See docs/registry-trust.md.")
         return final
 
     def original(self, bare):
@@ -133,7 +133,7 @@ class Run:
         if known is not None:
             same = all(digest(block) in known for _, block in blocks)
         else:
-            claimed = self.dialect.ours(wishes_of(self.record.data["owners"]))
+            claimed = self.dialect.ours(desired_of(self.record.data["owners"]))
             same = self.record.stored is None or all(
                 claimed.get(section, {}).get(name) == value
                 for part in there for section, entries in part.items() for name, value in entries.items())
@@ -143,17 +143,17 @@ class Run:
 
     def without_theirs(self, theirs):
         """Our part, less what the file says by hand already; what it says otherwise stops the run."""
-        ours = self.dialect.ours(self.wishes)
+        ours = self.dialect.ours(self.desired)
         own = {entry["address"] for entry in self.want}
         for section, entries in ours.items():
             there = theirs.get(section)
             for address in [name for name in entries if isinstance(there, dict) and name in there]:
                 value = entries.pop(address)
                 if address in own and not nested.covers(there[address], value, self.same):
-                    raise Problem("read", "%s names %s by hand under %s, and says something else than the stack wants"
-                                  % (self.dialect.config, address, section),
-                                  "Put this there, or take it out: %s"
-                                  % " ; ".join(self.dialect.lines(section, address, value)))
+                    raise NodeError("read", "%s names %s by hand under %s, and says something else than the stack wants"
+                                    % (self.dialect.config, address, section),
+                                    "Put this there, or take it out: %s"
+                                    % " ; ".join(self.dialect.lines(section, address, value)))
         return ours
 
     def same(self, there, ours):
@@ -163,8 +163,8 @@ class Run:
 
     def authorities(self):
         """Path and content of every CA file that our part may name."""
-        pems = [bundle(found["cas"]) for found in self.wishes.values() if found["cas"]]
-        pems += [pem for found in self.wishes.values() for pem in found["cas"]]
+        pems = [bundle(found["cas"]) for found in self.desired.values() if found["cas"]]
+        pems += [pem for found in self.desired.values() for pem in found["cas"]]
         return {self.dialect.ca_path(pem): pem.encode("utf-8") for pem in pems}
 
     def planned_authorities(self):
@@ -176,8 +176,8 @@ class Run:
                  if name.startswith("pi-runners-") and name.endswith(".crt")]
         for path in there:
             if self.dialect.ca_path((files.read(path) or b"").decode("utf-8", "replace")) != path:
-                raise Problem("read", "%s was changed by hand since it was written" % path,
-                              "Move it away, or delete it; then run again.")
+                raise NodeError("read", "%s was changed by hand since it was written" % path,
+                                "Move it away, or delete it; then run again.")
         return ({path: data for path, data in sorted(needed.items()) if path not in there},
                 [path for path in there if path not in needed])
 
@@ -186,11 +186,11 @@ class Run:
     def check(self, changed, stale, add, drop):
         dialect = self.dialect
         if (changed or stale) and dialect.active and not dialect.unit.loaded:
-            raise Problem("preflight", "%s is masked or removed, but still runs, and would go on with the old settings"
-                          % dialect.unit.name, "Stop it, or `systemctl unmask %s`; then run again." % dialect.unit.name)
+            raise NodeError("preflight", "%s is masked or removed, but still runs, and would go on with the old settings"
+                            % dialect.unit.name, "Stop it, or `systemctl unmask %s`; then run again." % dialect.unit.name)
         if (changed or stale) and dialect.active and not self.context.allow_restart:
-            raise Problem("preflight", "%s reads %s only when it starts" % (dialect.unit.name, dialect.config),
-                          "Set allowRestart: true; %s." % dialect.after)
+            raise NodeError("preflight", "%s reads %s only when it starts" % (dialect.unit.name, dialect.config),
+                            "Set allowRestart: true; %s." % dialect.after)
         if changed or add or drop:
             files.check_writable(self.record.file, "preflight")
         for path in ([self.seen.real] if changed else []) + list(add) + drop:
@@ -212,7 +212,7 @@ class Run:
                 written.append(path)
             self.write(final, changed)
             return self.restart()
-        except (Problem, files.Moved, OSError) as error:
+        except (NodeError, files.MovedError, OSError) as error:
             for path in written:
                 files.delete(files.look(path, "put back"), "put back")
             record.tidy()
@@ -220,7 +220,7 @@ class Run:
             record.save()
             if not isinstance(error, OSError):
                 raise
-            raise Problem("write", str(error), "Check the disk of %s, then run again." % folder)
+            raise NodeError("write", str(error), "Check the disk of %s, then run again." % folder)
 
     def note(self, final, changed, add):
         """Writes down what is about to be written, so that a power cut leaves nothing that is not known for ours."""
@@ -245,7 +245,7 @@ class Run:
         return [digest(block) for _, block in self.dialect.without(text)[1]]
 
     def items(self):
-        return [json.dumps(wish(entry), sort_keys=True) for entry in self.want]
+        return [json.dumps(setting_of(entry), sort_keys=True) for entry in self.want]
 
     def write(self, final, changed):
         if not changed:
@@ -264,14 +264,14 @@ class Run:
         try:
             restart_service(unit)
             return "restart"
-        except Problem as problem:
+        except NodeError as error:
             now = files.look(self.dialect.config, "put back")
             if self.seen.data is None:
                 files.delete(now, "put back")
             elif now.data != self.seen.data:
                 files.replace(now, self.seen.data, "put back")
             host.run(["systemctl", "restart", unit.name], 180)
-            raise Problem(problem.step, problem.what, problem.fix, "The settings were put back and the service restarted.")
+            raise NodeError(error.step, error.what, error.fix, "The settings were put back and the service restarted.")
 
     def settle(self, drop):
         """Writes down what is left of ours, and removes what nobody needs."""
@@ -301,23 +301,23 @@ def is_network(entry, dialect, context):
     return False
 
 
-def wish(entry):
+def setting_of(entry):
     """What is kept of a registry's setting; nothing where the engine trusts it anyway."""
     kept = {key: entry[key] for key in ("address", "insecure", "ca") if entry.get(key)}
     return kept if len(kept) > 1 else {}
 
 
-def wishes_of(owners):
+def desired_of(owners):
     """For each address: who wants it insecure, and by which CAs is it trusted?"""
-    wishes = {}
+    desired = {}
     for owner in sorted(owners):
         for entry in map(json.loads, owners[owner]["entries"]):
-            found = wishes.setdefault(entry["address"], {"insecure": [], "cas": set()})
+            found = desired.setdefault(entry["address"], {"insecure": [], "cas": set()})
             if entry.get("insecure"):
                 found["insecure"].append(owner)
             elif entry.get("ca"):
                 found["cas"].add(entry["ca"])
-    return wishes
+    return desired
 
 
 def bundle(cas):
@@ -361,4 +361,4 @@ def restart_service(unit):
     reached("restart")
     host.run(["systemctl", "restart", unit.name], 180, check="restart")
     if not host.settled(unit.name, 60).active:
-        raise Problem("restart", "%s does not come up" % unit.name, "See `journalctl -u %s`." % unit.name)
+        raise NodeError("restart", "%s does not come up" % unit.name, "See `journalctl -u %s`." % unit.name)

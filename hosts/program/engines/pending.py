@@ -3,7 +3,7 @@ import json
 
 import engine as engines
 import host
-from problem import Problem
+from nodeerror import NodeError
 
 STEP = "pending edits"
 SHOWN = {"debug": "Debug", "live-restore": "LiveRestoreEnabled", "labels": "Labels", "default-runtime": "DefaultRuntime"}
@@ -29,9 +29,9 @@ def check_plugins(settings, info, path):
     wanted = settings.get("authorization-plugins")
     running = (info.get("Plugins") or {}).get("Authorization") or []
     if wanted is not None and wanted != running:
-        raise Problem(STEP, "%s holds authorization-plugins %s, which the running engine does not use; a reload could "
-                      "end it" % (path, json.dumps(wanted)),
-                      "Take them out, or restart Docker yourself when containers may stop; then run again.")
+        raise NodeError(STEP, "%s holds authorization-plugins %s, which the running engine does not use; a reload could "
+                        "end it" % (path, json.dumps(wanted)),
+                        "Take them out, or restart Docker yourself when containers may stop; then run again.")
 
 
 def check_runtimes(settings, info, path):
@@ -39,8 +39,8 @@ def check_runtimes(settings, info, path):
     runtimes = settings.get("runtimes")
     known = set(info.get("Runtimes") or {}) | set(runtimes if isinstance(runtimes, dict) else {})
     if default is not None and default not in known:
-        raise Problem(STEP, "%s names default-runtime %s, which is not defined" % (path, json.dumps(default)),
-                      "Define it under runtimes, or take it out; then run again.")
+        raise NodeError(STEP, "%s names default-runtime %s, which is not defined" % (path, json.dumps(default)),
+                        "Define it under runtimes, or take it out; then run again.")
 
 
 def check_version(document, info, restart_allowed):
@@ -49,16 +49,16 @@ def check_version(document, info, restart_allowed):
     mirrored = document is not None and document.find("registry-mirrors") is not None
     safe = engines.version(info) not in FORGETFUL or not mirrored
     if not safe and not restart_allowed:
-        raise Problem(STEP, "Docker %s forgets insecure registries at a reload when registry-mirrors is set"
-                      % info.get("ServerVersion"), "Upgrade Docker, or set allowRestart: true.")
+        raise NodeError(STEP, "Docker %s forgets insecure registries at a reload when registry-mirrors is set"
+                        % info.get("ServerVersion"), "Upgrade Docker, or set allowRestart: true.")
     return safe
 
 
 def check_flags(words):
     """A setting given both as a flag and in the file is fatal at the daemon's next start."""
     if host.flag(words, "insecure-registry"):
-        raise Problem("flags", "the daemon is started with --insecure-registry; the same setting in its file would keep "
-                      "it from starting again", "Move the flag's values from the service into the file.")
+        raise NodeError("flags", "the daemon is started with --insecure-registry; the same setting in its file would keep "
+                        "it from starting again", "Move the flag's values from the service into the file.")
 
 
 def same(setting, shown):

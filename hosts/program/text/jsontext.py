@@ -13,7 +13,7 @@ BOM = "\ufeff"
 BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200b)))
 
 
-class Broken(ValueError):
+class BrokenError(ValueError):
     """The text is not an object that can be edited safely; says why."""
 
 
@@ -59,23 +59,23 @@ def blank(text):
 
 
 def scan(text):
-    """Reads an object strictly; raises Broken."""
+    """Reads an object strictly; raises BrokenError."""
     if blank(text):
-        raise Broken("the file is empty")
+        raise BrokenError("the file is empty")
     start = skip(text, 1 if text.startswith(BOM) else 0)
     try:
         if text[start] != "{":
             whole = decoder().raw_decode(text, start)[0]
-            raise Broken("the top level is %s, not an object" % kind(whole))
+            raise BrokenError("the top level is %s, not an object" % kind(whole))
         members, end = scan_members(text, start)
-    except Broken:
+    except BrokenError:
         raise
     except (ValueError, IndexError) as error:
-        raise Broken("it is not valid JSON (%s)" % (error or "it ends too early"))
+        raise BrokenError("it is not valid JSON (%s)" % (error or "it ends too early"))
     except RecursionError:
-        raise Broken("it is nested too deeply")
+        raise BrokenError("it is nested too deeply")
     if skip(text, end) != len(text):
-        raise Broken("there is text after the end of the object, at character %d" % (skip(text, end) + 1))
+        raise BrokenError("there is text after the end of the object, at character %d" % (skip(text, end) + 1))
     return Document(text, members, start, end)
 
 
@@ -88,19 +88,19 @@ def scan_members(text, start):
     while True:
         key = scan_value(text, at)
         if not isinstance(key.value, str):
-            raise Broken("a key is not a string, at character %d" % (at + 1))
+            raise BrokenError("a key is not a string, at character %d" % (at + 1))
         at = skip(text, key.end)
         if text[at] != ":":
-            raise Broken("a colon is missing at character %d" % (at + 1))
+            raise BrokenError("a colon is missing at character %d" % (at + 1))
         value = scan_value(text, skip(text, at + 1))
         if any(member.key.value == key.value for member in members):
-            raise Broken("key %s is there twice" % json.dumps(key.value))
+            raise BrokenError("key %s is there twice" % json.dumps(key.value))
         members.append(Member(key, value))
         at = skip(text, value.end)
         if text[at] == "}":
             return members, at + 1
         if text[at] != ",":
-            raise Broken("a comma is missing at character %d" % (at + 1))
+            raise BrokenError("a comma is missing at character %d" % (at + 1))
         at = skip(text, at + 1)
 
 
@@ -130,12 +130,12 @@ def unique(pairs):
     keys = [key for key, _ in pairs]
     for key in keys:
         if keys.count(key) > 1:
-            raise Broken("key %s is there twice" % json.dumps(key))
+            raise BrokenError("key %s is there twice" % json.dumps(key))
     return dict(pairs)
 
 
 def refuse(word):
-    raise Broken("%s is not JSON" % word)
+    raise BrokenError("%s is not JSON" % word)
 
 
 def skip(text, at):
@@ -150,16 +150,16 @@ def kind(value):
 
 
 def entries(document, key):
-    """The strings listed under key, None when the key is missing; raises Broken when it is no list of strings."""
+    """The strings listed under key, None when the key is missing; raises BrokenError when it is no list of strings."""
     member = document.find(key)
     if member is None:
         return None
     span = member.value
     if document.text[span.start] != "[":
-        raise Broken("%s is %s, not a list" % (json.dumps(key), kind(span.value)))
+        raise BrokenError("%s is %s, not a list" % (json.dumps(key), kind(span.value)))
     for element in scan_list(document.text, span):
         if document.text[element.start] != '"':
-            raise Broken("%s holds something that is not a string" % json.dumps(key))
+            raise BrokenError("%s holds something that is not a string" % json.dumps(key))
     return list(span.value)
 
 

@@ -20,7 +20,7 @@ STRANGE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufeff]")
 ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r"}
 
 
-class Broken(ValueError):
+class BrokenError(ValueError):
     """The text has a shape that is not edited; says why."""
 
 
@@ -42,7 +42,7 @@ class Reader:
         self.text = text.replace("\r\n", "\n")
         self.place = 0
         if STRANGE.search(self.text):
-            raise Broken("it holds a control character or a byte order mark")
+            raise BrokenError("it holds a control character or a byte order mark")
         self.document = current = Table()
         current.made = "header"
         while self.skip(SPACE) < len(self.text):
@@ -55,7 +55,7 @@ class Reader:
                 raise self.broken("is not plain TOML")
 
     def broken(self, what):
-        return Broken("line %d %s" % (self.text.count("\n", 0, self.place) + 1, what))
+        return BrokenError("line %d %s" % (self.text.count("\n", 0, self.place) + 1, what))
 
     def skip(self, pattern):
         self.place = pattern.match(self.text, self.place).end()
@@ -208,7 +208,7 @@ def without(text):
     if not marks:
         return text, []
     if [mark for _, mark in marks] != [BEGIN, END]:
-        raise Broken("the marks `%s` and `%s` do not pair" % (BEGIN, END))
+        raise BrokenError("the marks `%s` and `%s` do not pair" % (BEGIN, END))
     begin, end = marks[0][0], marks[1][0]
     return "".join(lines[:begin] + lines[end + 1:]), [(None, "".join(lines[begin + 1:end]))]
 

@@ -17,7 +17,7 @@ QUOTED = re.compile(r"'((?:[^']|'')*)'|\"((?:[^\"\\]|\\[\\\"nt])*)\"")
 ESCAPES = {"\\n": "\n", "\\t": "\t"}
 
 
-class Broken(ValueError):
+class BrokenError(ValueError):
     """The text has a shape that is not edited; says why."""
 
 
@@ -37,7 +37,7 @@ class Reader:
             raise self.broken("is not indented as the lines before it")
 
     def broken(self, what):
-        return Broken("line %d %s" % (self.number, what))
+        return BrokenError("line %d %s" % (self.number, what))
 
     def take(self, line):
         """Keeps a line with its column, unless it says nothing."""
@@ -178,7 +178,7 @@ def without(text):
         mark = line.strip()
         if mark.startswith(BEGIN) or mark == END:
             if mark.startswith(BEGIN) == (inside is not None):
-                raise Broken("the marks `%s` and `%s` do not pair" % (BEGIN, END))
+                raise BrokenError("the marks `%s` and `%s` do not pair" % (BEGIN, END))
             if inside is None:
                 inside = []
                 undo.append((len(kept) - 1, mark[len(BEGIN):].strip()))
@@ -192,7 +192,7 @@ def without(text):
             top = re.match(r"[\"']?([A-Za-z_-]+)[\"']?[ ]*:", line)
             key = top.group(1) if top else key
     if inside is not None:
-        raise Broken("a mark `%s` has no end" % BEGIN)
+        raise BrokenError("a mark `%s` has no end" % BEGIN)
     for place, note in reversed(undo):
         if place >= 0 and re.match(r"\S+:", kept[place]) and not below(kept, place):
             if note == "braces":
@@ -232,7 +232,7 @@ def with_block(text, key, lines):
     number, rest, column = reader.tops[key]
     value = reader.document[key]
     if value not in EMPTY and (rest or not isinstance(value, dict)):
-        raise Broken("line %d is not a block map (write one entry a line)" % number)
+        raise BrokenError("line %d is not a block map (write one entry a line)" % number)
     made = lines_of(text)
     head = made[number - 1].rstrip("\r\n")
     if rest:

@@ -30,7 +30,7 @@ describe("registry trust: certificate authorities", () => {
 
   /** Puts an image into a registry by way of the node's engine, which is told to trust it for that long. */
   async function fill(address: string): Promise<void> {
-    await host.apply({ holder: "filler", registries: [{ address, insecure: true }] });
+    await host.apply({ owner: "filler", registries: [{ address, insecure: true }] });
     await host.ok("tar -cC / etc/hostname | docker import - tiny");
     await host.ok(
       `docker tag tiny ${address}/tiny:1 && docker push -q ${address}/tiny:1 && docker rmi ${address}/tiny:1 tiny`,
@@ -108,8 +108,8 @@ describe("registry trust: certificate authorities", () => {
     });
 
     it("two stacks with one CA: it stays until the last one goes", async () => {
-      await host.apply({ holder: "one", registries: [tls] });
-      await host.apply({ holder: "two", registries: [tls] });
+      await host.apply({ owner: "one", registries: [tls] });
+      await host.apply({ owner: "two", registries: [tls] });
       await host.remove("one");
       assert.equal((await pull(tls.address)).err, "");
       await host.remove("two");
@@ -117,12 +117,12 @@ describe("registry trust: certificate authorities", () => {
     });
 
     it("two stacks and a CA that is renewed, or insecure that becomes a CA: either goes first [8.6]", async () => {
-      await host.apply({ holder: "one", registries: [{ address: tls.address, insecure: true }] });
-      await host.apply({ holder: "two", registries: [{ address: tls.address, insecure: true }] });
-      const report = await host.apply({ holder: "one", registries: [tls] });
+      await host.apply({ owner: "one", registries: [{ address: tls.address, insecure: true }] });
+      await host.apply({ owner: "two", registries: [{ address: tls.address, insecure: true }] });
+      const report = await host.apply({ owner: "one", registries: [tls] });
       assert.match(report.warnings.join("\n"), /insecure/);
       assert.equal((await pull(tls.address)).err, "");
-      await host.apply({ holder: "two", registries: [tls] });
+      await host.apply({ owner: "two", registries: [tls] });
       assert.deepEqual(await host.insecure(), []);
       assert.equal((await pull(tls.address)).err, "");
       await host.remove("one");
@@ -270,8 +270,8 @@ describe("registry trust: certificate authorities", () => {
 
     it("two stacks, and a CA that is renewed, or insecure that becomes a CA: either goes first [8.6]", async () => {
       const other = readFileSync(join(folder, "other.crt"), "utf8");
-      const stack = (holder: string, settings: object) =>
-        host.apply({ ...only, holder, registries: [{ address: tls.address, ...settings }] });
+      const stack = (owner: string, settings: object) =>
+        host.apply({ ...only, owner, registries: [{ address: tls.address, ...settings }] });
       const toml = () => host.file(`${certs}/${tls.address}/hosts.toml`);
       await stack("one", { ca: other });
       await stack("two", { ca: other });
@@ -292,19 +292,19 @@ describe("registry trust: certificate authorities", () => {
       await stack("one", { ca: tls.ca });
       assert.ok(!(await toml())!.includes("skip_verify"));
       assert.equal((await fetch(tls.address)).status, 0);
-      await host.apply({ ...only, holder: "one" }, "remove");
+      await host.apply({ ...only, owner: "one" }, "remove");
       assert.equal((await fetch(tls.address)).status, 0);
-      await host.apply({ ...only, holder: "two" }, "remove");
+      await host.apply({ ...only, owner: "two" }, "remove");
       assert.equal((await host.sh(`ls -d ${certs} /var/lib/pi-runners`)).out, "");
     });
 
     it("an insecure owner that goes leaves the other one's CA in force [8.6]", async () => {
-      await host.apply({ ...only, holder: "one", registries: [{ address: tls.address, insecure: true }] });
-      await host.apply({ ...only, holder: "two", registries: [tls] });
-      await host.apply({ ...only, holder: "one" }, "remove");
+      await host.apply({ ...only, owner: "one", registries: [{ address: tls.address, insecure: true }] });
+      await host.apply({ ...only, owner: "two", registries: [tls] });
+      await host.apply({ ...only, owner: "one" }, "remove");
       assert.match((await host.file(`${certs}/${tls.address}/hosts.toml`))!, /ca = /);
       assert.equal((await fetch(tls.address)).status, 0);
-      await host.apply({ ...only, holder: "two" }, "remove");
+      await host.apply({ ...only, owner: "two" }, "remove");
       assert.equal((await host.sh(`ls -d ${certs} /var/lib/pi-runners`)).out, "");
     });
 

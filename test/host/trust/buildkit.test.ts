@@ -43,11 +43,11 @@ describe("registry trust: BuildKit 0.33, a real buildkitd", () => {
   /** An image to build on, put there by Docker, which is told to trust the registry for that long. */
   async function fill(address: string): Promise<void> {
     const docker = ["docker"];
-    await host.apply({ holder: "filler", engines: docker, registries: [{ address, insecure: true }] });
+    await host.apply({ owner: "filler", engines: docker, registries: [{ address, insecure: true }] });
     await host.ok(
       `tar -cC / etc/hostname | docker import - ${address}/tiny:1 && docker push -q ${address}/tiny:1 && docker rmi ${address}/tiny:1`,
     );
-    await host.apply({ holder: "filler", engines: docker }, "remove");
+    await host.apply({ owner: "filler", engines: docker }, "remove");
   }
 
   /** Builds from the registry and pushes to it, each time to another repository: BuildKit remembers how one answered. */

@@ -163,8 +163,8 @@ describe("registry trust: Docker", () => {
     }
 
     it("one network in two spellings, in two stacks: it goes with the last one [8.18]", async () => {
-      await host.apply({ holder: "one", registries: [network] });
-      await host.apply({ holder: "two", registries: [{ address: "192.168.77.7/24", insecure: true }] });
+      await host.apply({ owner: "one", registries: [network] });
+      await host.apply({ owner: "two", registries: [{ address: "192.168.77.7/24", insecure: true }] });
       await host.remove("one");
       assert.deepEqual(await host.insecure(), [network.address]);
       await host.remove("two");
@@ -375,8 +375,8 @@ describe("registry trust: Docker", () => {
     });
 
     it("two stacks with one entry: it stays until the last one goes", async () => {
-      await host.apply({ holder: "one", registries: [plain] });
-      await host.apply({ holder: "two", registries: [plain, other] });
+      await host.apply({ owner: "one", registries: [plain] });
+      await host.apply({ owner: "two", registries: [plain, other] });
       await host.remove("one");
       assert.deepEqual(await host.insecure(), [other.address, plain.address]);
       await host.remove("two");
@@ -392,9 +392,9 @@ describe("registry trust: Docker", () => {
 
     it("two stacks applied at the same moment: both are there", async () => {
       await Promise.all([
-        host.apply({ holder: "one", registries: [plain] }),
-        host.apply({ holder: "two", registries: [other] }),
-        host.apply({ holder: "three", registries: [network] }),
+        host.apply({ owner: "one", registries: [plain] }),
+        host.apply({ owner: "two", registries: [other] }),
+        host.apply({ owner: "three", registries: [network] }),
       ]);
       assert.deepEqual(await host.insecure(), [network.address, other.address, plain.address]);
       await Promise.all([host.remove("one"), host.remove("two"), host.remove("three")]);

@@ -74,7 +74,7 @@ describe("registry trust: faults", () => {
       it(`while removing, at "${step}": another stack's apply heals`, async () => {
         await host.apply({ registries: [plain] });
         await host.trust("remove", {}, { PI_RUNNERS_TRUST_CRASH_AT: step });
-        await host.apply({ holder: "two", registries: [other] });
+        await host.apply({ owner: "two", registries: [other] });
         assert.ok((await host.insecure()).includes(other.address));
         await host.remove("one");
         await host.remove("two");
@@ -440,7 +440,7 @@ json.dump(d, open(path, "w"))
     function overSsh(command: string): Promise<{ status: number | null; out: string; err: string }> {
       const { privateKeyFile, knownHostsFile } = lab.ssh;
       const login = ["-i", privateKeyFile, "-o", `UserKnownHostsFile=${knownHostsFile}`, "-o", "BatchMode=yes"];
-      const input = trustInput({ node: "n1", holder: "one", registries: [plain], engines: ["docker"] });
+      const input = trustInput({ node: "n1", owner: "one", registries: [plain], engines: ["docker"] });
       return new Host(["ssh", ...login, `root@${lab.nodes[0]!.address}`]).run([command], input);
     }
   });

@@ -77,7 +77,7 @@ export class Host {
     env: Record<string, string> = {},
     sudoPassword = "",
   ): Promise<Ended> {
-    const full: TrustSettings = { node: "n1", holder: "one", registries: [], ...settings };
+    const full: TrustSettings = { node: "n1", owner: "one", registries: [], ...settings };
     return this.sh(trustCommand(action), trustInput(full, sudoPassword), env);
   }
 
@@ -88,8 +88,8 @@ export class Host {
     return JSON.parse(ended.out) as Report;
   }
 
-  remove(holder = "one"): Promise<Report> {
-    return this.apply({ holder }, "remove");
+  remove(owner = "one"): Promise<Report> {
+    return this.apply({ owner }, "remove");
   }
 
   /** A run that must be refused with a message of three parts that holds all of the given words. */

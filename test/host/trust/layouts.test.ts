@@ -102,7 +102,7 @@ describe("registry trust: layouts", () => {
 
     it("real pulls by what it wrote; localhost:32000 is left alone", async () => {
       const address = registry.address;
-      await host.apply({ holder: "filler", registries: [{ address, insecure: true }] });
+      await host.apply({ owner: "filler", registries: [{ address, insecure: true }] });
       await host.ok(
         `tar -cC / etc/hostname | docker import - ${address}/tiny:1; docker push -q ${address}/tiny:1; docker rmi ${address}/tiny:1`,
       );
@@ -351,7 +351,7 @@ describe("registry trust: layouts", () => {
 
     it("an engine that leaves the list loses what it had, and its ledger; the others keep theirs [8.5]", async () => {
       await host.apply({ engines: ["docker", "containerd", "buildkit"], registries: [plain] });
-      await host.apply({ holder: "two", engines: ["containerd"], registries: [plain] });
+      await host.apply({ owner: "two", engines: ["containerd"], registries: [plain] });
       assert.deepEqual(await host.insecure(), [plain.address]);
       const report = await host.apply({ engines: ["buildkit"], registries: [plain] });
       assert.deepEqual(await host.insecure(), []);

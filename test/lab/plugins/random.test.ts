@@ -42,7 +42,7 @@ describe("the random plugin", () => {
     assert.deepEqual(await drawn(), first);
   });
 
-  it("draws anew what has a new keeper, and nothing else", async () => {
+  it("draws again what has a new keeper, and nothing else", async () => {
     const first = await drawn();
     keeper = "two";
     const second = await drawn();

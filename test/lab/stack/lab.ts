@@ -96,7 +96,7 @@ export async function runnerPods(runner: string): Promise<V1Pod[]> {
   return items.sort((a, b) => a.spec!.nodeName!.localeCompare(b.spec!.nodeName!));
 }
 
-/** What tells a pod that nobody restarted: its uid, and how often its containers were started anew. */
+/** What tells a pod that nobody restarted: its uid, and how often its containers were restarted. */
 export function lives(pods: V1Pod[]): string[] {
   return pods.map((pod) => {
     const restarts = pod.status?.containerStatuses?.map(({ restartCount }) => restartCount).join();

@@ -16,7 +16,7 @@ import docker_entries as entries
 import engine
 import files
 import ledger
-import problem
+import nodeerror
 
 KEY = entries.KEY
 KNOWN = {KEY, "labels", "debug"}
@@ -126,7 +126,7 @@ class World:
         """One run; "done", "cut" or "refused"."""
         self.cut, self.steps = cut, 0
         before, trusted = files.read(self.engine.config), self.engine.trusted
-        context = problem.Context("n", owner)
+        context = nodeerror.Context("n", owner)
         want = [{"address": address, "insecure": True} for address in addresses]
         try:
             os.makedirs(ledger.HOME, exist_ok=True)
@@ -135,7 +135,7 @@ class World:
         except PowerCut:
             self.unsure |= set(ALL) - set(self.hand)
             return "cut"
-        except problem.Problem as refused:
+        except nodeerror.NodeError as refused:
             fair = "null" in str(refused) or addresses and "no host[:port]" in str(refused)
             if not fair or files.read(self.engine.config) != before or self.engine.trusted != trusted:
                 self.wrong = "refused, or not before all was touched: %s" % refused
@@ -191,7 +191,7 @@ ALL = ["r1:1", "r2:2", "r3:3", "10.1.0.0/16", "10.1.2.3/16", "127.0.0.0/8", "::1
 def within(start, version, work):
     """Does something in a world of its own."""
     world = World(start, version)
-    writable, reached, home = files.check_writable, problem.reached, ledger.Record.__init__.__defaults__
+    writable, reached, home = files.check_writable, nodeerror.reached, ledger.Record.__init__.__defaults__
     for module in (docker_apply, files, ledger):
         module.reached = world.step
     files.check_writable = lambda *_: None

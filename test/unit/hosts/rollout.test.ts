@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { batchesOf, NotTouched, Rollout, rolloutErrors, type RolloutSettings } from "../../../hosts/rollout";
+import { batchesOf, NotTouchedError, Rollout, rolloutErrors, type RolloutSettings } from "../../../hosts/rollout";
 
 /** Plays a roll-out to its end: who started in which order, and who was refused. */
 async function play(
@@ -19,7 +19,7 @@ async function play(
           setImmediate(() => rollout.ended(node, fails.has(node) ? "failed" : "ok"));
         },
         (error: unknown) => {
-          assert.ok(error instanceof NotTouched);
+          assert.ok(error instanceof NotTouchedError);
           refused.push(node);
         },
       ),

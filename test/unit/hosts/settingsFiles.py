@@ -8,7 +8,7 @@ import files
 import k3s
 import ledger
 import marked
-import problem
+import nodeerror
 
 CA = "-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
 os.fsync = lambda _: None  # the disk is not what is tried here
@@ -51,10 +51,10 @@ def one(dialect, event, path, folder):
         put(there, event[1].replace("FOLDER", folder))
         return {"text": event[1], "trusted": []}
     before = files.read(path)
-    context = problem.Context("n", event[1])
+    context = nodeerror.Context("n", event[1])
     try:
         report = marked.reconcile(dialect, [entry(text) for text in event[2]], context)
-    except problem.Problem as error:
+    except nodeerror.NodeError as error:
         if files.read(path) != before:
             return {"error": "WRITTEN ALL THE SAME: %s" % error}
         return {"error": error.what.replace(folder, "FOLDER"), "fix": error.fix}

@@ -13,7 +13,7 @@ import { bare, modulesOf, programFolder } from "../../../hosts/hostProgram";
 
 const settings: TrustSettings = {
   node: "n1",
-  holder: "p/s/t/n1",
+  owner: "p/s/t/n1",
   registries: [{ address: "r.lan:1", insecure: true }],
 };
 const sources = readdirSync(programFolder, { recursive: true, encoding: "utf8" }).filter((name) =>

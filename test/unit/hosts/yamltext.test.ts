@@ -19,7 +19,7 @@ describe("yamltext.py: what it does not edit", () => {
   ];
   for (const [name, text] of refused) {
     it(`${name} is refused, naming the line`, () =>
-      assert.rejects(python.call("yamltext", "with_entries", text, blocks), /Broken: line \d/));
+      assert.rejects(python.call("yamltext", "with_entries", text, blocks), /BrokenError: line \d/));
   }
 
   it("marks that do not pair are refused", async () => {

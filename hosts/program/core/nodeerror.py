@@ -1,9 +1,9 @@
-"""What a run tells its user: problems in three parts, warnings, and the steps it has reached."""
+"""What a run tells its user: errors in three parts, warnings, and the steps it has reached."""
 import os
 import signal
 
 
-class Problem(Exception):
+class NodeError(Exception):
     """A reason to stop: what is wrong, at which step, and what the user can do."""
 
     def __init__(self, step, what, fix, restored="Nothing was changed."):
