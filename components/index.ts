@@ -2,7 +2,7 @@
 export { DindRunner, type DindMode, type DindRunnerArgs } from "./runners/docker/dindRunner";
 export { DoodRunner, type DoodRunnerArgs } from "./runners/docker/doodRunner";
 export { RunnerCleanup, type CleanupNode, type RunnerCleanupArgs } from "./runners/docker/runnerCleanup";
-export type { HostBastion, HostLogin, HostNode, HostSsh } from "../hosts/ssh";
+export type { HostAccess, HostBastion, HostLogin, HostNode, HostSsh, LoginSecret } from "../hosts/ssh";
 export type { RolloutSettings } from "../hosts/rollout";
 export { registryTrustErrors, type RegistryTrustArgs, type TrustNode } from "./registryTrust/args";
 export type { TrustEngine } from "./registryTrust/engines";
@@ -15,7 +15,7 @@ export type { Registry } from "./registryTrust/registry";
 export type { Architecture } from "./runners/architecture";
 export type { DockerRunnerArgs, InnerDaemonArgs } from "./runners/docker/dockerRunner";
 export type { Toleration } from "./runners/docker/settings";
-export type { Inputs } from "./schema";
+export type { Arguments, Inputs } from "./schema";
 export type { NodeSize, Resources } from "./runners/sizes";
 export type { DockerWay, InnerDaemonWay, Risk } from "./runners/docker/ways";
 

@@ -54,3 +54,30 @@ export type Inputs<T> = T extends Date
     : T extends object
       ? { [K in keyof T]: pulumi.Input<Inputs<T[K]>> }
       : T;
+
+/**
+ * Settings of a component as its arguments: what need not be known when the program runs may also be an output of another
+ * resource.
+ */
+export type Arguments<S extends z.ZodRawShape, Late extends keyof z.infer<z.ZodObject<S>> = never> = Omit<
+  z.infer<z.ZodObject<S>>,
+  Late
+> & {
+  [K in keyof Pick<z.infer<z.ZodObject<S>>, Late>]: pulumi.Input<NonNullable<z.infer<z.ZodObject<S>>[K]>>;
+};
+
+/** A text that is not empty. */
+export const text = z.string().min(1);
+
+/** A TCP port. */
+export const port = z.int().min(1).max(65535);
+
+/** A setting that may be left out. */
+export function optional<T extends z.ZodType>(type: T, meta: SettingMeta): z.ZodOptional<T> {
+  return about(type.optional(), meta);
+}
+
+/** A text that must be encrypted in the stack file, and is a secret in the state. */
+export function secret(description: string, defaultText = "none"): z.ZodOptional<z.ZodString> {
+  return about(text.optional(), { description, defaultText, secret: true });
+}

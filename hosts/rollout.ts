@@ -1,14 +1,22 @@
+import { z } from "zod";
 import type { InputError } from "../components/inputErrors";
+import { optional, text, type Arguments } from "../components/schema";
+
+/** In which order hosts get a change, and when to stop. */
+export const rolloutSettings = {
+  canary: optional(z.union([z.int().min(0), z.array(text)]), {
+    description: "How many nodes go first, or their names; when one fails no other is touched.",
+    defaultText: "1",
+  }),
+  batchSize: optional(z.int().min(1), { description: "Nodes at the same time after that.", defaultText: "10" }),
+  maxFailures: optional(z.int().min(0), {
+    description: "How many nodes, canary aside, may fail; once more have, no further batch begins.",
+    defaultText: "1",
+  }),
+};
 
 /** In which order nodes get a change, and when to stop. */
-export interface RolloutSettings {
-  /** How many nodes go first, alone, or their names; if one fails, no other node is touched. Default: 1. */
-  canary?: number | string[];
-  /** How many nodes after the canary at the same time. Default: 10. */
-  batchSize?: number;
-  /** How many nodes, the canary aside, may fail before no further batch is begun. Default: 1. */
-  maxFailures?: number;
-}
+export interface RolloutSettings extends Arguments<typeof rolloutSettings> {}
 
 /** Why a node was not touched. */
 export class NotTouchedError extends Error {}

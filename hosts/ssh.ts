@@ -1,50 +1,82 @@
-import type * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { about, optional, port, secret, text, type Arguments } from "../components/schema";
 
-/** How to log in to a host by SSH. What is secret of it says `loginSecrets`. */
-export interface HostLogin {
-  /** User to log in as: root, or a user with sudo. Default: `root`. */
-  user?: pulumi.Input<string>;
-  /** TCP port of sshd. Default: 22. */
-  port?: number;
-  /** Private key as PEM text; kept as a secret. Default: the key in `privateKeyFile`, else the SSH agent. */
-  privateKey?: pulumi.Input<string>;
-  /** File with the private key, read when the program runs; `~/` is the home directory. */
-  privateKeyFile?: string;
-  /** Passphrase of the private key; kept as a secret. */
-  privateKeyPassword?: pulumi.Input<string>;
-  /** Password of the SSH login; kept as a secret. Keys are better. */
-  password?: pulumi.Input<string>;
-  /** Socket of an SSH agent. Default: `SSH_AUTH_SOCK`. With an agent no key is in the state. */
-  agentSocket?: string;
-}
+const hostKey = optional(text, {
+  description: "The host's public key, as in `/etc/ssh/ssh_host_ed25519_key.pub`: `ssh-ed25519 AAAA…`.",
+  defaultText: "from `known_hosts`; an unknown host is refused",
+});
+
+const secrets = {
+  privateKey: secret("The private key itself, PEM.", "the one in `privateKeyFile`"),
+  privateKeyPassword: secret("Passphrase of the private key."),
+  password: secret("Password of the SSH login; keys are better."),
+};
+
+/** How to log in to a host by SSH, of a jump host too. */
+const login = {
+  user: optional(text, { description: "User to log in as: root, or one with sudo.", defaultText: "`root`" }),
+  port: optional(port, { description: "TCP port of sshd.", defaultText: "22" }),
+  privateKeyFile: optional(text, {
+    description: "File with the private key, read when the program runs; `~/` is the home directory.",
+    defaultText: "the SSH agent",
+  }),
+  agentSocket: optional(text, {
+    description: "Socket of an SSH agent. With an agent no key is in the state.",
+    defaultText: "`SSH_AUTH_SOCK`",
+  }),
+  ...secrets,
+};
+
+/** A jump host. It is logged into as the hosts behind it are, unless it says otherwise; but its port is its own. */
+export const bastionSettings = { host: about(text, "Name or address of the jump host."), ...login, hostKey };
+
+const shared = {
+  ...login,
+  sudoPassword: secret("Password that sudo asks for, sent on stdin.", "none (root, or `NOPASSWD`)"),
+  bastion: optional(z.strictObject(bastionSettings), {
+    description: "A jump host to go through. It needs a known key as every host does.",
+    defaultText: "none",
+  }),
+};
+
+/** How to reach hosts. Every setting but the files with host keys may also be one host's own, which then wins. */
+export const sshSettings = {
+  ...shared,
+  knownHostsFile: optional(z.union([text, z.array(text).min(1)]), {
+    description: "File with host keys, or a list of them.",
+    defaultText: "`~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`",
+  }),
+};
+
+/** A host that the program works on. */
+export const hostSettings = {
+  name: about(text, "A short unique name, part of resource names and messages."),
+  host: about(text, "Name or address that SSH connects to."),
+  hostKey,
+  ...shared,
+};
+
+/** The name of a secret setting. */
+export type LoginSecret = keyof typeof secrets;
 
 /** Settings of a login that are passwords or keys: secret in the state, and never shown. */
-export const loginSecrets = ["privateKey", "privateKeyPassword", "password"] as const satisfies (keyof HostLogin)[];
+export const loginSecrets = Object.keys(secrets) as LoginSecret[];
 
-/** How to reach hosts by SSH. Every field but the files with host keys may also be set for one host, which then wins. */
-export interface HostSsh extends HostLogin {
-  /** Password that sudo asks for; kept as a secret, sent on stdin. Default: none (root, or `NOPASSWD`). */
-  sudoPassword?: pulumi.Input<string>;
-  /** File(s) with host keys. Default: `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`. */
-  knownHostsFile?: string | string[];
-  /** A host to go through (jump host). It needs a known key as every host does. */
+/** How to log in to a host by SSH. */
+export interface HostLogin extends Arguments<typeof login, "user" | LoginSecret> {}
+
+/** A jump host. */
+export interface HostBastion extends Arguments<typeof bastionSettings, "host" | "hostKey" | "user" | LoginSecret> {}
+
+/** How to reach a host, apart from where it is. */
+export interface HostAccess extends Omit<Arguments<typeof shared, "user" | "sudoPassword" | LoginSecret>, "bastion"> {
+  /** A jump host to go through. Default: none. */
   bastion?: HostBastion;
 }
 
-/** A jump host. It is logged into as the hosts behind it are, unless it says otherwise; but its port is its own. */
-export interface HostBastion extends HostLogin {
-  /** Name or address that SSH connects to. */
-  host: pulumi.Input<string>;
-  /** Its public key, as in known_hosts. Default: from known_hosts. */
-  hostKey?: pulumi.Input<string>;
-}
+/** How to reach hosts by SSH. */
+export interface HostSsh extends HostAccess, Pick<Arguments<typeof sshSettings>, "knownHostsFile"> {}
 
 /** A host that the program works on. */
-export interface HostNode extends Omit<HostSsh, "knownHostsFile"> {
-  /** Short unique name, part of resource names and of every message. */
-  name: string;
-  /** Name or address that SSH connects to. */
-  host: pulumi.Input<string>;
-  /** The host's public key, as in known_hosts or authorized_keys: `ssh-ed25519 AAAA…`. Default: from known_hosts. */
-  hostKey?: pulumi.Input<string>;
-}
+export interface HostNode
+  extends HostAccess, Pick<Arguments<typeof hostSettings, "host" | "hostKey">, "name" | "host" | "hostKey"> {}

@@ -1,47 +1,65 @@
 import type * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 import { hostConnections } from "../../hosts/connection";
 import { rolloutErrors, type RolloutSettings } from "../../hosts/rollout";
 import type { HostNode, HostSsh } from "../../hosts/ssh";
 import { below, type InputError } from "../inputErrors";
-import type { TrustEngine } from "./engines";
+import { optional, text, type Arguments } from "../schema";
+import { trustEngines } from "./engines";
 import { registriesErrors, type Registry } from "./registry";
 
+/** What a host says of trust, beyond how it is reached. */
+export const trustNodeSettings = {
+  engines: optional(z.array(z.enum(trustEngines)).min(1), {
+    description:
+      "Container engines that are to trust the registries; none at all is an error. An engine that leaves this list loses what this stack gave it.",
+    defaultText: "all that the node has",
+  }),
+  installDocker: optional(z.enum(["apt", "snap"]), {
+    description: "Install Docker where the node has none.",
+    defaultText: "never",
+  }),
+  allowRestart: optional(z.boolean(), { description: "As `trust.allowRestart`, for this node." }),
+  retain: optional(z.boolean(), {
+    description: "`true`: when the node leaves the stack, or on destroy, leave it as it is and do not talk to it.",
+    defaultText: "`false`",
+  }),
+};
+
+/** What holds for all hosts of a stack. */
+export const trustSettings = {
+  allowRestart: optional(z.boolean(), {
+    description:
+      "May an engine be restarted where a reload is not enough? Its containers may stop. Such nodes go one at a time.",
+    defaultText: "`false`",
+  }),
+  probe: optional(z.boolean(), {
+    description: "Look at every node while previewing, and show what differs.",
+    defaultText: "`false`",
+  }),
+  reapply: optional(text, {
+    description: "Any text; another one applies everything again on every node, which puts drift right.",
+  }),
+  owner: optional(text, {
+    description:
+      "Under which name the nodes' ledgers keep what this stack adds; keep it once it is set. Entries of several owners stay until the last one goes.",
+    defaultText: "project/stack/name",
+  }),
+};
+
 /** A host whose engines are to trust the registries. */
-export interface TrustNode extends HostNode {
-  /**
-   * Engines that are to trust the registries. Default: every one that the node has; none at all is an error. An engine
-   * that leaves this list loses what this stack gave it.
-   */
-  engines?: TrustEngine[];
-  /** Install Docker where there is none: by apt, or as a snap. Default: never. */
-  installDocker?: "apt" | "snap";
-  /** Overrides `allowRestart` of the component for this node. */
-  allowRestart?: boolean;
-  /** True: when the node leaves the stack, or on destroy, leave it as it is and do not talk to it. Default: false. */
-  retain?: boolean;
-}
+export interface TrustNode extends HostNode, Arguments<typeof trustNodeSettings> {}
 
 /** Settings of RegistryTrust. */
-export interface RegistryTrustArgs {
+export interface RegistryTrustArgs extends Arguments<typeof trustSettings> {
   /** The hosts. */
   nodes: TrustNode[];
   /** What they are to trust. */
   registries: pulumi.Input<Registry[]>;
-  /** Who adds these entries; entries that several owners added stay until the last one goes. Default: project/stack/name. */
-  owner?: string;
   /** How to reach the nodes. */
   ssh?: HostSsh;
   /** Order and limits. */
   rollout?: RolloutSettings;
-  /**
-   * May an engine be restarted when a reload is not enough? Containers may stop then. Such nodes go one at a time.
-   * Default: false.
-   */
-  allowRestart?: boolean;
-  /** Look at every node while previewing, and show what differs. Default: false. */
-  probe?: boolean;
-  /** Any text; changing it applies everything again on every node, which puts right what `probe` has found. */
-  reapply?: string;
 }
 
 /**
