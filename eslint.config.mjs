@@ -19,5 +19,4 @@ export default tseslint.config(
       curly: ["error", "all"],
     },
   },
-  { files: ["lab/**/*.ts", "test/{host,lab,unit}/**/*.ts"], rules: { curly: "off" } },
 );

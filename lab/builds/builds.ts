@@ -110,7 +110,9 @@ const places = 2;
 export async function built(name: BuildName, say: (line: string) => void): Promise<string> {
   const build: Build = builds[name];
   const folder = join(binaries, `${name}-${keyOf(build)}`);
-  if (existsSync(folder)) return touched(folder);
+  if (existsSync(folder)) {
+    return touched(folder);
+  }
   if (!(await which("go"))) {
     throw new Error(
       `Go is not installed on this machine, and ${name} has to be built.\n` +
@@ -118,7 +120,9 @@ export async function built(name: BuildName, say: (line: string) => void): Promi
     );
   }
   return withLock(join(cache, "locks", `build-${name}`), waits(say, name), async () => {
-    if (existsSync(folder)) return touched(folder);
+    if (existsSync(folder)) {
+      return touched(folder);
+    }
     await download(name, build, say);
     return inTurn(say, name, () => compile(name, build, folder, say));
   });
@@ -135,7 +139,9 @@ async function inTurn<T>(say: (line: string) => void, name: string, work: () => 
 /** Fetches what it is built from, while others compile. What fails here fails there too, with a better message. */
 async function download(name: string, build: Build, say: (line: string) => void): Promise<void> {
   const onLine = (line: string): void => {
-    if (line.startsWith("go: downloading")) say(`${name}: ${line.slice(4, 100)}`);
+    if (line.startsWith("go: downloading")) {
+      say(`${name}: ${line.slice(4, 100)}`);
+    }
   };
   await attempt("go", ["list", "-deps", ...build.packages], { ...surroundings(build), onLine });
 }
@@ -167,7 +173,9 @@ async function compile(name: string, build: Build, folder: string, say: (line: s
     },
   );
   const [program = ""] = readdirSync(unfinished);
-  for (const link of build.links ?? []) symlinkSync(program, join(unfinished, link));
+  for (const link of build.links ?? []) {
+    symlinkSync(program, join(unfinished, link));
+  }
   renameSync(unfinished, folder);
   removeOld(name);
   return folder;
@@ -177,7 +185,9 @@ function keyOf(build: Build): string {
   const hash = createHash("sha256");
   hash.update(JSON.stringify([build.packages, build.ldflags ?? [], process.arch, ...(build.links ?? [])]));
   const root = join(checkout, "lab", build.module);
-  for (const file of goFiles(root)) hash.update(relative(root, file)).update(readFileSync(file));
+  for (const file of goFiles(root)) {
+    hash.update(relative(root, file)).update(readFileSync(file));
+  }
   return hash.digest("hex").slice(0, 12);
 }
 
@@ -201,12 +211,16 @@ const twoWeeks = 14 * 24 * 3600 * 1000;
 function removeOld(name: string): void {
   for (const entry of readdirSync(binaries).filter((found) => found.startsWith(`${name}-`))) {
     const folder = join(binaries, entry);
-    if (Date.now() - statSync(folder).mtimeMs > twoWeeks) rmSync(folder, { recursive: true, force: true });
+    if (Date.now() - statSync(folder).mtimeMs > twoWeeks) {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 }
 
 /** The Pulumi on PATH, else the folder of the one that is built. */
 export async function pulumiFolder(say: (line: string) => void): Promise<string | undefined> {
-  if ((await attempt("pulumi", ["version"])).ok) return undefined;
+  if ((await attempt("pulumi", ["version"])).ok) {
+    return undefined;
+  }
   return built("pulumi", say);
 }

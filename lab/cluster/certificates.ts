@@ -18,11 +18,17 @@ async function privateKey(file: string): Promise<void> {
 
 /** Makes files that belong together: all of them are there afterwards, or the error is thrown. */
 async function once(files: readonly string[], make: (part: (file: string) => string) => Promise<void>): Promise<void> {
-  if (files.every((file) => existsSync(file) && statSync(file).size > 0)) return; // empty after a power cut
-  for (const file of files) mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  if (files.every((file) => existsSync(file) && statSync(file).size > 0)) {
+    return;
+  } // empty after a power cut
+  for (const file of files) {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  }
   const part = (file: string) => `${file}.part`;
   await make(part);
-  for (const file of files) renameSync(part(file), file);
+  for (const file of files) {
+    renameSync(part(file), file);
+  }
 }
 
 export async function certificateAuthority(): Promise<void> {

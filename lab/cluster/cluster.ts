@@ -81,8 +81,9 @@ export async function startKubelets(engine: Engine, nodes: readonly LabNode[]): 
 }
 
 export function cluster(): KubeConfig {
-  if (!existsSync(adminKubeconfig))
+  if (!existsSync(adminKubeconfig)) {
     throw new Error(`There is no cluster: ${adminKubeconfig} is missing.\nRun make up.`);
+  }
   const config = new KubeConfig();
   config.loadFromString(readFileSync(adminKubeconfig, "utf8"));
   return config;
@@ -108,11 +109,15 @@ export async function nodesReady(engine: Engine, nodes: readonly LabNode[], say:
   for (;;) {
     const known = await clusterNodes().catch(() => new Map<string, boolean>());
     const missing = nodes.filter(({ name }) => !known.get(name)).map(({ name }) => name);
-    if (missing.length === 0) return removeGone(engine, [...known.keys()]);
+    if (missing.length === 0) {
+      return removeGone(engine, [...known.keys()]);
+    }
     if (!nudged && Date.now() - begin > patience) {
       nudged = true;
       const unknown = nodes.filter(({ name }) => !known.has(name));
-      for (const node of unknown) await engine.exec(node.container, ["systemctl", "restart", "kubelet.service"]);
+      for (const node of unknown) {
+        await engine.exec(node.container, ["systemctl", "restart", "kubelet.service"]);
+      }
     }
     if (Date.now() - begin > 120_000) {
       throw new Error(
@@ -128,8 +133,9 @@ export async function nodesReady(engine: Engine, nodes: readonly LabNode[], say:
 /** A node whose container is gone would keep every DaemonSet waiting. */
 async function removeGone(engine: Engine, known: string[]): Promise<void> {
   const containers = await engine.ours("container");
-  for (const name of known.filter((known) => !containers.includes(`pi-lab-${known}`)))
+  for (const name of known.filter((known) => !containers.includes(`pi-lab-${known}`))) {
     await core().deleteNode({ name });
+  }
 }
 
 /** Deletes a namespace, with all that is in it, and waits until it is gone. */
@@ -142,5 +148,7 @@ export async function removeNamespace(name: string): Promise<void> {
   await core()
     .deleteNamespace({ name })
     .catch(() => undefined);
-  for (let waited = 0; (await exists()) && waited < 180_000; waited += 500) await sleep(500);
+  for (let waited = 0; (await exists()) && waited < 180_000; waited += 500) {
+    await sleep(500);
+  }
 }

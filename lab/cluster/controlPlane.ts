@@ -60,7 +60,9 @@ export async function ensureServer(engine: Engine, say: Say): Promise<void> {
     },
     say,
   );
-  if (environment.changed) await engine.exec(server.container, ["systemctl", "restart", ...serverUnits]);
+  if (environment.changed) {
+    await engine.exec(server.container, ["systemctl", "restart", ...serverUnits]);
+  }
   await answers(say);
 }
 
@@ -109,7 +111,9 @@ function writeEnvironment(kubernetes: string): { changed: boolean } {
 /** The Node.js of this checkout's dependencies, which the container sees too; it cannot see the machine's. */
 function nodeProgram(): string {
   const program = join(checkout, "node_modules", ".bin", "node");
-  if (existsSync(program)) return realpathSync(program);
+  if (existsSync(program)) {
+    return realpathSync(program);
+  }
   throw new Error(`Dependencies are not installed: there is no ${program}.\nRun npm ci in ${checkout}.`);
 }
 
@@ -155,7 +159,9 @@ async function answers(say: Say): Promise<void> {
   for (const [name, check] of checks) {
     const end = Date.now() + 90_000;
     while (!(await check())) {
-      if (Date.now() > end) throw new Error(sick(name));
+      if (Date.now() > end) {
+        throw new Error(sick(name));
+      }
       say(`waiting for the ${name}`);
       await sleep(200);
     }

@@ -14,7 +14,9 @@ async function keyPair(file: string, comment: string): Promise<string> {
   const half = `${file}.part`;
   if (!existsSync(file) || !existsSync(`${file}.pub`)) {
     mkdirSync(dirname(file), { recursive: true });
-    for (const old of [half, `${half}.pub`]) rmSync(old, { force: true });
+    for (const old of [half, `${half}.pub`]) {
+      rmSync(old, { force: true });
+    }
     await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", half]);
     renameSync(`${half}.pub`, `${file}.pub`);
     renameSync(half, file);

@@ -28,11 +28,15 @@ export async function ensureNodes(
   kind: NodeKind = "debian13",
 ): Promise<void> {
   const reference = await image(engine, nodeKinds[kind], say);
-  for (const folder of [binaries, imageFiles]) mkdirSync(folder, { recursive: true });
+  for (const folder of [binaries, imageFiles]) {
+    mkdirSync(folder, { recursive: true });
+  }
   await sshKeys(nodes);
   const waiting = [...nodes];
   const worker = async (): Promise<void> => {
-    for (let node = waiting.shift(); node; node = waiting.shift()) await ensureNode(engine, node, reference, say);
+    for (let node = waiting.shift(); node; node = waiting.shift()) {
+      await ensureNode(engine, node, reference, say);
+    }
   };
   await Promise.all(Array.from({ length: 4 }, worker));
 }
@@ -69,5 +73,7 @@ export const newNodes = (nodes: readonly LabNode[]): LabNode[] =>
   nodes.filter((node) => existsSync(nodeFolder(node, newMark)));
 
 export function nodesDeployed(nodes: readonly LabNode[]): void {
-  for (const node of nodes) rmSync(nodeFolder(node, newMark), { force: true });
+  for (const node of nodes) {
+    rmSync(nodeFolder(node, newMark), { force: true });
+  }
 }

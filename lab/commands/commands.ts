@@ -93,14 +93,24 @@ export async function upCommand(options: UpOptions): Promise<void> {
     let ready: Context | undefined;
     const keep = step<Context>("ready", async (context) => void (ready = context));
     await perform([...labSteps(wanted), keep]);
-    if (!ready) return;
-    for (const source of ready.sets.sources) print(source);
-    if (!options.stack) return;
+    if (!ready) {
+      return;
+    }
+    for (const source of ready.sets.sources) {
+      print(source);
+    }
+    if (!options.stack) {
+      return;
+    }
     const { tools } = ready;
-    for (const source of tools.plugins.sources) print(`plugin ${source}`);
+    for (const source of tools.plugins.sources) {
+      print(`plugin ${source}`);
+    }
     await deploy(tools.env, newNodes(wanted), print);
     nodesDeployed(wanted);
-    if (options.job) await runJob(tools, options.way);
+    if (options.job) {
+      await runJob(tools, options.way);
+    }
   });
   print(`up after ${((Date.now() - begin) / 1000).toFixed(1)} s`);
 }
@@ -121,13 +131,19 @@ export async function jobCommand(way: string | undefined): Promise<void> {
 export async function statusCommand(): Promise<void> {
   const parts = await look();
   const width = Math.max(...parts.map(({ name }) => name.length));
-  for (const { name, healthy, text } of parts) print(`${healthy ? "✔" : "✘"} ${name.padEnd(width)}  ${text}`);
-  if (!parts.every(({ healthy }) => healthy)) process.exitCode = 1;
+  for (const { name, healthy, text } of parts) {
+    print(`${healthy ? "✔" : "✘"} ${name.padEnd(width)}  ${text}`);
+  }
+  if (!parts.every(({ healthy }) => healthy)) {
+    process.exitCode = 1;
+  }
 }
 
 export async function environmentCommand(): Promise<void> {
   const { env } = await toolchain(await findEngine(), () => undefined);
-  for (const [name, value] of Object.entries(env)) print(`export ${name}='${value.replaceAll("'", `'\\''`)}'`);
+  for (const [name, value] of Object.entries(env)) {
+    print(`export ${name}='${value.replaceAll("'", `'\\''`)}'`);
+  }
 }
 
 export async function downCommand(): Promise<void> {

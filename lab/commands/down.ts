@@ -13,10 +13,16 @@ type Say = (line: string) => void;
 export async function removeObjects(engine: Engine, say: Say): Promise<void> {
   const containers = await engine.ours("container");
   say(`removing ${containers.length} containers`);
-  if (containers.length > 0) await engine.attempt(["rm", "--force", "--volumes", ...containers]);
+  if (containers.length > 0) {
+    await engine.attempt(["rm", "--force", "--volumes", ...containers]);
+  }
   const volumes = await engine.ours("volume");
-  if (volumes.length > 0) await engine.attempt(["volume", "rm", "--force", ...volumes]);
-  for (const name of await engine.ours("network")) await engine.attempt(["network", "rm", name]);
+  if (volumes.length > 0) {
+    await engine.attempt(["volume", "rm", "--force", ...volumes]);
+  }
+  for (const name of await engine.ours("network")) {
+    await engine.attempt(["network", "rm", name]);
+  }
   const left = [
     ...(await engine.ours("container")),
     ...(await engine.ours("volume")),
@@ -33,7 +39,9 @@ export async function stopEngine(say: Say): Promise<void> {
   const pid = existsSync(pidFile) ? Number(readFileSync(pidFile, "utf8")) : 0;
   if (engineProcesses().includes(pid)) {
     signal(pid, "SIGTERM");
-    for (let waited = 0; waited < 20_000 && engineProcesses().includes(pid); waited += 100) await sleep(100);
+    for (let waited = 0; waited < 20_000 && engineProcesses().includes(pid); waited += 100) {
+      await sleep(100);
+    }
   }
   await sweepEngine(say);
   removeSharedFolders();
@@ -41,25 +49,35 @@ export async function stopEngine(say: Say): Promise<void> {
 
 /** Docker and containerd make these whatever folders they are given. Kept where another Docker or containerd lives. */
 function removeSharedFolders(): void {
-  if (existsSync("/run/docker.sock") || existsSync("/run/containerd/containerd.sock")) return;
+  if (existsSync("/run/docker.sock") || existsSync("/run/containerd/containerd.sock")) {
+    return;
+  }
   const sockets = "/run/containerd/s";
   const open = readFileSync("/proc/net/unix", "utf8");
   for (const name of existsSync(sockets) ? readdirSync(sockets) : []) {
-    if (!open.includes(join(sockets, name))) rmSync(join(sockets, name)); // of a shim that was killed
+    if (!open.includes(join(sockets, name))) {
+      rmSync(join(sockets, name));
+    } // of a shim that was killed
   }
-  for (const folder of ["docker/plugins", "docker", "containerd/s", "containerd"]) removeIfEmpty(join("/run", folder));
+  for (const folder of ["docker/plugins", "docker", "containerd/s", "containerd"]) {
+    removeIfEmpty(join("/run", folder));
+  }
 }
 
 export async function down(say: Say): Promise<void> {
   const engine = (await findEngine().catch(() => undefined)) ?? (await reviveOwn(say));
   if (engine) {
     await removeObjects(engine, say);
-    if (!engine.own) await stowImages(engine, say);
+    if (!engine.own) {
+      await stowImages(engine, say);
+    }
   }
   if (engine?.own !== false || existsSync(runDir)) {
     await stopEngine(say);
     // What the daemon could not read after a power cut, it has not removed either.
-    for (const part of ["containers", "volumes"]) rmSync(join(engineData, part), { recursive: true, force: true });
+    for (const part of ["containers", "volumes"]) {
+      rmSync(join(engineData, part), { recursive: true, force: true });
+    }
   }
   restoreSettings();
   rmSync(stateLink, { force: true });
@@ -77,5 +95,7 @@ async function reviveOwn(say: Say): Promise<Engine | undefined> {
 }
 
 function removeIfEmpty(folder: string): void {
-  if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+  if (existsSync(folder) && readdirSync(folder).length === 0) {
+    rmdirSync(folder);
+  }
 }

@@ -14,7 +14,9 @@ export interface Part {
 
 export async function look(): Promise<Part[]> {
   const engine = await findEngine();
-  if (!engine) return [{ name: "engine", healthy: false, text: "none answers: the lab is down" }];
+  if (!engine) {
+    return [{ name: "engine", healthy: false, text: "none answers: the lab is down" }];
+  }
   const containers = await engine.ours("container");
   const nodes = containers.filter((name) => name.startsWith("pi-lab-node")).sort();
   return [
@@ -64,7 +66,9 @@ async function page(name: string, url: string, text: string): Promise<Part> {
 
 function plugins(): Part[] {
   const file = inState("plugins.txt");
-  if (!existsSync(file)) return [];
+  if (!existsSync(file)) {
+    return [];
+  }
   const text = readFileSync(file, "utf8").trim().replaceAll("\n", "; ");
   return [{ name: "plugins", healthy: true, text }];
 }

@@ -14,7 +14,9 @@ export function step<Context>(title: string, work: (context: Context, say: Say) 
       const begin = Date.now();
       let said = begin;
       const say = (line: string): void => {
-        if (!process.stdout.isTTY && Date.now() - said < quiet) return;
+        if (!process.stdout.isTTY && Date.now() - said < quiet) {
+          return;
+        }
         said = Date.now();
         task.output = line;
       };

@@ -37,17 +37,23 @@ export async function ensureHost(engine: Engine, host: Host, say: Say, beforeMak
       say(`${host.container}: starting`);
       await engine.attempt(["start", host.container]);
     }
-    if (await becomesHealthy(engine, host, 60)) return;
+    if (await becomesHealthy(engine, host, 60)) {
+      return;
+    }
     say(`${host.container}: is not healthy, recreated`);
   }
   beforeMaking();
   await remove(engine, host, !host.keepVolumes);
   await create(engine, host, make, say);
-  if (await becomesHealthy(engine, host, 60)) return;
+  if (await becomesHealthy(engine, host, 60)) {
+    return;
+  }
   say(`${host.container}: is not healthy, recreated with empty volumes`);
   await remove(engine, host, true);
   await create(engine, host, make, say);
-  if (!(await becomesHealthy(engine, host, 90))) throw await sick(engine, host);
+  if (!(await becomesHealthy(engine, host, 90))) {
+    throw await sick(engine, host);
+  }
 }
 
 async function inspect(engine: Engine, container: string): Promise<{ running: boolean; make: string } | undefined> {
@@ -66,13 +72,19 @@ const fingerprint = (host: Host): string =>
 
 async function remove(engine: Engine, host: Host, volumesToo: boolean): Promise<void> {
   await engine.attempt(["rm", "--force", "--volumes", host.container]);
-  if (!volumesToo) return;
-  for (const volume of Object.keys(host.volumes)) await engine.attempt(["volume", "rm", "--force", volume]);
+  if (!volumesToo) {
+    return;
+  }
+  for (const volume of Object.keys(host.volumes)) {
+    await engine.attempt(["volume", "rm", "--force", volume]);
+  }
 }
 
 async function create(engine: Engine, host: Host, make: string, say: Say): Promise<void> {
   say(`${host.container}: creating`);
-  for (const volume of Object.keys(host.volumes)) await engine.run(["volume", "create", "--label", label, volume]);
+  for (const volume of Object.keys(host.volumes)) {
+    await engine.run(["volume", "create", "--label", label, volume]);
+  }
   const pairs = (option: string, map: Record<string, string>, suffix = "") =>
     Object.entries(map).flatMap(([from, to]) => [option, `${from}:${to}${suffix}`]);
   await engine.run([
@@ -100,8 +112,12 @@ async function becomesHealthy(engine: Engine, host: Host, seconds: number): Prom
   do {
     const asked = ["exec", host.container, "systemctl", "is-active", ...host.units];
     const states = (await engine.attempt(asked, { timeout: 10_000 })).stdout.trim().split("\n");
-    if (states.length === host.units.length && states.every((state) => state === "active")) return true;
-    if ((await inspect(engine, host.container))?.running === false) return false;
+    if (states.length === host.units.length && states.every((state) => state === "active")) {
+      return true;
+    }
+    if ((await inspect(engine, host.container))?.running === false) {
+      return false;
+    }
     await sleep(300);
   } while (Date.now() < end);
   return false;

@@ -66,11 +66,17 @@ export class Engine {
 /** The engine that answers now: the lab's own, else the machine's. Starts nothing. */
 export async function findEngine(): Promise<Engine | undefined> {
   const own = new Engine(ownSocket, true, await ownClient());
-  if (existsSync(join(runDir, "docker.sock")) && (await answersInTheEnd(own))) return own;
+  if (existsSync(join(runDir, "docker.sock")) && (await answersInTheEnd(own))) {
+    return own;
+  }
   const host = process.env.DOCKER_HOST;
-  if (host === ownSocket) return undefined;
+  if (host === ownSocket) {
+    return undefined;
+  }
   const machine = new Engine(host, false, "docker");
-  if (!(await which("docker")) || !(await answers(machine))) return undefined;
+  if (!(await which("docker")) || !(await answers(machine))) {
+    return undefined;
+  }
   if (host !== undefined && !host.startsWith("unix://")) {
     throw new Error(
       `The lab needs a Docker on this machine, and DOCKER_HOST is ${host}.\n` +
@@ -83,9 +89,13 @@ export async function findEngine(): Promise<Engine | undefined> {
 /** A busy daemon may be slow, and must not be taken for a dead one: whoever starts another ends it. */
 async function answersInTheEnd(own: Engine): Promise<boolean> {
   for (let tries = 0; tries < 10; tries++) {
-    if (await answers(own)) return true;
+    if (await answers(own)) {
+      return true;
+    }
     const pid = existsSync(pidFile) ? Number(readFileSync(pidFile, "utf8")) : 0;
-    if (!engineProcesses().includes(pid)) return false;
+    if (!engineProcesses().includes(pid)) {
+      return false;
+    }
     await sleep(500);
   }
   return false;
@@ -102,15 +112,21 @@ async function ownClient(): Promise<string> {
 /** The engine that answers, or the lab's own, started. */
 export async function startEngine(say: (line: string) => void): Promise<Engine> {
   const found = await findEngine();
-  if (found) return found;
+  if (found) {
+    return found;
+  }
   const engine = new Engine(ownSocket, true, await ownClient());
   await sweepEngine(say);
-  if (await start(engine, say)) return engine;
+  if (await start(engine, say)) {
+    return engine;
+  }
   const broken = `${engineData}.broken`;
   say("its data does not let it start (a power cut?): starting with empty data");
   await sweepEngine(say);
   rmSync(broken, { recursive: true, force: true });
-  if (existsSync(engineData)) renameSync(engineData, broken);
+  if (existsSync(engineData)) {
+    renameSync(engineData, broken);
+  }
   if (!(await start(engine, say))) {
     throw new Error(
       `The lab's Docker does not start on this machine. Its log ends:\n${logEnd()}\n` +
@@ -138,7 +154,9 @@ async function start(engine: Engine, say: (line: string) => void): Promise<boole
   daemon.unref();
   closeSync(log);
   for (let waited = 0; waited < 60_000 && !ended; waited += 200) {
-    if (await answers(engine)) return true;
+    if (await answers(engine)) {
+      return true;
+    }
     await sleep(200);
   }
   return false;
@@ -174,7 +192,9 @@ function emptyConfig(): string {
 /** PATH for the daemon; where the machine lacks a capability, the lab's runc stands before the real one on it. */
 async function pathWithRunc(say: (line: string) => void): Promise<string> {
   const path = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`;
-  if (!lacksSysResource()) return path;
+  if (!lacksSysResource()) {
+    return path;
+  }
   const folder = join(runDir, "path");
   mkdirSync(folder, { recursive: true });
   rmSync(join(folder, "runc"), { force: true });
@@ -191,8 +211,12 @@ export async function ensureNetwork(engine: Engine): Promise<void> {
     "--format",
     "{{(index .IPAM.Config 0).Subnet}}",
   ]);
-  if (found.ok && found.stdout.trim() === network.subnet) return;
-  if (found.ok) await engine.run(["network", "rm", network.name]);
+  if (found.ok && found.stdout.trim() === network.subnet) {
+    return;
+  }
+  if (found.ok) {
+    await engine.run(["network", "rm", network.name]);
+  }
   const options = [
     "--label",
     label,

@@ -24,23 +24,33 @@ function removeRunDir(): void {
   for (const name of existsSync(runDir) ? readdirSync(runDir) : []) {
     rmSync(join(runDir, name), { recursive: true, force: true });
   }
-  if (!mountPoints().includes(runDir)) rmSync(runDir, { recursive: true, force: true });
+  if (!mountPoints().includes(runDir)) {
+    rmSync(runDir, { recursive: true, force: true });
+  }
 }
 
 /** The lab's bridge, and what is plugged into it: containers that were killed leave their end behind. */
 async function removeLinks(): Promise<void> {
   const ports = `/sys/class/net/${network.bridge}/brif`;
   const links = existsSync(ports) ? readdirSync(ports) : [];
-  for (const link of [...links, network.bridge]) await attempt("ip", ["link", "delete", link]);
+  for (const link of [...links, network.bridge]) {
+    await attempt("ip", ["link", "delete", link]);
+  }
 }
 
 /** First the daemons, so that nobody restarts what is ended; then all that ran in containers. */
 async function endProcesses(say: (line: string) => void): Promise<void> {
   for (let round = 0; round < 50; round++) {
     const left = [...engineProcesses(), ...groupProcesses()];
-    if (left.length === 0) return;
-    if (round === 0) say(`ending ${left.length} processes of an engine that is gone`);
-    for (const pid of left) signal(pid, "SIGKILL");
+    if (left.length === 0) {
+      return;
+    }
+    if (round === 0) {
+      say(`ending ${left.length} processes of an engine that is gone`);
+    }
+    for (const pid of left) {
+      signal(pid, "SIGKILL");
+    }
     await sleep(100);
   }
   throw new Error(
@@ -84,7 +94,11 @@ function groupProcesses(): number[] {
   const found = new Set<number>();
   for (const group of groups()) {
     try {
-      for (const pid of readFileSync(join(group, "cgroup.procs"), "utf8").split("\n")) if (pid) found.add(Number(pid));
+      for (const pid of readFileSync(join(group, "cgroup.procs"), "utf8").split("\n")) {
+        if (pid) {
+          found.add(Number(pid));
+        }
+      }
     } catch {
       // the group has gone meanwhile
     }
@@ -103,7 +117,9 @@ function isZombie(pid: number): boolean {
 /** The lab's control groups, parents before children. */
 function groups(): string[] {
   const root = "/sys/fs/cgroup";
-  if (!existsSync(root)) return [];
+  if (!existsSync(root)) {
+    return [];
+  }
   const tops = [root, ...readdirSync(root).map((name) => join(root, name))]
     .map((hierarchy) => join(hierarchy, groupName))
     .filter((group) => existsSync(group));
@@ -130,8 +146,12 @@ export async function unmountUnder(folders: readonly string[], say: (line: strin
   const points = mountPoints().filter((point) =>
     folders.some((folder) => point === folder || point.startsWith(folder.endsWith("/") ? folder : `${folder}/`)),
   );
-  if (points.length > 0) say(`unmounting ${points.length} leftovers`);
-  for (const point of points.reverse()) await attempt("umount", ["-l", point]);
+  if (points.length > 0) {
+    say(`unmounting ${points.length} leftovers`);
+  }
+  for (const point of points.reverse()) {
+    await attempt("umount", ["-l", point]);
+  }
 }
 
 /** In the order of mounting; octal escapes as in fstab(5). */

@@ -142,11 +142,14 @@ export class LabGitlab {
       const pipeline = await this.pipeline(id);
       await follow(pipeline);
       if (finished.has(pipeline.status)) {
-        if (mustSucceed && pipeline.status !== "success") throw await this.failure(pipeline, `is ${pipeline.status}`);
+        if (mustSucceed && pipeline.status !== "success") {
+          throw await this.failure(pipeline, `is ${pipeline.status}`);
+        }
         return pipeline;
       }
-      if (Date.now() > deadline)
+      if (Date.now() > deadline) {
         throw await this.failure(pipeline, `is still ${pipeline.status} after ${timeoutMs} ms`);
+      }
       await sleep(intervalMs);
     }
   }
@@ -159,9 +162,12 @@ export class LabGitlab {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
       const job = await this.job(id);
-      if (until(job)) return job;
-      if (Date.now() > deadline)
+      if (until(job)) {
+        return job;
+      }
+      if (Date.now() > deadline) {
         throw new Error(`Job ${job.name} (${id}) is still ${job.status} after ${timeoutMs} ms.`);
+      }
       await sleep(100);
     }
   }
@@ -174,7 +180,9 @@ export class LabGitlab {
         await this.call("GET", "health");
         return;
       } catch (error) {
-        if (Date.now() > deadline) throw error;
+        if (Date.now() > deadline) {
+          throw error;
+        }
         await sleep(100);
       }
     }
@@ -191,7 +199,9 @@ export class LabGitlab {
           last.offset += bytes.byteLength;
           onTrace(job, last.decoder.decode(bytes, { stream: true }));
         }
-        if (job.status !== last.status) onStatus?.(job);
+        if (job.status !== last.status) {
+          onStatus?.(job);
+        }
         last.status = job.status;
       }
     };
@@ -203,9 +213,12 @@ export class LabGitlab {
       const reason = job.failureReason ? ` (${job.failureReason})` : "";
       const runner = job.runner ? `, on ${job.runner.description || `runner ${job.runner.id}`}` : "";
       lines.push(`  ${job.name}: ${job.status}${reason}${runner}, tags: ${job.tags.join(", ") || "none"}`);
-      if (job.status === "pending")
+      if (job.status === "pending") {
         lines.push("    no runner took it: see GET /lab/runners for their tags and last contact");
-      if (job.status !== "failed" && job.status !== "running") continue;
+      }
+      if (job.status !== "failed" && job.status !== "running") {
+        continue;
+      }
       lines.push(
         ...(await this.trace(job.id))
           .split("\n")
@@ -222,8 +235,12 @@ export class LabGitlab {
 
   private async call(method: string, path: string, body?: object): Promise<Response> {
     const headers: Record<string, string> = {};
-    if (this.token !== undefined) headers["Lab-Token"] = this.token;
-    if (body) headers["Content-Type"] = "application/json";
+    if (this.token !== undefined) {
+      headers["Lab-Token"] = this.token;
+    }
+    if (body) {
+      headers["Content-Type"] = "application/json";
+    }
     const target = `${this.url}/lab/${path}`;
     const response = await fetch(target, { method, headers, body: body && JSON.stringify(body) }).catch(
       (error: unknown) => {
@@ -231,7 +248,9 @@ export class LabGitlab {
         throw new Error(`The stand-in for GitLab does not answer: ${method} ${target}: ${cause}. Is the lab up?`);
       },
     );
-    if (response.ok) return response;
+    if (response.ok) {
+      return response;
+    }
     const text = await response.text();
     throw new LabError(`${method} ${target}: ${response.status}: ${messageOf(text)}`, response.status);
   }

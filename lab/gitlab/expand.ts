@@ -77,10 +77,14 @@ export async function expandPipeline(directory: string, variables: Record<string
     const baseName = findBase(file, job.name);
     const position = positions.get(baseName) ?? 0;
     positions.set(baseName, position + 1);
-    if (job.when === "never") continue;
+    if (job.when === "never") {
+      continue;
+    }
     jobs.push(define(file, job, baseName, position, matched.get(job.name)));
   }
-  if (jobs.length === 0) throw new ProjectError("No job of .gitlab-ci.yml is to run: look at its rules.");
+  if (jobs.length === 0) {
+    throw new ProjectError("No job of .gitlab-ci.yml is to run: look at its rules.");
+  }
   return { stages: file.stages, jobs };
 }
 
@@ -103,7 +107,9 @@ async function list(
     maxBuffer: 64 * 1024 * 1024,
   }).catch((error: { stdout?: string; stderr?: string }) => ({ stdout: "", stderr: "", ...error, failed: true }));
   const start = result.stdout.search(/^\[/m);
-  if (!("failed" in result) && start >= 0) return JSON.parse(result.stdout.slice(start)) as ListedJob[];
+  if (!("failed" in result) && start >= 0) {
+    return JSON.parse(result.stdout.slice(start)) as ListedJob[];
+  }
   const said = `${result.stdout}\n${result.stderr}`
     .replaceAll(directory, ".")
     .replace(/^ {4}at .*\n?/gm, "")
@@ -123,7 +129,9 @@ async function probe(
 ): Promise<Map<string, Record<string, unknown>>> {
   const workflow = file.workflow?.rules;
   const asking = listed.filter((job) => job.rules?.some((rule) => rule.variables));
-  if (!workflow && asking.length === 0) return new Map();
+  if (!workflow && asking.length === 0) {
+    return new Map();
+  }
   const numbered = (rules: Rule[]) =>
     rules.map((rule, index) => ({ ...rule, allow_failure: { exit_codes: index + 1 } }));
   const questions: Record<string, unknown> = { variables: file.variables ?? {} };
@@ -132,7 +140,9 @@ async function probe(
     const { variables: own } = (file[findBase(file, job.name)] ?? {}) as ExpandedJob;
     questions[`job ${index}`] = { script: ["true"], variables: own ?? {}, rules: numbered(plain(job.rules ?? [])) };
   });
-  if (workflow) questions["workflow probe"] = { script: ["true"], rules: plain(workflow) };
+  if (workflow) {
+    questions["workflow probe"] = { script: ["true"], rules: plain(workflow) };
+  }
   writeFileSync(join(directory, stateDir, "probe.yml"), stringify(questions));
   const answers = new Map(
     (await list(directory, variables, `${stateDir}/probe.yml`, "--no-json-schema-validation")).map((answer) => [
@@ -154,9 +164,13 @@ async function probe(
 
 /** `build: [a,b]` and `build: [1/2]` are instances of `build`. */
 function findBase(file: ExpandedFile, name: string): string {
-  if (file[name] !== undefined) return name;
+  if (file[name] !== undefined) {
+    return name;
+  }
   const base = name.replace(/: \[.*\]$/s, "");
-  if (file[base] !== undefined) return base;
+  if (file[base] !== undefined) {
+    return base;
+  }
   throw new ProjectError(`Job ${name} is not in the expanded .gitlab-ci.yml: rename it.`);
 }
 
@@ -168,8 +182,12 @@ function define(
   ruleVariables: Record<string, unknown> = {},
 ): JobDefinition {
   const job = { ...(file[baseName] as ExpandedJob) };
-  if (job.trigger) throw new ProjectError(`Job ${baseName} has trigger: the stand-in has no child pipelines.`);
-  if (listed.when === "delayed") throw new ProjectError(`Job ${baseName} has when: delayed: use another when.`);
+  if (job.trigger) {
+    throw new ProjectError(`Job ${baseName} has trigger: the stand-in has no child pipelines.`);
+  }
+  if (listed.when === "delayed") {
+    throw new ProjectError(`Job ${baseName} has when: delayed: use another when.`);
+  }
   const inherited = completeDefaults(job, file.default);
   // GitLab's rule, which gitlab-ci-local does not know: a manual job may fail, unless rules made it manual.
   const optionalByDefault = job.when === "manual" && !job.rules && job.allow_failure === undefined;
@@ -203,7 +221,9 @@ function completeDefaults(job: ExpandedJob, defaults: Partial<ExpandedJob> = {})
   const allowed = job.inherit?.default ?? true;
   const complete: Record<string, unknown> = { ...job };
   for (const key of ["tags", "timeout", "retry", "hooks"] as const) {
-    if (allowed === false || (Array.isArray(allowed) && !allowed.includes(key))) continue;
+    if (allowed === false || (Array.isArray(allowed) && !allowed.includes(key))) {
+      continue;
+    }
     complete[key] ??= defaults[key];
   }
   return complete as ExpandedJob;
@@ -211,7 +231,9 @@ function completeDefaults(job: ExpandedJob, defaults: Partial<ExpandedJob> = {})
 
 function inheritedVariables(job: ExpandedJob, globals: Record<string, unknown> = {}): Record<string, unknown> {
   const allowed = job.inherit?.variables ?? true;
-  if (allowed === true) return globals;
+  if (allowed === true) {
+    return globals;
+  }
   const names = allowed === false ? [] : allowed;
   return Object.fromEntries(Object.entries(globals).filter(([key]) => names.includes(key)));
 }
@@ -225,19 +247,27 @@ function readNeeds(listed: ListedJob): JobDefinition["needs"] {
 }
 
 function readRetry(retry: ExpandedJob["retry"]): JobDefinition["retry"] {
-  if (typeof retry !== "object" || retry === null) return { max: retry ?? 0, when: ["always"] };
+  if (typeof retry !== "object" || retry === null) {
+    return { max: retry ?? 0, when: ["always"] };
+  }
   return { max: retry.max ?? 0, when: [retry.when ?? "always"].flat() };
 }
 
 function instanceCount(parallel: ExpandedJob["parallel"]): number {
-  if (parallel === undefined) return 1;
+  if (parallel === undefined) {
+    return 1;
+  }
   return typeof parallel === "number" ? parallel : permutations(parallel.matrix).length;
 }
 
 /** Instances of a job are named a little differently by gitlab-ci-local. */
 function gitlabName(baseName: string, parallel: ExpandedJob["parallel"], position: number): string {
-  if (parallel === undefined) return baseName;
-  if (typeof parallel === "number") return `${baseName} ${position + 1}/${parallel}`;
+  if (parallel === undefined) {
+    return baseName;
+  }
+  if (typeof parallel === "number") {
+    return `${baseName} ${position + 1}/${parallel}`;
+  }
   return `${baseName}: [${Object.values(matrixVariables(parallel, position)).join(", ")}]`;
 }
 
@@ -268,13 +298,17 @@ const unitSeconds: Record<string, number> = {
 /** GitLab's human durations: `3600`, `90 minutes`, `1h 30m`, `2 days and 3 hours`. */
 export function parseDuration(text: string | number, job: string): number {
   const source = String(text).trim();
-  if (/^\d+$/.test(source)) return Number(source);
+  if (/^\d+$/.test(source)) {
+    return Number(source);
+  }
   let seconds = 0;
   const rest = source.replace(/(\d+(?:\.\d+)?)\s*(mo|[smhdwy])[a-z]*/gi, (_, amount: string, unit: string) => {
     seconds += Number(amount) * (unitSeconds[unit.toLowerCase()] ?? 0);
     return "";
   });
-  if (seconds > 0 && /^[\s,]*(and[\s,]*)*$/.test(rest)) return seconds;
+  if (seconds > 0 && /^[\s,]*(and[\s,]*)*$/.test(rest)) {
+    return seconds;
+  }
   throw new ProjectError(`Job ${job}: timeout ${source} is not a duration: write it as 90m or 1h 30m.`);
 }
 

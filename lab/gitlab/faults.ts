@@ -18,7 +18,9 @@ export class Faults {
 
   /** An `onRequest` hook: what goes wrong before the call has done anything. */
   async before(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-    if (this.fault.mode === "lose" || !this.strikes(request)) return;
+    if (this.fault.mode === "lose" || !this.strikes(request)) {
+      return;
+    }
     switch (this.fault.mode) {
       case "down":
         return cut(request, reply);
@@ -34,13 +36,19 @@ export class Faults {
 
   /** An `onSend` hook: the call has done its work, and its answer gets lost. */
   async after(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    if (this.fault.mode === "lose" && this.strikes(request)) cut(request, reply);
+    if (this.fault.mode === "lose" && this.strikes(request)) {
+      cut(request, reply);
+    }
   }
 
   private strikes(request: FastifyRequest): boolean {
     const { mode, only } = this.fault;
-    if (mode === "up" || request.url.startsWith("/lab/")) return false;
-    if (only !== undefined && !new RegExp(only).test(`${request.method} ${request.url}`)) return false;
+    if (mode === "up" || request.url.startsWith("/lab/")) {
+      return false;
+    }
+    if (only !== undefined && !new RegExp(only).test(`${request.method} ${request.url}`)) {
+      return false;
+    }
     return this.left-- > 0;
   }
 }

@@ -44,7 +44,9 @@ export class Repositories {
 
   async create(project: Project): Promise<void> {
     const path = this.path(project);
-    if (this.ready.has(path)) return;
+    if (this.ready.has(path)) {
+      return;
+    }
     mkdirSync(path, { recursive: true });
     await git(path, "init", "--quiet", "--bare", `--initial-branch=${project.defaultBranch}`);
     // Runners fetch single commits and GitLab's refs/pipelines/*; pushing is guarded by the HTTP side.
@@ -63,10 +65,14 @@ export class Repositories {
         await git(directory, "fetch", "--quiet", this.path(project), `refs/heads/${branch}`);
         await git(directory, "reset", "--quiet", "--soft", "FETCH_HEAD");
       }
-      for (const [path, file] of Object.entries(files)) writeFile(directory, path, file);
+      for (const [path, file] of Object.entries(files)) {
+        writeFile(directory, path, file);
+      }
       await git(directory, "add", "--all", "--force", ".");
       const changed = !exists || (await git(directory, "status", "--porcelain")) !== "";
-      if (changed) await git(directory, "commit", "--quiet", "--allow-empty", "--message", message);
+      if (changed) {
+        await git(directory, "commit", "--quiet", "--allow-empty", "--message", message);
+      }
       await git(directory, "push", "--quiet", this.path(project), `HEAD:refs/heads/${branch}`);
       return git(directory, "rev-parse", "HEAD");
     });
@@ -127,7 +133,9 @@ function writeFile(directory: string, path: string, file: FileInput): void {
   const { content, encoding = "utf8", executable = false } = typeof file === "string" ? { content: file } : file;
   mkdirSync(dirname(target), { recursive: true });
   writeFileSync(target, Buffer.from(content, encoding));
-  if (executable) chmodSync(target, 0o755);
+  if (executable) {
+    chmodSync(target, 0o755);
+  }
 }
 
 /**
@@ -157,21 +165,29 @@ export function serveGit(root: string, request: IncomingMessage, response: Serve
   child.on("error", () => response.destroy());
   let head = Buffer.alloc(0);
   child.stdout.on("data", (chunk: Buffer) => {
-    if (response.headersSent) return void writeOrPause(response, chunk, child.stdout);
+    if (response.headersSent) {
+      return void writeOrPause(response, chunk, child.stdout);
+    }
     head = Buffer.concat([head, chunk]);
     const end = head.indexOf("\r\n\r\n");
-    if (end < 0) return;
+    if (end < 0) {
+      return;
+    }
     sendHead(response, head.subarray(0, end).toString("latin1"));
     writeOrPause(response, head.subarray(end + 4), child.stdout);
   });
   child.stdout.on("end", () => {
-    if (!response.headersSent) response.writeHead(500);
+    if (!response.headersSent) {
+      response.writeHead(500);
+    }
     response.end();
   });
 }
 
 function writeOrPause(response: ServerResponse, chunk: Buffer, source: NodeJS.ReadableStream): void {
-  if (response.write(chunk)) return;
+  if (response.write(chunk)) {
+    return;
+  }
   source.pause();
   response.once("drain", () => source.resume());
 }
@@ -181,8 +197,11 @@ function sendHead(response: ServerResponse, head: string): void {
   for (const line of head.split("\r\n")) {
     const colon = line.indexOf(":");
     const [name, value] = [line.slice(0, colon), line.slice(colon + 1).trim()];
-    if (name.toLowerCase() === "status") status = Number.parseInt(value, 10);
-    else response.setHeader(name, value);
+    if (name.toLowerCase() === "status") {
+      status = Number.parseInt(value, 10);
+    } else {
+      response.setHeader(name, value);
+    }
   }
   response.writeHead(status);
 }

@@ -38,7 +38,9 @@ function authenticateJob({ store }: Parts, request: JobRequest, reply: FastifyRe
     return undefined;
   }
   job.contactedAt = Date.now();
-  if (job.manager) job.manager.contactedAt = job.contactedAt;
+  if (job.manager) {
+    job.manager.contactedAt = job.contactedAt;
+  }
   return job;
 }
 
@@ -57,13 +59,19 @@ export function jobApi(app: FastifyInstance, parts: Parts): void {
 async function requestJob(parts: Parts, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { store, schedule, pipelines } = parts;
   const runner = authenticate(store, request, reply);
-  if (!runner) return reply;
+  if (!runner) {
+    return reply;
+  }
   const { systemId } = heartbeat(runner, request);
   const known = text(bodyOf(request)["last_update"]);
-  if (known === runner.queueValue) await queueChange(parts, runner, request);
+  if (known === runner.queueValue) {
+    await queueChange(parts, runner, request);
+  }
   const value = runner.queueValue;
   const job = known === value || !store.runners.has(runner.id) ? undefined : schedule.handOut(runner, systemId);
-  if (!job) return reply.code(204).header("X-GitLab-Last-Update", value).send();
+  if (!job) {
+    return reply.code(204).header("X-GitLab-Last-Update", value).send();
+  }
   try {
     return reply.code(201).send(await pipelines.payload(job));
   } catch (error) {
@@ -74,11 +82,15 @@ async function requestJob(parts: Parts, request: FastifyRequest, reply: FastifyR
 
 /** Long polling: waits until the runner's queue may have changed, the time is over, or the runner has gone. */
 async function queueChange({ options, schedule }: Parts, runner: Runner, request: FastifyRequest): Promise<void> {
-  if (options.longPollSeconds === 0) return;
+  if (options.longPollSeconds === 0) {
+    return;
+  }
   const value = runner.queueValue;
   await new Promise<void>((resolve) => {
     const check = () => {
-      if (runner.queueValue !== value) end();
+      if (runner.queueValue !== value) {
+        end();
+      }
     };
     const end = () => {
       clearTimeout(timer);
@@ -94,10 +106,14 @@ async function queueChange({ options, schedule }: Parts, runner: Runner, request
 
 function updateJob(parts: Parts, request: JobRequest, reply: FastifyReply): FastifyReply {
   const job = authenticateJob(parts, request, reply);
-  if (!job) return reply;
+  if (!job) {
+    return reply;
+  }
   const body = bodyOf(request);
   const canceled = job.status === "canceling";
-  if (typeof body["exit_code"] === "number") job.exitCode = body["exit_code"];
+  if (typeof body["exit_code"] === "number") {
+    job.exitCode = body["exit_code"];
+  }
   switch (body["state"]) {
     case "running":
       parts.schedule.acknowledge(job);
@@ -121,9 +137,13 @@ function status({ options }: Parts, reply: FastifyReply, job: Job): FastifyReply
 
 function appendTrace(parts: Parts, request: JobRequest, reply: FastifyReply): FastifyReply {
   const job = authenticateJob(parts, request, reply);
-  if (!job) return reply;
+  if (!job) {
+    return reply;
+  }
   const range = /^(\d+)-(\d+)$/.exec(header(request, "content-range") ?? "");
-  if (!range) return reply.code(400).send({ message: "400 Missing header Content-Range" });
+  if (!range) {
+    return reply.code(400).send({ message: "400 Missing header Content-Range" });
+  }
   const content = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   const [start, end] = [Number(range[1]), Number(range[2])];
   if (start !== job.traceSize || end - start + 1 !== content.length) {
@@ -131,7 +151,9 @@ function appendTrace(parts: Parts, request: JobRequest, reply: FastifyReply): Fa
   }
   job.trace.push(content);
   job.traceSize += content.length;
-  if (job.scriptSeenAt === undefined && scriptHasStarted(job)) job.scriptSeenAt = Date.now();
+  if (job.scriptSeenAt === undefined && scriptHasStarted(job)) {
+    job.scriptSeenAt = Date.now();
+  }
   return status(parts, reply, job).code(202).header("Range", `0-${job.traceSize}`).send("202");
 }
 
@@ -142,11 +164,15 @@ function scriptHasStarted(job: Job): boolean {
 
 async function upload(parts: Parts, request: JobRequest, reply: FastifyReply): Promise<FastifyReply> {
   const job = authenticateJob(parts, request, reply);
-  if (!job) return reply;
+  if (!job) {
+    return reply;
+  }
   const query = request.query as Record<string, string | undefined>;
   const type = query["artifact_type"] ?? "archive";
   const part = await request.file({ limits: { fileSize: parts.options.maxArtifactBytes } });
-  if (!part || part.fieldname !== "file") return reply.code(400).send({ message: "400 Bad request - file is missing" });
+  if (!part || part.fieldname !== "file") {
+    return reply.code(400).send({ message: "400 Bad request - file is missing" });
+  }
   const folder = join(parts.options.stateDir, "artifacts", String(job.id));
   mkdirSync(folder, { recursive: true });
   const file = join(folder, type.replace(/\W/g, "_"));
@@ -158,7 +184,9 @@ async function upload(parts: Parts, request: JobRequest, reply: FastifyReply): P
   const format = query["artifact_format"] ?? "zip";
   job.artifacts = job.artifacts.filter((artifact) => artifact.type !== type);
   job.artifacts.push({ type, format, filename: part.filename, size: statSync(file).size, file });
-  if (type === "dotenv") job.dotenv = readDotenv(file);
+  if (type === "dotenv") {
+    job.dotenv = readDotenv(file);
+  }
   return reply.code(201).send({ message: "201 Created" });
 }
 
@@ -171,9 +199,13 @@ function readDotenv(file: string): Job["dotenv"] {
 function download({ store }: Parts, request: JobRequest, reply: FastifyReply): FastifyReply {
   const reader = store.runningJobByToken(header(request, "job-token"));
   const job = store.jobs.get(Number(request.params.id));
-  if (!reader || (job && job.pipeline !== reader.pipeline)) return reply.code(403).send({ message: "403 Forbidden" });
+  if (!reader || (job && job.pipeline !== reader.pipeline)) {
+    return reply.code(403).send({ message: "403 Forbidden" });
+  }
   const artifact = job?.artifacts.find(({ type }) => type === "archive");
-  if (!artifact) return reply.code(404).send({ message: "404 Not found" });
+  if (!artifact) {
+    return reply.code(404).send({ message: "404 Not found" });
+  }
   return reply
     .header("Content-Disposition", `attachment; filename="${artifact.filename.replace(/["\r\n]/g, "")}"`)
     .header("Content-Length", artifact.size)

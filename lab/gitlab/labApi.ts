@@ -95,7 +95,9 @@ class RefusalError extends Error {
 
 function read<T>(schema: z.ZodType<T>, request: FastifyRequest): T {
   const parsed = schema.safeParse(request.body ?? {});
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    return parsed.data;
+  }
   throw new RefusalError(400, `${request.method} ${request.url}: ${z.prettifyError(parsed.error)}`);
 }
 
@@ -103,11 +105,15 @@ export function labApi(app: FastifyInstance, parts: Parts): void {
   app.register(async (lab) => {
     lab.addHook("onRequest", async (request) => {
       const { controlToken } = parts.options;
-      if (controlToken === undefined || header(request, "lab-token") === controlToken) return;
+      if (controlToken === undefined || header(request, "lab-token") === controlToken) {
+        return;
+      }
       throw new RefusalError(401, "The control API needs its token: send it in the header Lab-Token.");
     });
     lab.setErrorHandler((error, _request, reply) => {
-      if (!(error instanceof RefusalError || error instanceof ProjectError)) throw error;
+      if (!(error instanceof RefusalError || error instanceof ProjectError)) {
+        throw error;
+      }
       const status = error instanceof RefusalError ? error.status : 422;
       return reply.code(status).send({ message: error.message });
     });
@@ -143,7 +149,9 @@ function projects(lab: FastifyInstance, { options, store, repositories, pipeline
   );
   lab.post<ByName>("/lab/projects/:name/pipelines", async (request, reply) => {
     const project = store.projects.get(projectPath(request.params.name));
-    if (!project) throw new RefusalError(404, `No project ${request.params.name}: PUT it first.`);
+    if (!project) {
+      throw new RefusalError(404, `No project ${request.params.name}: PUT it first.`);
+    }
     const pipeline = await pipelines.create(project, read(pipelineInput, request));
     return reply.code(201).send(viewPipeline(pipeline));
   });
@@ -152,13 +160,17 @@ function projects(lab: FastifyInstance, { options, store, repositories, pipeline
 /** `name` is in the group `lab`; `group/name` (the slash as %2F) is where it says. */
 function projectPath(name: string): string {
   const path = name.includes("/") ? name : `lab/${name}`;
-  if (/^[a-z0-9][\w.-]*(\/[a-z0-9][\w.-]*)+$/i.test(path) && !/\.git(\/|$)|\.\./.test(path)) return path;
+  if (/^[a-z0-9][\w.-]*(\/[a-z0-9][\w.-]*)+$/i.test(path) && !/\.git(\/|$)|\.\./.test(path)) {
+    return path;
+  }
   throw new RefusalError(400, `Not a project's name: ${name}: use letters, digits, dots, dashes and underscores.`);
 }
 
 function findOrAdd(store: Store, path: string, branch: string): Project {
   const found = store.projects.get(path);
-  if (found) return found;
+  if (found) {
+    return found;
+  }
   const id = store.id("project");
   const project: Project = { id, path, defaultBranch: branch, public: false, variables: [], lastPipelineIid: 0 };
   store.projects.set(path, project);
@@ -173,19 +185,25 @@ function viewProject(options: ServerOptions, project: Project, sha: string | und
 function jobs(lab: FastifyInstance, { store, schedule }: Parts): void {
   const findJob = (request: FastifyRequest<ById>): Job => {
     const job = store.jobs.get(Number(request.params.id));
-    if (job) return job;
+    if (job) {
+      return job;
+    }
     throw new RefusalError(404, `No job ${request.params.id} since the stand-in was started.`);
   };
   const findPipeline = (request: FastifyRequest<ById>) => {
     const pipeline = store.pipelines.get(Number(request.params.id));
-    if (pipeline) return pipeline;
+    if (pipeline) {
+      return pipeline;
+    }
     throw new RefusalError(404, `No pipeline ${request.params.id} since the stand-in was started.`);
   };
   lab.get("/lab/pipelines", async () => [...store.pipelines.values()].map(viewPipeline));
   lab.get<ById>("/lab/pipelines/:id", async (request) => viewPipeline(findPipeline(request)));
   lab.post<ById>("/lab/pipelines/:id/cancel", async (request) => {
     const pipeline = findPipeline(request);
-    for (const job of pipeline.jobs) schedule.cancel(job);
+    for (const job of pipeline.jobs) {
+      schedule.cancel(job);
+    }
     return viewPipeline(pipeline);
   });
   lab.get<ById>("/lab/jobs/:id", async (request) => viewJob(findJob(request)));
@@ -197,7 +215,9 @@ function jobs(lab: FastifyInstance, { store, schedule }: Parts): void {
   });
   lab.post<ById>("/lab/jobs/:id/play", async (request) => {
     const job = findJob(request);
-    if (!schedule.play(job)) throw new RefusalError(409, `Job ${job.definition.name} is ${job.status}, not manual.`);
+    if (!schedule.play(job)) {
+      throw new RefusalError(409, `Job ${job.definition.name} is ${job.status}, not manual.`);
+    }
     return viewJob(job);
   });
 }
@@ -213,7 +233,9 @@ function runners(lab: FastifyInstance, { store, schedule }: Parts): void {
   lab.get("/lab/runners", async () => [...store.runners.values()].map(viewRunner));
   lab.post("/lab/runners", async (request, reply) => {
     const input = read(runnerInput, request);
-    if (store.runnerByToken(input.token)) throw new RefusalError(409, "There is a runner with this token already.");
+    if (store.runnerByToken(input.token)) {
+      throw new RefusalError(409, "There is a runner with this token already.");
+    }
     const runner = store.addRunner(input, "lab");
     return reply.code(201).send({ ...viewRunner(runner), token: runner.token });
   });
@@ -233,7 +255,9 @@ function runners(lab: FastifyInstance, { store, schedule }: Parts): void {
 
 function findRunner(store: Store, request: FastifyRequest<ById>): Runner {
   const runner = store.runners.get(Number(request.params.id));
-  if (runner) return runner;
+  if (runner) {
+    return runner;
+  }
   throw new RefusalError(404, `No runner ${request.params.id}: GET /lab/runners lists them.`);
 }
 

@@ -57,7 +57,9 @@ const program = new Command("lab-gitlab")
 
 /** The same calls by HTTPS, as a GitLab with a certificate of a private CA has them. Returns what starts to listen. */
 function prepareTls(app: FastifyInstance, { host, tlsPort, tlsCertificate, tlsKey }: Flags): () => void {
-  if (tlsPort === undefined) return () => undefined;
+  if (tlsPort === undefined) {
+    return () => undefined;
+  }
   if (tlsCertificate === undefined || tlsKey === undefined) {
     throw new Error("--tls-port needs a certificate and its key: give --tls-certificate and --tls-key.");
   }
@@ -87,7 +89,9 @@ async function main(): Promise<void> {
     maxArtifactBytes: defaults.maxArtifactBytes,
     log: (line) => process.stdout.write(`${line}\n`),
   });
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void app.close());
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.once(signal, () => void app.close());
+  }
   const listenByTls = prepareTls(app, flags);
   const address = await app.listen({ host: flags.host, port: Number(flags.port) });
   listenByTls();

@@ -154,6 +154,8 @@ export function currentJobs(pipeline: Pipeline): Job[] {
 
 export function mayFail(job: Job): boolean {
   const allowed = job.definition.allowFailure;
-  if (typeof allowed === "boolean") return allowed;
+  if (typeof allowed === "boolean") {
+    return allowed;
+  }
   return job.exitCode !== undefined && [allowed.exit_codes].flat().includes(job.exitCode);
 }

@@ -57,7 +57,9 @@ export const defaults = {
  * @throws when the file is missing, is not JSON, or holds what `seedRunners` does not know.
  */
 export function readRunners(path: string | undefined): ServerOptions["runners"] {
-  if (path === undefined) return [];
+  if (path === undefined) {
+    return [];
+  }
   const text = readFileSync(path, "utf8");
   const wrong = (mistakes: string) =>
     new Error(`File of runners is not valid: ${path}\n${mistakes}\nlab/gitlab/README.md shows its form.`);
@@ -68,6 +70,8 @@ export function readRunners(path: string | undefined): ServerOptions["runners"] 
     throw wrong(String(error));
   }
   const parsed = seedRunners.safeParse(json);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    return parsed.data;
+  }
   throw wrong(z.prettifyError(parsed.error));
 }

@@ -135,7 +135,9 @@ function image({ name, alias, entrypoint, command, variables, docker }: ImageYam
 const reportNames: Record<string, string> = { junit: "junit.xml", dotenv: ".env" };
 
 function artifacts({ artifacts: wanted }: JobYaml) {
-  if (!wanted) return [];
+  if (!wanted) {
+    return [];
+  }
   const { reports = {}, name, paths, exclude, untracked = false, when = "on_success", expire_in } = wanted;
   const found: object[] = [];
   if (paths?.length || untracked) {
@@ -154,15 +156,18 @@ function artifactSuppliers(job: Job): Job[] {
   const { needs, dependencies } = job.definition;
   return predecessors(job).filter(({ definition }) => {
     const names = [definition.name, definition.baseName];
-    if (dependencies) return dependencies.some((name) => names.includes(name));
+    if (dependencies) {
+      return dependencies.some((name) => names.includes(name));
+    }
     return !needs || needs.some((need) => need.artifacts && names.includes(need.job));
   });
 }
 
 function dependency(supplier: Job, job: Job) {
   const archive = supplier.artifacts.find((artifact) => artifact.type === "archive");
-  if (!archive || (supplier.status !== "success" && !mayFail(supplier) && job.definition.when === "on_success"))
+  if (!archive || (supplier.status !== "success" && !mayFail(supplier) && job.definition.when === "on_success")) {
     return [];
+  }
   return [
     {
       id: supplier.id,

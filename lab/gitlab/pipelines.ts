@@ -49,7 +49,9 @@ export class Pipelines {
   /** Traces are kept in memory, so not for ever. */
   private forgetOld(): void {
     for (const pipeline of this.store.pipelines.values()) {
-      if (this.store.pipelines.size <= keptPipelines || !isDone(pipelineStatus(pipeline))) return;
+      if (this.store.pipelines.size <= keptPipelines || !isDone(pipelineStatus(pipeline))) {
+        return;
+      }
       this.store.pipelines.delete(pipeline.id);
       for (const job of pipeline.jobs) {
         this.store.jobs.delete(job.id);
@@ -62,7 +64,9 @@ export class Pipelines {
     const { project, sha, ref } = job.pipeline;
     return jobPayload(this.options, job, async (key) => {
       const suffix = ref === project.defaultBranch ? "protected" : "non_protected"; // separate caches, as GitLab's default
-      if (typeof key !== "object") return `${key ?? "default"}-${suffix}`;
+      if (typeof key !== "object") {
+        return `${key ?? "default"}-${suffix}`;
+      }
       const commits = (key.files ?? []).map((file) => this.repositories.lastChange(project, sha, file));
       return `${cacheFilesKey(key.prefix, await Promise.all(commits))}-${suffix}`;
     });
@@ -72,7 +76,9 @@ export class Pipelines {
     const ref = input.ref ?? project.defaultBranch;
     const branch = await this.repositories.resolve(project, `refs/heads/${ref}`);
     const sha = branch ?? (await this.repositories.resolve(project, `refs/tags/${ref}`));
-    if (!sha) throw new ProjectError(`Project ${project.path} has no branch or tag ${ref}: commit to it first.`);
+    if (!sha) {
+      throw new ProjectError(`Project ${project.path} has no branch or tag ${ref}: commit to it first.`);
+    }
     const commit = await this.repositories.describe(project, sha);
     return {
       id: this.store.id("pipeline"),
@@ -96,7 +102,9 @@ export class Pipelines {
     const names = new Set(jobs.flatMap((job) => [job.name, job.baseName]));
     for (const job of jobs) {
       const missing = job.needs?.find((need) => !need.optional && !names.has(need.job));
-      if (missing) throw new ProjectError(`Job ${job.name} needs ${missing.job}, which is not in the pipeline.`);
+      if (missing) {
+        throw new ProjectError(`Job ${job.name} needs ${missing.job}, which is not in the pipeline.`);
+      }
     }
     const plain = { public: true, masked: false, file: false, raw: false };
     for (const job of jobs) {

@@ -37,14 +37,18 @@ const lifetime = 300;
 export function registryAuth(app: FastifyInstance, store: Store, key: RegistryKey | undefined): void {
   const sign = key && signer(key);
   app.get("/jwt/auth", async (request, reply) => {
-    if (!sign) return refuse(reply, 404, "UNAVAILABLE", "registry not enabled");
+    if (!sign) {
+      return refuse(reply, 404, "UNAVAILABLE", "registry not enabled");
+    }
     const caller = authenticate(store, request);
     if (caller === "unknown") {
       return refuse(reply, 401, "UNAUTHORIZED", "HTTP Basic: Access denied. The password was incorrect.");
     }
     const query = request.query as Record<string, string | string[] | undefined>;
     const access = scopesOf(query["scope"]).flatMap((scope) => grant(store, caller, scope));
-    if (!caller && access.length === 0) return refuse(reply, 403, "DENIED", "access forbidden");
+    if (!caller && access.length === 0) {
+      return refuse(reply, 403, "DENIED", "access forbidden");
+    }
     return reply.send({ token: await sign(caller, String(query["service"] ?? ""), access) });
   });
   // GitLab has no POST here: clients that try OAuth first (containerd, BuildKit) hear 404 and ask by GET.
@@ -57,7 +61,9 @@ const refuse = (reply: FastifyReply, status: number, code: string, message: stri
 /** By Basic authentication; without it nobody in particular, who may pull what is public. */
 function authenticate(store: Store, request: FastifyRequest): Caller | undefined | "unknown" {
   const basic = /^Basic (.+)$/i.exec(header(request, "authorization") ?? "")?.[1];
-  if (basic === undefined) return undefined;
+  if (basic === undefined) {
+    return undefined;
+  }
   const [, name = "", password = ""] = /^([^:]*):(.*)$/s.exec(Buffer.from(basic, "base64").toString("utf8")) ?? [];
   if (name === "gitlab-ci-token") {
     const job = store.runningJobByToken(password);
@@ -68,7 +74,9 @@ function authenticate(store: Store, request: FastifyRequest): Caller | undefined
   }
   for (const project of store.projects.values()) {
     const token = project.deployTokens?.find((one) => one.username === name && same(one.token, password));
-    if (token) return { type: "deploy_token", name, token, project };
+    if (token) {
+      return { type: "deploy_token", name, token, project };
+    }
   }
   return "unknown";
 }
@@ -98,7 +106,9 @@ function projectOf(store: Store, repository: string): Project | undefined {
 }
 
 function may(caller: Caller | undefined, project: Project, action: string): boolean {
-  if (action === "pull" && project.public) return true;
+  if (action === "pull" && project.public) {
+    return true;
+  }
   switch (caller?.type) {
     case undefined:
       return false;

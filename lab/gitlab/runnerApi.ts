@@ -33,7 +33,9 @@ export function tagList(value: unknown): string[] {
 export function authenticate(store: Store, request: FastifyRequest, reply: FastifyReply): Runner | undefined {
   const token = text(bodyOf(request)["token"]) ?? header(request, "runner-token");
   const runner = store.runnerByToken(token);
-  if (!runner) void reply.code(403).send({ message: "403 Forbidden - invalid token supplied" });
+  if (!runner) {
+    void reply.code(403).send({ message: "403 Forbidden - invalid token supplied" });
+  }
   return runner;
 }
 
@@ -60,7 +62,9 @@ export function heartbeat(runner: Runner, request: FastifyRequest): Manager {
     contactedAt: now,
   };
   // A running job points at its manager, so the object stays the same one.
-  if (before) return Object.assign(before, manager);
+  if (before) {
+    return Object.assign(before, manager);
+  }
   runner.managers.set(systemId, manager);
   return manager;
 }
@@ -91,30 +95,42 @@ export function runnerApi(app: FastifyInstance, store: Store, schedule: Schedule
 
   app.post("/api/v4/runners/verify", (request, reply) => {
     const runner = authenticate(store, request, reply);
-    if (!runner) return reply;
+    if (!runner) {
+      return reply;
+    }
     heartbeat(runner, request);
     return reply.code(200).send(credentials(runner));
   });
 
   app.delete("/api/v4/runners", (request, reply) => {
     const runner = authenticate(store, request, reply);
-    if (!runner) return reply;
+    if (!runner) {
+      return reply;
+    }
     store.removeRunner(runner);
     return reply.code(204).send();
   });
 
   app.delete("/api/v4/runners/managers", (request, reply) => {
     const runner = authenticate(store, request, reply);
-    if (!runner) return reply;
+    if (!runner) {
+      return reply;
+    }
     const systemId = text(bodyOf(request)["system_id"]);
-    if (!systemId) return reply.code(400).send({ message: "system_id is missing" });
-    if (!runner.managers.delete(systemId)) return reply.code(404).send({ message: "404 Runner manager not found" });
+    if (!systemId) {
+      return reply.code(400).send({ message: "system_id is missing" });
+    }
+    if (!runner.managers.delete(systemId)) {
+      return reply.code(404).send({ message: "404 Runner manager not found" });
+    }
     return reply.code(204).send();
   });
 
   app.post("/api/v4/runners/reset_authentication_token", (request, reply) => {
     const runner = authenticate(store, request, reply);
-    if (!runner) return reply;
+    if (!runner) {
+      return reply;
+    }
     return reply.code(201).send(resetToken(store, schedule, runner));
   });
 }

@@ -20,21 +20,29 @@ export class Schedule extends EventEmitter<{ queue: [] }> {
     for (let moved = true; moved;) {
       moved = false;
       for (const job of currentJobs(pipeline)) {
-        if (job.status !== "created") continue;
+        if (job.status !== "created") {
+          continue;
+        }
         const next = readiness(job);
-        if (next === "created") continue;
+        if (next === "created") {
+          continue;
+        }
         moved = true;
         this.setReady(job, next);
         queued ||= next === "pending";
       }
     }
-    if (queued) this.announce(pipeline);
+    if (queued) {
+      this.announce(pipeline);
+    }
   }
 
   /** The next job for this runner, handed out; undefined when there is none. */
   handOut(runner: Runner, systemId: string): Job | undefined {
     for (const job of this.store.jobs.values()) {
-      if (job.status !== "pending" || isHandedOut(job) || !takes(runner, job)) continue;
+      if (job.status !== "pending" || isHandedOut(job) || !takes(runner, job)) {
+        continue;
+      }
       const now = Date.now();
       const manager = runner.managers.get(systemId);
       // Commit in two phases, by runners that announce it: the job is theirs, but pending until they say that it runs.
@@ -47,29 +55,42 @@ export class Schedule extends EventEmitter<{ queue: [] }> {
 
   /** The runner has said that it runs the job which it was given. */
   acknowledge(job: Job): void {
-    if (job.status === "pending") job.status = "running";
+    if (job.status === "pending") {
+      job.status = "running";
+    }
   }
 
   finish(job: Job, status: JobStatus, failureReason?: string): void {
-    if (isDone(job.status)) return;
+    if (isDone(job.status)) {
+      return;
+    }
     job.status = status;
     job.finishedAt = Date.now();
     if (status === "failed") {
       job.failureReason = failureReason ?? "unknown_failure";
-      if (this.retries(job)) this.retry(job);
+      if (this.retries(job)) {
+        this.retry(job);
+      }
     }
     this.advance(job.pipeline);
   }
 
   /** Runners that can stop gracefully are told `canceling` and finish themselves; others are told `canceled` at once. */
   cancel(job: Job): void {
-    if (isDone(job.status) || job.status === "canceling") return;
-    if (job.status === "running" && job.manager?.features["cancel_gracefully"] === true) job.status = "canceling";
-    else this.finish(job, "canceled");
+    if (isDone(job.status) || job.status === "canceling") {
+      return;
+    }
+    if (job.status === "running" && job.manager?.features["cancel_gracefully"] === true) {
+      job.status = "canceling";
+    } else {
+      this.finish(job, "canceled");
+    }
   }
 
   play(job: Job): boolean {
-    if (job.status !== "manual") return false;
+    if (job.status !== "manual") {
+      return false;
+    }
     job.played = true;
     this.setReady(job, "pending");
     this.announce(job.pipeline);
@@ -92,8 +113,12 @@ export class Schedule extends EventEmitter<{ queue: [] }> {
         });
         this.announce(job.pipeline);
       }
-      if (job.status !== "running" && job.status !== "canceling") continue;
-      if (Date.now() - (job.contactedAt ?? 0) < seconds * 1000) continue;
+      if (job.status !== "running" && job.status !== "canceling") {
+        continue;
+      }
+      if (Date.now() - (job.contactedAt ?? 0) < seconds * 1000) {
+        continue;
+      }
       this.finish(job, job.status === "canceling" ? "canceled" : "failed", "stuck_or_timeout_failure");
     }
   }
@@ -107,15 +132,21 @@ export class Schedule extends EventEmitter<{ queue: [] }> {
   private announce(pipeline: Pipeline): void {
     const waiting = pipeline.jobs.filter((job) => job.status === "pending");
     for (const runner of this.store.runners.values()) {
-      if (waiting.some((job) => takes(runner, job))) runner.queueValue = newToken("");
+      if (waiting.some((job) => takes(runner, job))) {
+        runner.queueValue = newToken("");
+      }
     }
     this.emit("queue");
   }
 
   private setReady(job: Job, status: JobStatus): void {
     job.status = status;
-    if (status === "pending") job.pendingAt = Date.now();
-    if (status === "skipped") job.finishedAt = Date.now();
+    if (status === "pending") {
+      job.pendingAt = Date.now();
+    }
+    if (status === "skipped") {
+      job.finishedAt = Date.now();
+    }
   }
 
   private retries(job: Job): boolean {
@@ -160,9 +191,15 @@ export function newJob(store: Store, pipeline: Pipeline, definition: Job["defini
 /** Whether a runner may run a job: tags, scope, pause. https://docs.gitlab.com/ci/runners/configure_runners/#control-jobs-that-a-runner-can-run */
 function takes(runner: Runner, job: Job): boolean {
   const { tags } = job.definition;
-  if (runner.paused) return false;
-  if (runner.projectId !== undefined && runner.projectId !== job.pipeline.project.id) return false;
-  if (runner.groupPath !== undefined && !job.pipeline.project.path.startsWith(`${runner.groupPath}/`)) return false;
+  if (runner.paused) {
+    return false;
+  }
+  if (runner.projectId !== undefined && runner.projectId !== job.pipeline.project.id) {
+    return false;
+  }
+  if (runner.groupPath !== undefined && !job.pipeline.project.path.startsWith(`${runner.groupPath}/`)) {
+    return false;
+  }
   return tags.length === 0 ? runner.runUntagged : tags.every((tag) => runner.tags.includes(tag));
 }
 
@@ -182,7 +219,9 @@ export function predecessors(job: Job): Job[] {
 function readiness(job: Job): JobStatus {
   const before = predecessors(job);
   // A manual job that may fail holds nobody up; one that may not blocks what comes after it.
-  if (before.some((other) => !isDone(other.status) && !(other.status === "manual" && mayFail(other)))) return "created";
+  if (before.some((other) => !isDone(other.status) && !(other.status === "manual" && mayFail(other)))) {
+    return "created";
+  }
   const failed = before.some((other) => (other.status === "failed" || other.status === "canceled") && !mayFail(other));
   const skipped = before.some((other) => other.status === "skipped" && other.definition.when !== "on_failure");
   switch (job.definition.when) {
@@ -191,7 +230,9 @@ function readiness(job: Job): JobStatus {
     case "on_failure":
       return failed ? "pending" : "skipped";
     case "manual":
-      if (failed || skipped) return "skipped";
+      if (failed || skipped) {
+        return "skipped";
+      }
       return job.played ? "pending" : "manual";
     default:
       return failed || skipped ? "skipped" : "pending";
@@ -201,11 +242,23 @@ function readiness(job: Job): JobStatus {
 export function pipelineStatus(pipeline: Pipeline): JobStatus {
   const jobs = currentJobs(pipeline);
   const any = (...statuses: JobStatus[]) => jobs.some((job) => statuses.includes(job.status));
-  if (any("running", "canceling")) return "running";
-  if (any("pending")) return jobs.some((job) => isDone(job.status)) ? "running" : "pending";
-  if (jobs.some((job) => job.status === "manual" && !mayFail(job))) return "manual";
-  if (any("created")) return "created";
-  if (jobs.some((job) => job.status === "failed" && !mayFail(job))) return "failed";
-  if (any("canceled")) return "canceled";
+  if (any("running", "canceling")) {
+    return "running";
+  }
+  if (any("pending")) {
+    return jobs.some((job) => isDone(job.status)) ? "running" : "pending";
+  }
+  if (jobs.some((job) => job.status === "manual" && !mayFail(job))) {
+    return "manual";
+  }
+  if (any("created")) {
+    return "created";
+  }
+  if (jobs.some((job) => job.status === "failed" && !mayFail(job))) {
+    return "failed";
+  }
+  if (any("canceled")) {
+    return "canceled";
+  }
   return jobs.every((job) => job.status === "skipped") ? "skipped" : "success";
 }

@@ -37,8 +37,9 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   });
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
-    if (status >= 500)
+    if (status >= 500) {
       options.log(`${request.method} ${request.routeOptions.url ?? "?"}: ${error.stack ?? error.message}`);
+    }
     return reply.code(status).send({ message: error.message });
   });
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: "404 Not Found" }));
@@ -77,9 +78,13 @@ function gitOverHttp(app: FastifyInstance, store: Store, repositories: Repositor
     const service = /git-(?:upload|receive)-pack/.exec(request.url)?.[0];
     const project = store.projects.get(decodeURIComponent(path));
     const access = gitAccess(store, request, path);
-    if (project?.public && service !== "git-receive-pack") access.read = true;
+    if (project?.public && service !== "git-receive-pack") {
+      access.read = true;
+    }
     if (!project || !(service === "git-receive-pack" ? access.write : access.read)) {
-      if (access.known) return reply.code(403).send("You are not allowed to do this with this project.\n");
+      if (access.known) {
+        return reply.code(403).send("You are not allowed to do this with this project.\n");
+      }
       return reply.code(401).header("WWW-Authenticate", 'Basic realm="GitLab"').send("HTTP Basic: Access denied\n");
     }
     await repositories.create(project);
@@ -95,8 +100,9 @@ function gitOverHttp(app: FastifyInstance, store: Store, repositories: Repositor
 async function onlyGit(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   if (
     /^\/[\w./-]+\.git\/(?:info\/refs|git-upload-pack|git-receive-pack|HEAD|objects\/[\w/.-]+)(?:\?|$)/.test(request.url)
-  )
+  ) {
     return;
+  }
   return reply.code(404).send({ message: "404 Not Found" });
 }
 
@@ -107,8 +113,9 @@ function gitAccess(store: Store, request: FastifyRequest, path: string) {
     .split(":")
     .slice(1)
     .join(":");
-  if (store.adminToken !== undefined && same(password, store.adminToken))
+  if (store.adminToken !== undefined && same(password, store.adminToken)) {
     return { known: true, read: true, write: true };
+  }
   const job = store.runningJobByToken(password);
   return { known: job !== undefined, read: job?.pipeline.project.path === path, write: false };
 }

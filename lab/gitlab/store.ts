@@ -42,7 +42,9 @@ export class Store {
     this.adminToken = options.adminToken;
     rmSync(join(stateDir, "artifacts"), { recursive: true, force: true }); // their jobs are forgotten
     this.load(options.log);
-    for (const { name, ...runner } of options.runners) this.seed({ description: name, ...runner });
+    for (const { name, ...runner } of options.runners) {
+      this.seed({ description: name, ...runner });
+    }
   }
 
   id(kind: keyof Saved["nextId"]): number {
@@ -75,7 +77,9 @@ export class Store {
   }
 
   runnerByToken(token: string | undefined): Runner | undefined {
-    if (!token) return undefined;
+    if (!token) {
+      return undefined;
+    }
     return [...this.runners.values()].find((runner) => runner.token === token);
   }
 
@@ -85,7 +89,9 @@ export class Store {
 
   /** A job by its token; GitLab honours the token only while the job runs. */
   runningJobByToken(token: string | undefined): Job | undefined {
-    if (!token) return undefined;
+    if (!token) {
+      return undefined;
+    }
     return [...this.jobs.values()].find(
       (job) => job.token === token && (job.status === "running" || job.status === "canceling"),
     );
@@ -104,9 +110,13 @@ export class Store {
   /** The file of runners wins over what was kept of the last run. */
   private seed(input: RunnerInput): void {
     const known = this.runnerByToken(input.token);
-    if (known) this.runners.delete(known.id);
+    if (known) {
+      this.runners.delete(known.id);
+    }
     const runner = this.addRunner(input, "seed");
-    if (!known) return;
+    if (!known) {
+      return;
+    }
     this.runners.delete(runner.id);
     this.runners.set(known.id, { ...runner, id: known.id });
     this.save();
@@ -117,13 +127,17 @@ export class Store {
     try {
       saved = JSON.parse(readFileSync(this.file, "utf8")) as Saved;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") {
+        return;
+      }
       log(`${this.file} cannot be read and is put aside, starting afresh: ${String(error)}`);
       renameSync(this.file, `${this.file}.broken`);
       return;
     }
     Object.assign(this.nextId, saved.nextId);
-    for (const project of saved.projects) this.projects.set(project.path, project);
+    for (const project of saved.projects) {
+      this.projects.set(project.path, project);
+    }
     for (const runner of saved.runners) {
       this.runners.set(runner.id, { ...runner, managers: new Map(), queueValue: newToken("") });
     }

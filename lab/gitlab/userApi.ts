@@ -12,7 +12,9 @@ import { serverVersion } from "./variables";
 type Call<P = unknown> = FastifyRequest<{ Params: P }>;
 
 function runnerType(runner: Runner): string {
-  if (runner.projectId !== undefined) return "project_type";
+  if (runner.projectId !== undefined) {
+    return "project_type";
+  }
   return runner.groupPath === undefined ? "instance_type" : "group_type";
 }
 
@@ -41,14 +43,20 @@ export function userApi(app: FastifyInstance, store: Store, schedule: Schedule):
   const allowed = (request: FastifyRequest, reply: FastifyReply): boolean => {
     const bearer = header(request, "authorization")?.replace(/^Bearer /, "");
     const token = header(request, "private-token") ?? bearer;
-    if (store.adminToken !== undefined && token === store.adminToken) return true;
+    if (store.adminToken !== undefined && token === store.adminToken) {
+      return true;
+    }
     void reply.code(401).send({ message: "401 Unauthorized" });
     return false;
   };
   const find = (request: Call<{ id: string }>, reply: FastifyReply): Runner | undefined => {
-    if (!allowed(request, reply)) return undefined;
+    if (!allowed(request, reply)) {
+      return undefined;
+    }
     const runner = store.runners.get(Number(request.params.id));
-    if (!runner) void reply.code(404).send({ message: "404 Runner Not Found" });
+    if (!runner) {
+      void reply.code(404).send({ message: "404 Runner Not Found" });
+    }
     return runner;
   };
 
@@ -56,9 +64,13 @@ export function userApi(app: FastifyInstance, store: Store, schedule: Schedule):
     return allowed(request, reply) ? reply.send({ version: serverVersion, revision: "lab" }) : reply;
   });
   app.get<{ Params: { id: string } }>("/api/v4/projects/:id", (request, reply) => {
-    if (!allowed(request, reply)) return reply;
+    if (!allowed(request, reply)) {
+      return reply;
+    }
     const project = store.projects.get(request.params.id) ?? store.projectById(Number(request.params.id));
-    if (!project) return reply.code(404).send({ message: "404 Project Not Found" });
+    if (!project) {
+      return reply.code(404).send({ message: "404 Project Not Found" });
+    }
     const { id, path, defaultBranch } = project;
     return reply.send({ id, path_with_namespace: path, default_branch: defaultBranch });
   });
@@ -74,7 +86,9 @@ export function userApi(app: FastifyInstance, store: Store, schedule: Schedule):
   });
   app.put<{ Params: { id: string } }>("/api/v4/runners/:id", (request, reply) => {
     const runner = find(request, reply);
-    if (!runner) return reply;
+    if (!runner) {
+      return reply;
+    }
     update(runner, bodyOf(request));
     store.save();
     schedule.touch(runner);
@@ -82,7 +96,9 @@ export function userApi(app: FastifyInstance, store: Store, schedule: Schedule):
   });
   app.delete<{ Params: { id: string } }>("/api/v4/runners/:id", (request, reply) => {
     const runner = find(request, reply);
-    if (!runner) return reply;
+    if (!runner) {
+      return reply;
+    }
     store.removeRunner(runner);
     return reply.code(204).send();
   });
@@ -95,7 +111,9 @@ export function userApi(app: FastifyInstance, store: Store, schedule: Schedule):
 function createRunner(store: Store, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const body = bodyOf(request);
   const scope = readScope(store, body);
-  if (typeof scope === "string") return reply.code(400).send({ message: scope });
+  if (typeof scope === "string") {
+    return reply.code(400).send({ message: scope });
+  }
   const tags = tagList(body["tag_list"]);
   const runUntagged = body["run_untagged"] === undefined ? tags.length === 0 : String(body["run_untagged"]) === "true";
   const runner = store.addRunner(
@@ -131,9 +149,19 @@ function readScope(store: Store, body: Record<string, unknown>): Pick<Runner, "p
 }
 
 function update(runner: Runner, body: Record<string, unknown>): void {
-  if (body["description"] !== undefined) runner.description = String(body["description"]);
-  if (body["tag_list"] !== undefined) runner.tags = tagList(body["tag_list"]);
-  if (body["run_untagged"] !== undefined) runner.runUntagged = String(body["run_untagged"]) === "true";
-  if (body["paused"] !== undefined) runner.paused = String(body["paused"]) === "true";
-  if (body["maximum_timeout"] !== undefined) runner.maximumTimeout = Number(body["maximum_timeout"]) || undefined;
+  if (body["description"] !== undefined) {
+    runner.description = String(body["description"]);
+  }
+  if (body["tag_list"] !== undefined) {
+    runner.tags = tagList(body["tag_list"]);
+  }
+  if (body["run_untagged"] !== undefined) {
+    runner.runUntagged = String(body["run_untagged"]) === "true";
+  }
+  if (body["paused"] !== undefined) {
+    runner.paused = String(body["paused"]) === "true";
+  }
+  if (body["maximum_timeout"] !== undefined) {
+    runner.maximumTimeout = Number(body["maximum_timeout"]) || undefined;
+  }
 }

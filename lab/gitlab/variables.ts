@@ -159,7 +159,9 @@ export function expand(text: string, known: Map<string, JobVariable>, within: st
   return text.replace(/\$\$|\$(?:(\w+)|\{(\w+)\})/g, (match: string, bare?: string, braced?: string) => {
     const name = bare ?? braced ?? "";
     const variable = known.get(name);
-    if (!variable || variable.file || within.includes(name)) return match;
+    if (!variable || variable.file || within.includes(name)) {
+      return match;
+    }
     return variable.raw ? variable.value : expand(variable.value, known, [...within, name]);
   });
 }

@@ -28,7 +28,9 @@ export async function debian(engine: Engine, suite: Suite, say: Say): Promise<st
     join(cache, "locks", `debian-${suite}`),
     () => say(`another process bootstraps Debian ${suite}, waiting`),
     async () => {
-      if (await has(engine, reference)) return;
+      if (await has(engine, reference)) {
+        return;
+      }
       const change = ["--change", "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8"];
       const file = await bootstrapped(suite, say);
       await engine.run(["import", ...change, "--change", `LABEL ${label}`, file, reference]);
@@ -42,7 +44,9 @@ export const has = async (engine: Engine, reference: string): Promise<boolean> =
 
 async function bootstrapped(suite: Suite, say: Say): Promise<string> {
   const file = join(imageFiles, `debian-${debianKey(suite)}.tar`);
-  if (existsSync(file)) return file;
+  if (existsSync(file)) {
+    return file;
+  }
   mkdirSync(imageFiles, { recursive: true });
   const leaveOut = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"];
   const options = leaveOut.map((path) => `--dpkgopt=path-exclude=${path}`);

@@ -80,7 +80,9 @@ type Say = (line: string) => void;
 /** Reference of the image; builds it, and what it stands on, where the engine does not have it. */
 export async function image(engine: Engine, name: ImageName, say: Say): Promise<string> {
   const spec = images[name];
-  if (spec.official && spec.alias && (await pulled(engine, spec.official, spec.alias, say))) return spec.alias;
+  if (spec.official && spec.alias && (await pulled(engine, spec.official, spec.alias, say))) {
+    return spec.alias;
+  }
   const reference = `pi-lab/${spec.folder}:${await key(name)}`;
   if (!(await has(engine, reference))) {
     const base = spec.base ? await image(engine, spec.base, say) : await debian(engine, suiteOf(spec), say);
@@ -89,11 +91,15 @@ export async function image(engine: Engine, name: ImageName, say: Say): Promise<
       lock,
       () => say(`${name}: another process builds it, waiting`),
       async () => {
-        if (!(await has(engine, reference))) await build(engine, name, base, reference, say);
+        if (!(await has(engine, reference))) {
+          await build(engine, name, base, reference, say);
+        }
       },
     );
   }
-  if (spec.alias) await engine.run(["tag", reference, spec.alias]);
+  if (spec.alias) {
+    await engine.run(["tag", reference, spec.alias]);
+  }
   return reference;
 }
 
@@ -108,8 +114,12 @@ async function build(engine: Engine, name: ImageName, base: string, reference: s
       cpSync(join(await built(from, say), file), join(context, file));
     }
     const options = ["--network", "host", "--label", label, "--build-arg", `BASE=${base}`, "--tag", reference];
-    for (const [name, value] of Object.entries(spec.arguments ?? {})) options.push("--build-arg", `${name}=${value}`);
-    if (spec.programs?.runc) options.push("--build-arg", `RUNC=${runcArgument()}`);
+    for (const [name, value] of Object.entries(spec.arguments ?? {})) {
+      options.push("--build-arg", `${name}=${value}`);
+    }
+    if (spec.programs?.runc) {
+      options.push("--build-arg", `RUNC=${runcArgument()}`);
+    }
     await engine.run(["build", ...options, ...proxies(), context], {
       env: { DOCKER_BUILDKIT: "0" }, // the classic builder takes the network of the host as it is
       onLine: (line) => say(`image ${name}: ${line.slice(0, 100)}`),
@@ -130,10 +140,18 @@ const proxies = (): string[] =>
 async function key(name: ImageName): Promise<string> {
   const spec = images[name];
   const hash = createHash("sha256").update(spec.base ? await key(spec.base) : debianKey(suiteOf(spec)));
-  for (const [file, text] of filesOf(folderOf(spec))) hash.update(`${file}\0`).update(text);
-  for (const from of new Set(Object.values(spec.programs ?? {}))) hash.update(await built(from, () => undefined));
-  if (spec.arguments) hash.update(JSON.stringify(spec.arguments));
-  if (spec.programs?.runc) hash.update(runcArgument());
+  for (const [file, text] of filesOf(folderOf(spec))) {
+    hash.update(`${file}\0`).update(text);
+  }
+  for (const from of new Set(Object.values(spec.programs ?? {}))) {
+    hash.update(await built(from, () => undefined));
+  }
+  if (spec.arguments) {
+    hash.update(JSON.stringify(spec.arguments));
+  }
+  if (spec.programs?.runc) {
+    hash.update(runcArgument());
+  }
   return hash.digest("hex").slice(0, 12);
 }
 

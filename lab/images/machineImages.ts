@@ -31,10 +31,14 @@ export async function stowImages(engine: Engine, say: Say): Promise<void> {
 }
 
 async function save(engine: Engine, file: string, names: string[], say: Say): Promise<void> {
-  if (existsSync(file)) return;
+  if (existsSync(file)) {
+    return;
+  }
   say(`keeping ${names.length} images in the cache`);
   mkdirSync(imageFiles, { recursive: true });
-  for (const old of stowed()) rmSync(old);
+  for (const old of stowed()) {
+    rmSync(old);
+  }
   await engine.run(["save", "--output", `${file}.part`, ...names]);
   renameSync(`${file}.part`, file);
 }
@@ -49,7 +53,9 @@ const stowed = (): string[] =>
 /** Takes back what the last `down` put away, where the machine's Docker has no image of the lab. */
 export async function unstowImages(engine: Engine, say: Say): Promise<void> {
   const file = stowed().find((name) => name.endsWith(".tar"));
-  if (engine.own || !file || (await references(engine)).length > 0) return;
+  if (engine.own || !file || (await references(engine)).length > 0) {
+    return;
+  }
   say("loading images from the cache");
   await engine.attempt(["load", "--quiet", "--input", file]);
 }

@@ -70,7 +70,9 @@ async function save(engine: Engine, name: string, members: readonly ImageName[],
 
 function removeOthers(prefix: string, keep: string): void {
   for (const entry of readdirSync(imageFiles).filter((found) => found.startsWith(prefix))) {
-    if (join(imageFiles, entry) !== keep) rmSync(join(imageFiles, entry), { force: true });
+    if (join(imageFiles, entry) !== keep) {
+      rmSync(join(imageFiles, entry), { force: true });
+    }
   }
 }
 
@@ -89,7 +91,9 @@ export async function loadImages(engine: Engine, nodes: readonly LabNode[], sets
 async function loadJobs(engine: Engine, node: LabNode, { file, ids }: ImageSet, say: Say): Promise<void> {
   const inspect = ["exec", node.container, "docker", "image", "inspect", "--format", "{{.Id}}", ...ids.keys()];
   const found = await engine.attempt(inspect);
-  if (found.ok && found.stdout.trim() === [...ids.values()].join("\n")) return;
+  if (found.ok && found.stdout.trim() === [...ids.values()].join("\n")) {
+    return;
+  }
   say(`${node.name}: loading images into Docker`);
   await engine.exec(node.container, ["docker", "load", "--quiet", "--input", file]);
 }
@@ -100,7 +104,9 @@ async function loadPods(engine: Engine, node: LabNode, { key, file, ids }: Image
   const marked = await engine.attempt(["exec", node.container, "cat", marker]);
   const listed = await engine.attempt(["exec", node.container, ...ctr, "ls", "-q"]);
   const names = listed.stdout.split("\n");
-  if (marked.stdout === key && [...ids.keys()].every((name) => names.includes(`docker.io/${name}`))) return;
+  if (marked.stdout === key && [...ids.keys()].every((name) => names.includes(`docker.io/${name}`))) {
+    return;
+  }
   say(`${node.name}: importing images into containerd`);
   await engine.exec(node.container, [...ctr, "import", file]);
   await engine.exec(node.container, ["tee", marker], { input: key });
@@ -118,7 +124,9 @@ export async function pushBaseImage(engine: Engine, say: Say): Promise<void> {
     [baseImage.tag, key].map((tag) => ({ repository, tag })),
   );
   const there = await Promise.all(targets.map(({ repository, tag }) => manifestDigest(repository, tag)));
-  if (there.every((digest) => digest !== undefined)) return;
+  if (there.every((digest) => digest !== undefined)) {
+    return;
+  }
   const file = join(imageFiles, `base-${key}.tar`);
   if (!existsSync(file)) {
     await engine.run(["save", "--output", `${file}.part`, reference]);
@@ -148,7 +156,11 @@ export async function manifestDigest(repository: string, tag: string): Promise<s
     signal: AbortSignal.timeout(10_000),
   });
   await response.arrayBuffer();
-  if (response.status === 404) return undefined;
-  if (!response.ok) throw new Error(`The lab's registry answers ${response.status} to ${url}.\nRun make up again.`);
+  if (response.status === 404) {
+    return undefined;
+  }
+  if (!response.ok) {
+    throw new Error(`The lab's registry answers ${response.status} to ${url}.\nRun make up again.`);
+  }
   return response.headers.get("docker-content-digest") ?? undefined;
 }

@@ -12,7 +12,9 @@ export function raiseSettings(): void {
   const before: Record<string, string> = existsSync(file()) ? JSON.parse(readFileSync(file(), "utf8")) : {};
   for (const [setting, value] of Object.entries(least)) {
     const now = readFileSync(path(setting), "utf8").trim();
-    if (Number(now) >= value) continue;
+    if (Number(now) >= value) {
+      continue;
+    }
     before[setting] ??= now;
     writeFileSync(file(), JSON.stringify(before));
     try {
@@ -24,7 +26,9 @@ export function raiseSettings(): void {
 }
 
 export function restoreSettings(): void {
-  if (!existsSync(file())) return;
+  if (!existsSync(file())) {
+    return;
+  }
   const before = JSON.parse(readFileSync(file(), "utf8")) as Record<string, string>;
   for (const [setting, value] of Object.entries(before)) {
     try {

@@ -16,7 +16,9 @@ export async function withLock<T>(file: string, onWait: () => void, work: () => 
   const waiting = setTimeout(onWait, 1000);
   try {
     const held = await Promise.race([once(holder.stdout, "data"), ended.then(() => undefined)]);
-    if (!held) throw new Error(`Cannot lock ${file}: flock (package util-linux) failed.`);
+    if (!held) {
+      throw new Error(`Cannot lock ${file}: flock (package util-linux) failed.`);
+    }
     clearTimeout(waiting);
     return await work();
   } finally {

@@ -30,8 +30,9 @@ export async function which(program: string, except: readonly string[] = []): Pr
         () => true,
         () => false,
       ))
-    )
+    ) {
       return path;
+    }
   }
   return undefined;
 }
@@ -40,11 +41,17 @@ export async function which(program: string, except: readonly string[] = []): Pr
 export async function hostPackages(engineToo: boolean, say: (line: string) => void): Promise<void> {
   const wanted: Record<string, string> = engineToo ? { ...always, ...forEngine } : always;
   const missing: string[] = [];
-  for (const [program, pkg] of Object.entries(wanted)) if (!(await which(program))) missing.push(pkg);
+  for (const [program, pkg] of Object.entries(wanted)) {
+    if (!(await which(program))) {
+      missing.push(pkg);
+    }
+  }
   if (existsSync("/etc/debian_version") && !existsSync("/usr/share/keyrings/debian-archive-keyring.gpg")) {
     missing.push("debian-archive-keyring");
   }
-  if (missing.length === 0) return;
+  if (missing.length === 0) {
+    return;
+  }
   if (process.getuid?.() !== 0 || !(await which("apt-get"))) {
     throw new Error(
       `Programs are missing on this machine: they are in the Debian packages ${missing.join(", ")}.\n` +
@@ -60,7 +67,9 @@ async function install(packages: string[], say: (line: string) => void): Promise
   const apt = (args: string[]) =>
     attempt("apt-get", ["-o", "DPkg::Lock::Timeout=300", "-qq", ...args], { env, onLine: say });
   const command = ["install", "-y", "--no-install-recommends", ...packages];
-  if ((await apt(command)).ok) return;
+  if ((await apt(command)).ok) {
+    return;
+  }
   await apt(["update"]);
   await run("apt-get", ["-o", "DPkg::Lock::Timeout=300", "-qq", ...command], { env, onLine: say });
 }
@@ -68,7 +77,9 @@ async function install(packages: string[], say: (line: string) => void): Promise
 /** Debian starts a package's services when it is installed; the lab needs the programs only. policy-rc.d says no. */
 async function withoutServices(work: () => Promise<void>): Promise<void> {
   const policy = "/usr/sbin/policy-rc.d";
-  if (existsSync(policy)) return work();
+  if (existsSync(policy)) {
+    return work();
+  }
   await mkdir("/usr/sbin", { recursive: true });
   await writeFile(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
   try {

@@ -42,7 +42,11 @@ export async function attempt(command: string, args: readonly string[], options:
   };
   const { execa } = await import("execa"); // of its dependencies some can only be imported, not required
   const running = execa(command, [...args], settings as Options & { all: true; reject: false; encoding: "utf8" });
-  if (onLine) for await (const line of running.iterable({ from: "all" })) onLine(String(line));
+  if (onLine) {
+    for await (const line of running.iterable({ from: "all" })) {
+      onLine(String(line));
+    }
+  }
   const done = await running;
   const text = (value: unknown) => (typeof value === "string" ? value : "");
   return {
@@ -56,6 +60,8 @@ export async function attempt(command: string, args: readonly string[], options:
 /** @throws {CommandFailedError} unless the program ends with 0 */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const result = await attempt(command, args, options);
-  if (!result.ok) throw new CommandFailedError([command, ...args].join(" ").slice(0, 300), result.exitCode, result.all);
+  if (!result.ok) {
+    throw new CommandFailedError([command, ...args].join(" ").slice(0, 300), result.exitCode, result.all);
+  }
   return result.stdout;
 }

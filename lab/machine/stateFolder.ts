@@ -5,8 +5,13 @@ import { state, stateLink } from "./places";
 export function linkState(): void {
   mkdirSync(state, { recursive: true, mode: 0o700 });
   const found = lstatSync(stateLink, { throwIfNoEntry: false });
-  if (found?.isSymbolicLink() && readlinkSync(stateLink) === state) return;
-  if (found && !found.isSymbolicLink()) renameSync(stateLink, `${stateLink}.${Date.now()}`);
-  else rmSync(stateLink, { force: true });
+  if (found?.isSymbolicLink() && readlinkSync(stateLink) === state) {
+    return;
+  }
+  if (found && !found.isSymbolicLink()) {
+    renameSync(stateLink, `${stateLink}.${Date.now()}`);
+  } else {
+    rmSync(stateLink, { force: true });
+  }
   symlinkSync(state, stateLink);
 }

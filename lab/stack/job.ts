@@ -26,7 +26,9 @@ export async function mainJob(
 ): Promise<Pushed> {
   const runner = chosen(await stackOutput<RunnerOutput[]>(env, "runners"), way);
   const text = (await stackOutput<Record<string, string>>(env, "pipelines"))[runner.name];
-  if (text === undefined) throw new Error(`Stack dev prints no pipeline for runner ${runner.name}.\nRun make up.`);
+  if (text === undefined) {
+    throw new Error(`Stack dev prints no pipeline for runner ${runner.name}.\nRun make up.`);
+  }
   const lab = new LabGitlab(gitlabUrl);
   const project = `hello-${runner.name}`;
   await lab.createProject(project, { files: projectFiles(text) });
@@ -44,7 +46,9 @@ export async function mainJob(
 
 function chosen(runners: RunnerOutput[], way: string | undefined): RunnerOutput {
   const runner = runners.find((candidate) => way === undefined || candidate.way === way);
-  if (runner) return runner;
+  if (runner) {
+    return runner;
+  }
   throw new Error(
     `No runner of stack dev builds in the way ${way}.\n` +
       `Ways that it has: ${[...new Set(runners.map((candidate) => candidate.way))].join(", ")}.\n` +
@@ -68,7 +72,9 @@ const projectFiles = (pipeline: string): Record<string, string> => ({
 async function pushed(repository: string, trace: string): Promise<Pushed> {
   const found = [...trace.matchAll(/(\S+?\/(\S+))@(sha256:[0-9a-f]{64})/g)].find(([, , name]) => name === repository);
   const [, name = "", , digest = ""] = found ?? [];
-  if (found && (await manifestDigest(repository, digest)) === digest) return { reference: `${name}@${digest}`, digest };
+  if (found && (await manifestDigest(repository, digest)) === digest) {
+    return { reference: `${name}@${digest}`, digest };
+  }
   throw new Error(
     `The pipeline succeeded, but the registry has no image that its trace names: ${found?.[0] ?? `…/${repository}@sha256:…`}.\n` +
       "The trace above says what was pushed.",

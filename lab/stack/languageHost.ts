@@ -10,7 +10,9 @@ const program = "pulumi-language-nodejs";
 /** Folder to put on PATH; undefined where a host is there already. */
 export async function languageHost(say: (line: string) => void): Promise<string | undefined> {
   const folder = inState("language-host");
-  if (await which(program, [folder])) return undefined;
+  if (await which(program, [folder])) {
+    return undefined;
+  }
   const host = join(await built("language-nodejs", say), program);
   mkdirSync(folder, { recursive: true });
   const next = join(folder, `.${process.pid}`);

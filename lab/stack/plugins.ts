@@ -42,7 +42,9 @@ export async function plugins(env: NodeJS.ProcessEnv, say: Say): Promise<Plugins
   if (missing.length > 0) {
     const standIns = await built("plugins", say);
     linkAll(folder, new Map(missing.map((name) => [program(name), join(standIns, program(name))])));
-  } else linkAll(folder, new Map());
+  } else {
+    linkAll(folder, new Map());
+  }
   const sources = names.map((name, index) => `${name}: ${found[index] ?? "the lab's stand-in (lab/plugins)"}`);
   writeFileSync(inState("plugins.txt"), sources.map((line) => `${line}\n`).join(""));
   return { folder, sources };
@@ -51,7 +53,11 @@ export async function plugins(env: NodeJS.ProcessEnv, say: Say): Promise<Plugins
 /** Makes the folder hold these links and nothing else; a Pulumi that runs meanwhile never finds a wanted one missing. */
 function linkAll(folder: string, links: Map<string, string>): void {
   mkdirSync(folder, { recursive: true });
-  for (const found of readdirSync(folder)) if (!links.has(found)) rmSync(join(folder, found));
+  for (const found of readdirSync(folder)) {
+    if (!links.has(found)) {
+      rmSync(join(folder, found));
+    }
+  }
   for (const [name, target] of links) {
     const next = join(folder, `.${name}.${process.pid}`);
     symlinkSync(target, next);
@@ -69,11 +75,15 @@ const version = (name: PluginName): string => {
 /** Where the official plugin of the SDK's version comes from; undefined where it cannot be had. */
 async function official(name: PluginName, env: NodeJS.ProcessEnv, say: Say): Promise<string | undefined> {
   const onPath = await which(program(name), [inState("plugins")]);
-  if (onPath) return `official, ${onPath}`;
+  if (onPath) {
+    return `official, ${onPath}`;
+  }
   const installed = `resource-${name}-v${version(name)}`;
   const folders = [join(pulumiHome, "plugins"), join(process.env.PULUMI_HOME ?? join(homedir(), ".pulumi"), "plugins")];
   const [own = "", users = ""] = folders.map((folder) => join(folder, installed));
-  if (isWhole(own)) return `official, ${version(name)}`;
+  if (isWhole(own)) {
+    return `official, ${version(name)}`;
+  }
   if (isWhole(users)) {
     mkdirSync(join(pulumiHome, "plugins"), { recursive: true });
     rmSync(own, { recursive: true, force: true });
@@ -91,12 +101,16 @@ const aDay = 24 * 3600 * 1000;
 
 async function download(name: PluginName, env: NodeJS.ProcessEnv, say: Say): Promise<string | undefined> {
   const unreachable = join(pulumiHome, `unreachable-${name}-${version(name)}`);
-  if (existsSync(unreachable) && Date.now() - statSync(unreachable).mtimeMs < aDay) return undefined;
+  if (existsSync(unreachable) && Date.now() - statSync(unreachable).mtimeMs < aDay) {
+    return undefined;
+  }
   mkdirSync(pulumiHome, { recursive: true });
   say(`trying to download plugin ${name} ${version(name)}`);
   const args = ["plugin", "install", "resource", name, version(name), "--non-interactive"];
   const timeout = 90_000;
-  if ((await attempt("pulumi", args, { env, timeout })).ok) return `official, ${version(name)}`;
+  if ((await attempt("pulumi", args, { env, timeout })).ok) {
+    return `official, ${version(name)}`;
+  }
   writeFileSync(unreachable, "The plugin could not be downloaded; tried again a day later.\n");
   return undefined;
 }

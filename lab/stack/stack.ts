@@ -77,7 +77,9 @@ export async function deploy(
   ];
   const update = () => pulumi(env, up, { onLine: (line) => ambient.test(line) || print(line) });
   await update().catch(async (error: unknown) => {
-    if (!(error instanceof CommandFailedError) || !/already exists/.test(error.output)) throw error;
+    if (!(error instanceof CommandFailedError) || !/already exists/.test(error.output)) {
+      throw error;
+    }
     print("A Pulumi that was killed has made what the stack does not remember: the runners' namespace is recreated.");
     await removeNamespace(await runnersNamespace(env));
     await update();
@@ -98,9 +100,13 @@ const ambient = /warning: using pulumi-[\w-]+ from \$PATH at /;
 /** A Pulumi that was killed leaves its lock on the stack. One whose process is gone is taken away. */
 async function releaseDeadLocks(env: NodeJS.ProcessEnv): Promise<void> {
   const folder = join(backend, ".pulumi", "locks");
-  if (!existsSync(folder)) return;
+  if (!existsSync(folder)) {
+    return;
+  }
   const locks = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".json"));
-  if (locks.some((file) => isDead(join(folder, file)))) await pulumi(env, ["cancel", "--yes", "--stack", stackName]);
+  if (locks.some((file) => isDead(join(folder, file)))) {
+    await pulumi(env, ["cancel", "--yes", "--stack", stackName]);
+  }
 }
 
 function isDead(file: string): boolean {
@@ -124,13 +130,17 @@ interface StoredResource {
  * are made to differ from the program's, which runs its update; a replacement would undo at its end what it did.
  */
 async function forget(env: NodeJS.ProcessEnv, newNodes: readonly LabNode[]): Promise<void> {
-  if (newNodes.length === 0) return;
+  if (newNodes.length === 0) {
+    return;
+  }
   const exported = await pulumi(env, ["stack", "export", "--stack", stackName]);
   const stored = JSON.parse(exported) as { deployment: { resources?: StoredResource[] } };
   const affected = (stored.deployment.resources ?? []).filter(
     ({ type, urn }) => type === "command:remote:Command" && newNodes.some(({ name }) => urn.endsWith(`-${name}`)),
   );
-  if (affected.length === 0) return;
+  if (affected.length === 0) {
+    return;
+  }
   for (const resource of affected) {
     const environment = { HOST: "another one since" };
     resource.inputs = { ...resource.inputs, environment };
@@ -143,7 +153,9 @@ async function forget(env: NodeJS.ProcessEnv, newNodes: readonly LabNode[]): Pro
 export async function stackOutput<T>(env: NodeJS.ProcessEnv, name: string): Promise<T> {
   const args = ["stack", "output", name, "--json", "--stack", stackName];
   const result = await attempt("pulumi", args, { env: surroundings(env), cwd: checkout });
-  if (result.ok) return JSON.parse(result.stdout) as T;
+  if (result.ok) {
+    return JSON.parse(result.stdout) as T;
+  }
   throw new Error(
     `Stack ${stackName} has no output ${name}: it is not deployed on this lab.\nRun make up.\n${result.all}`,
   );

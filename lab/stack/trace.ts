@@ -33,12 +33,18 @@ class Unstamped {
   write(piece: string): void {
     const lines = (this.rest + piece).split("\n");
     this.rest = lines.pop() ?? "";
-    for (const line of lines) this.take(line);
+    for (const line of lines) {
+      this.take(line);
+    }
   }
 
   end(): void {
-    if (this.rest !== "") this.take(this.rest);
-    if (this.open !== undefined) this.use(this.open);
+    if (this.rest !== "") {
+      this.take(this.rest);
+    }
+    if (this.open !== undefined) {
+      this.use(this.open);
+    }
     this.rest = "";
     this.open = undefined;
   }
@@ -46,9 +52,12 @@ class Unstamped {
   private take(line: string): void {
     const [before = "", sign] = stamp.exec(line) ?? [];
     const text = line.slice(before.length);
-    if (sign === "+" && this.open !== undefined) this.open += text;
-    else {
-      if (this.open !== undefined) this.use(this.open);
+    if (sign === "+" && this.open !== undefined) {
+      this.open += text;
+    } else {
+      if (this.open !== undefined) {
+        this.use(this.open);
+      }
       this.open = text;
     }
   }

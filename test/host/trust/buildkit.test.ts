@@ -24,7 +24,9 @@ describe("registry trust: BuildKit 0.33, a real buildkitd", () => {
     await host.ok(
       `cp /usr/lib/pi-lab/${unit} /etc/systemd/system/; rm -rf /etc/buildkit; systemctl daemon-reload; systemctl start ${unit}`,
     );
-    for (const { address } of [plain, tls]) await fill(address);
+    for (const { address } of [plain, tls]) {
+      await fill(address);
+    }
   });
 
   after(async () => {

@@ -149,7 +149,9 @@ describe("registry trust: Docker", () => {
     for (const [what, addresses, byHand] of networks) {
       it(`${what}: applied once, and taken away again [8.18]`, async () => {
         const before = byHand === undefined ? undefined : JSON.stringify({ "insecure-registries": [byHand] });
-        if (before !== undefined) await host.write(before);
+        if (before !== undefined) {
+          await host.write(before);
+        }
         const registries = addresses.map((address) => ({ address, insecure: true }) as const);
         const report = await host.apply({ registries });
         assert.deepEqual(report.engines[0]!.trusted, addresses);

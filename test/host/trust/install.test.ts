@@ -29,7 +29,9 @@ describe("registry trust: Docker installed where it is missing", () => {
     host = (await trustLab(1)).hosts[0]!;
     await host.reset();
     const deb = downloaded(await host.ok("dpkg-query -f '${Version}' -W docker.io"));
-    if (deb === undefined) this.skip();
+    if (deb === undefined) {
+      this.skip();
+    }
     await sources(deb);
   });
 

@@ -42,7 +42,9 @@ function wait(): Promise<void> {
 /** The kind of node that a run of these tests asks for by LAB_KIND; Debian 13 otherwise. */
 function kindAsked(): NodeKind {
   const asked = process.env.LAB_KIND ?? "debian13";
-  if (Object.hasOwn(nodeKinds, asked)) return asked as NodeKind;
+  if (Object.hasOwn(nodeKinds, asked)) {
+    return asked as NodeKind;
+  }
   throw new Error(`LAB_KIND is ${asked}: no kind of node.\nKinds: ${Object.keys(nodeKinds).join(", ")}.`);
 }
 

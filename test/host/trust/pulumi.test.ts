@@ -232,7 +232,9 @@ describe("registry trust: by Pulumi", () => {
       const socket = join(folder, "agent");
       const agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
       try {
-        while (!existsSync(socket)) await sleep(20);
+        while (!existsSync(socket)) {
+          await sleep(20);
+        }
         execFileSync("ssh-add", ["-q", lab.ssh.privateKeyFile], { env: { ...process.env, SSH_AUTH_SOCK: socket } });
         const { knownHostsFile } = lab.ssh;
         const args = { nodes: nodes(1), registries: [plain], ssh: { agentSocket: socket, knownHostsFile } };
@@ -309,7 +311,9 @@ describe("registry trust: by Pulumi", () => {
         () => undefined,
       );
       await until(() => running(host!));
-      for (const pid of descendants(/^pulumi(-resource)?$/)) process.kill(pid, "SIGKILL");
+      for (const pid of descendants(/^pulumi(-resource)?$/)) {
+        process.kill(pid, "SIGKILL");
+      }
       await killed;
       await until(async () => !(await running(host!)));
       const log = await host!.ok(`journalctl -u docker -o cat --no-pager --since @${since}`);

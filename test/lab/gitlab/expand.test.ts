@@ -166,6 +166,8 @@ describe("stand-in for GitLab: .gitlab-ci.yml", function () {
       ["90", "3 minutes 30 seconds", "1h 30m", "2 days and 3 hours", "1.5h"].map(read),
       [90, 210, 5400, 183_600, 5400],
     );
-    for (const text of ["", "soon", "3 apples", "-5m"]) assert.throws(() => read(text), /is not a duration/);
+    for (const text of ["", "soon", "3 apples", "-5m"]) {
+      assert.throws(() => read(text), /is not a duration/);
+    }
   });
 });

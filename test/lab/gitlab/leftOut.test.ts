@@ -32,7 +32,9 @@ class OneJob {
           response.end(content === undefined ? "" : JSON.stringify(content));
         };
         if (request.url === "/api/v4/jobs/request") {
-          if (this.given) return answer(204);
+          if (this.given) {
+            return answer(204);
+          }
           this.given = true;
           return answer(201, job);
         }
@@ -64,7 +66,9 @@ class OneJob {
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
   const pieces: Buffer[] = [];
-  for await (const piece of request) pieces.push(piece as Buffer);
+  for await (const piece of request) {
+    pieces.push(piece as Buffer);
+  }
   return Buffer.concat(pieces).toString();
 }
 

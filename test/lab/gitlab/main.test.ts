@@ -30,7 +30,9 @@ describe("stand-in for GitLab, as a process", function () {
   async function listening(said: () => string): Promise<string> {
     for (let i = 0; i < 200; i++) {
       const url = /listens on (\S+)/.exec(said())?.[1];
-      if (url) return url;
+      if (url) {
+        return url;
+      }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     throw new Error(`never listened: ${said()}`);

@@ -33,7 +33,9 @@ export class RealRunner {
 
   start(url: string, token: string, settings: Record<string, unknown> = {}): void {
     const folders = { builds_dir: join(this.folder, "builds"), cache_dir: join(this.folder, "cache") };
-    for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true });
+    for (const folder of Object.values(folders)) {
+      mkdirSync(folder, { recursive: true });
+    }
     const runner = { name: "real", url, token, executor: "shell", ...folders, ...settings };
     writeFileSync(this.config, stringify({ concurrent: 4, check_interval: 1, runners: [runner] }));
     this.child = spawn(this.binary, ["--debug", "run", "--config", this.config], {
@@ -59,7 +61,9 @@ export class RealRunner {
   /** Ends it at once, as a power cut would. */
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     const { child } = this;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (!child || child.exitCode !== null || child.signalCode !== null) {
+      return;
+    }
     const gone = new Promise((resolve) => child.once("exit", resolve));
     child.kill(signal);
     await gone;

@@ -33,7 +33,9 @@ describe("stand-in for GitLab, with the real gitlab-runner", function () {
   });
 
   afterEach(async function () {
-    if (this.currentTest?.state === "failed") console.log(`${runner.output.slice(-3000)}\n${standIn.log.join("\n")}`);
+    if (this.currentTest?.state === "failed") {
+      console.log(`${runner.output.slice(-3000)}\n${standIn.log.join("\n")}`);
+    }
     await runner.stop();
     await standIn.stop();
   });

@@ -38,7 +38,9 @@ export async function startStandIn(options: Partial<ServerOptions> = {}): Promis
   complete.externalUrl = url;
   const stop = async () => {
     await app.close();
-    if (!options.stateDir) rmSync(folder, { recursive: true, force: true });
+    if (!options.stateDir) {
+      rmSync(folder, { recursive: true, force: true });
+    }
   };
   return { url, folder, lab: new LabGitlab(url, options.controlToken), log, stop };
 }

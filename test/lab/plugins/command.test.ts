@@ -86,7 +86,9 @@ describe("the command plugin", () => {
   it("shows the exit code and everything that a failed command wrote", async () => {
     stack = await life(() => ({ create: "echo out; echo err >&2; exit 3", delete: undefined }));
     const told = await failure(stack.up());
-    for (const part of [/exited with status 3/, /running "echo out/, /\bout\b/, /\berr\b/]) assert.match(told, part);
+    for (const part of [/exited with status 3/, /running "echo out/, /\bout\b/, /\berr\b/]) {
+      assert.match(told, part);
+    }
   });
 
   it("never talks to a host of another key", async () => {

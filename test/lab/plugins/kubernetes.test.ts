@@ -109,7 +109,9 @@ describe("the Kubernetes plugin", () => {
     const second = await stack.preview({ diff: true });
     const state = await stateText(stack);
     for (const text of [first.stdout, second.stdout, state]) {
-      for (const form of shown(hidden)) assert.ok(!text.includes(form), "a secret shows");
+      for (const form of shown(hidden)) {
+        assert.ok(!text.includes(form), "a secret shows");
+      }
     }
     assert.match(state, /ciphertext/);
   });
@@ -253,7 +255,9 @@ describe("the Kubernetes plugin, waiting", () => {
 
   /** On nodes only: without them there are no pods that could fail. */
   async function withNodes(test: Mocha.Context): Promise<void> {
-    if ((await api.core.listNode()).items.length === 0) test.skip();
+    if ((await api.core.listNode()).items.length === 0) {
+      test.skip();
+    }
   }
 
   it("tells why a DaemonSet does not come up", async function () {

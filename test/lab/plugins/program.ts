@@ -50,7 +50,9 @@ export async function stackOf(project: string, program: PulumiFn): Promise<Stack
 
 /** Destroys what a test left. */
 export async function removed(stack: Stack | undefined): Promise<void> {
-  if (stack === undefined) return;
+  if (stack === undefined) {
+    return;
+  }
   await stack.destroy();
   await stack.workspace.removeStack(stack.name);
 }

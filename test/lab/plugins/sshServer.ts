@@ -22,8 +22,11 @@ export async function sshServer(user: string): Promise<SshServer> {
   const server = new Server({ hostKeys: [host.private] }, (connection) => {
     connection.on("error", () => {});
     connection.on("authentication", (context) => {
-      if (context.username === user && fits(context, client.public)) context.accept();
-      else context.reject(["publickey"]);
+      if (context.username === user && fits(context, client.public)) {
+        context.accept();
+      } else {
+        context.reject(["publickey"]);
+      }
     });
     connection.on("tcpip", (accept, reject, { destIP, destPort }) => {
       const onward = connect(destPort, destIP);
@@ -40,7 +43,9 @@ export async function sshServer(user: string): Promise<SshServer> {
         const environment: Record<string, string> = {};
         const session = accept();
         session.on("env", (accepted, rejected, { key, val }) => {
-          if (key.startsWith("PULUMI_")) return rejected?.(); // as a server without AcceptEnv for it
+          if (key.startsWith("PULUMI_")) {
+            return rejected?.();
+          } // as a server without AcceptEnv for it
           environment[key] = val;
           accepted?.();
         });
@@ -60,10 +65,16 @@ export async function sshServer(user: string): Promise<SshServer> {
 }
 
 function fits(context: AuthContext, publicKey: string): boolean {
-  if (context.method !== "publickey") return false;
+  if (context.method !== "publickey") {
+    return false;
+  }
   const allowed = utils.parseKey(publicKey);
-  if (allowed instanceof Error) throw allowed;
-  if (!allowed.getPublicSSH().equals(context.key.data)) return false;
+  if (allowed instanceof Error) {
+    throw allowed;
+  }
+  if (!allowed.getPublicSSH().equals(context.key.data)) {
+    return false;
+  }
   return context.signature === undefined || allowed.verify(context.blob!, context.signature, context.hashAlgo) === true;
 }
 

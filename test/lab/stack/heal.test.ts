@@ -7,11 +7,17 @@ const pushed = /sha256:[0-9a-f]{64}/;
 
 /** As a power cut leaves it: daemons first, so that nobody cleans up, then everything in the lab's control group. */
 function killEverything(): void {
-  for (const pid of engineProcesses()) signal(pid, "SIGKILL");
+  for (const pid of engineProcesses()) {
+    signal(pid, "SIGKILL");
+  }
   const script =
     "cat /sys/fs/cgroup/*/pi-lab/cgroup.procs $(find /sys/fs/cgroup -path '*/pi-lab/*' -name cgroup.procs)";
   const list = execFileSync("sh", ["-c", `${script} 2>/dev/null | sort -u; true`], { encoding: "utf8" });
-  for (const pid of list.split("\n").map(Number)) if (pid > 1) signal(pid, "SIGKILL");
+  for (const pid of list.split("\n").map(Number)) {
+    if (pid > 1) {
+      signal(pid, "SIGKILL");
+    }
+  }
 }
 
 describe("a lab that was hurt", function () {

@@ -32,7 +32,9 @@ let labEnvironment: Promise<NodeJS.ProcessEnv> | undefined;
 /** The environment in which Pulumi works on the lab, as `lab env` prints it. */
 export function environment(): Promise<NodeJS.ProcessEnv> {
   labEnvironment ??= lab("env").then(({ code, output }) => {
-    if (code !== 0) throw new Error(`lab env failed:\n${output}`);
+    if (code !== 0) {
+      throw new Error(`lab env failed:\n${output}`);
+    }
     const pairs = [...output.matchAll(/^export (\w+)='?(.*?)'?$/gm)].map(([, name, value]) => [name, value]);
     return Object.fromEntries(pairs) as NodeJS.ProcessEnv;
   });
@@ -65,13 +67,17 @@ export function changedStack(change: (config: DevConfig) => void): string {
 export async function up(configFile?: string): Promise<Finished> {
   const file = configFile === undefined ? [] : ["--config-file", configFile];
   const result = await pulumi("up", "--yes", "--skip-preview", "--stack", "dev", ...file);
-  if (result.code !== 0) throw new Error(`pulumi up failed:\n${result.output}`);
+  if (result.code !== 0) {
+    throw new Error(`pulumi up failed:\n${result.output}`);
+  }
   return result;
 }
 
 export async function stackOutput<T>(name: string): Promise<T> {
   const { code, output } = await pulumi("stack", "output", "--stack", "dev", "--json", name);
-  if (code !== 0) throw new Error(output);
+  if (code !== 0) {
+    throw new Error(output);
+  }
   return JSON.parse(output) as T;
 }
 
@@ -79,7 +85,9 @@ export async function stackOutput<T>(name: string): Promise<T> {
 export async function onNode(node: 1 | 2, command: string): Promise<string> {
   const options = ["-i", ".lab/id_ed25519", "-o", "UserKnownHostsFile=.lab/known_hosts", "-o", "BatchMode=yes"];
   const result = await run("ssh", [...options, `root@172.30.99.${10 + node}`, command]);
-  if (result.code !== 0) throw new Error(`On node${node}: ${command}: ${result.output}`);
+  if (result.code !== 0) {
+    throw new Error(`On node${node}: ${command}: ${result.output}`);
+  }
   return result.output;
 }
 
@@ -109,8 +117,12 @@ export async function eventually<T>(what: string, seconds: number, look: () => P
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     const found = await look();
-    if (found !== undefined) return found;
-    if (Date.now() > deadline) throw new Error(`Not within ${seconds} s: ${what}`);
+    if (found !== undefined) {
+      return found;
+    }
+    if (Date.now() > deadline) {
+      throw new Error(`Not within ${seconds} s: ${what}`);
+    }
     await new Promise((done) => setTimeout(done, 500));
   }
 }

@@ -80,9 +80,13 @@ describe("what runners leave and find on their nodes", function () {
   });
 
   it("a job works after Docker's socket was recreated, with nobody touching the pod [8.25]", async () => {
-    for (const node of nodes) await onNode(node, "systemctl restart docker.socket docker");
+    for (const node of nodes) {
+      await onNode(node, "systemctl restart docker.socket docker");
+    }
     const trace = await jobsOnEveryNode("dood", ["docker info --format 'on {{.Name}}'"]);
-    for (const node of nodes) assert.match(trace, new RegExp(`on node${node}\\b`));
+    for (const node of nodes) {
+      assert.match(trace, new RegExp(`on node${node}\\b`));
+    }
   });
 
   it("a manager that starts while Docker is down does not keep Docker from starting [8.25]", async () => {

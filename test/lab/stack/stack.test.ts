@@ -87,7 +87,9 @@ describe("stack dev on the lab", () => {
       }
     }
     const processes = await onNode(1, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '");
-    for (const token of tokens) assert.ok(!processes.includes(token), "a token stands on a command line of node1");
+    for (const token of tokens) {
+      assert.ok(!processes.includes(token), "a token stands on a command line of node1");
+    }
   });
 
   it("brings a change of concurrent to the running runner, with no pod restarted and no job killed", async () => {

@@ -48,7 +48,9 @@ const address = "10.77.0.0/16"; // trusted by this stack alone
 const stack = "upgrade";
 
 function isNamed({ op, urn, detailedDiff }: Step): boolean {
-  if (op === "create") return urn.includes("::pi-runners:index:RunnerCleanup");
+  if (op === "create") {
+    return urn.includes("::pi-runners:index:RunnerCleanup");
+  }
   const named = namedUpdates[urn.split("::")[2]!.split("$").at(-1)!];
   const properties = Object.keys(detailedDiff ?? {});
   return op === "update" && named !== undefined && properties.every((path) => named.properties?.test(path) ?? true);

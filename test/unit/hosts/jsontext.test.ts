@@ -102,7 +102,9 @@ describe("jsontext.py: edits of a settings file, for any file", () => {
       fc.asyncProperty(settings, fresh, async (before, entries) => {
         const now = await python.call<string>("jsontext", "add", before, key, entries);
         let start = 0;
-        while (start < before.length && before[start] === now[start]) start++;
+        while (start < before.length && before[start] === now[start]) {
+          start++;
+        }
         const rest = before.slice(start);
         const kept = now.endsWith(rest) || /^[\s\]}]*$/.test(rest.slice(0, rest.length - commonEnd(rest, now)));
         assert.ok(kept, `${JSON.stringify(before)} became ${JSON.stringify(now)}`);
@@ -172,7 +174,9 @@ describe("jsontext.py: edits of a settings file, for any file", () => {
 
 function commonEnd(one: string, other: string): number {
   let length = 0;
-  while (length < one.length && one[one.length - 1 - length] === other[other.length - 1 - length]) length++;
+  while (length < one.length && one[one.length - 1 - length] === other[other.length - 1 - length]) {
+    length++;
+  }
   return length;
 }
 

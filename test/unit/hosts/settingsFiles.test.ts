@@ -195,7 +195,9 @@ for (const kind of ["k3s", "buildkit"] as const) {
       await fc.assert(
         fc.asyncProperty(document(kind), async (text) => {
           const ours = await python.call<Tree>(module, "read", text).catch(() => undefined);
-          if (ours === undefined) return;
+          if (ours === undefined) {
+            return;
+          }
           taken++;
           const theirs = kind === "k3s" ? (parseYaml(text, { schema: "failsafe" }) as Tree | null) : parseToml(text);
           assert.deepEqual(alike(ours), alike(theirs ?? {}));
@@ -240,7 +242,9 @@ for (const kind of ["k3s", "buildkit"] as const) {
       await fc.assert(
         fc.asyncProperty(fc.constantFrom(...starts[kind]), edits, fc.boolean(), async (start, lines, again) => {
           const applied = (await play(kind, start, [["apply", "a", [address]]])).told[0]!;
-          if (applied.error !== undefined || applied.text === null) return;
+          if (applied.error !== undefined || applied.text === null) {
+            return;
+          }
           const text = insert(applied.text!, lines);
           const { told, ledger } = await play(kind, start, [
             ["apply", "a", [address]],
@@ -249,7 +253,9 @@ for (const kind of ["k3s", "buildkit"] as const) {
             ["apply", "a", []],
           ]);
           assert.ok(told.every(({ error }) => error === undefined || !error.startsWith("WRITTEN")));
-          if (told.some(({ error }) => error !== undefined)) return;
+          if (told.some(({ error }) => error !== undefined)) {
+            return;
+          }
           edited++;
           const theirs = read(kind, text);
           assert.ok(theirs !== undefined, "edited although no reader takes it");
@@ -274,10 +280,18 @@ function insert(text: string, lines: [number, string][]): string {
 
 /** Nothing, empty text, and numbers written as text are told apart by one reader and not by the other. */
 function alike(value: unknown): unknown {
-  if (value === null || value === undefined || value === "") return "";
-  if (typeof value === "boolean") return value;
-  if (value instanceof Date) return "date";
-  if (Array.isArray(value)) return value.map(alike);
+  if (value === null || value === undefined || value === "") {
+    return "";
+  }
+  if (typeof value === "boolean") {
+    return value;
+  }
+  if (value instanceof Date) {
+    return "date";
+  }
+  if (Array.isArray(value)) {
+    return value.map(alike);
+  }
   if (typeof value !== "object") {
     const text = String(value).replaceAll("_", "");
     return /^\d{4}-\d\d-\d\d/.test(text) ? "date" : text;
@@ -287,8 +301,12 @@ function alike(value: unknown): unknown {
 
 /** The same, with keys in order. */
 function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) {
+    return value.map(sorted);
+  }
+  if (typeof value !== "object" || value === null) {
+    return value;
+  }
   return Object.fromEntries(
     Object.keys(value)
       .sort()

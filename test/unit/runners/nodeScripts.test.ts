@@ -32,7 +32,9 @@ function podOn(dockerRoot: string, containers: string[] = []): Pod {
   const root = scratch();
   const names = ["node", "snaps", "files", "state", "config", "bin", "run"] as const;
   const pod = { root, ...Object.fromEntries(names.map((name) => [name, join(root, name)])) } as Pod & { run: string };
-  for (const name of names) mkdirSync(pod[name]);
+  for (const name of names) {
+    mkdirSync(pod[name]);
+  }
   const list = JSON.stringify(containers.map((id) => ({ Id: id, ImageID: `sha256:${id}` })));
   command(
     pod.bin,
@@ -230,7 +232,9 @@ describe("the drain of a runner manager", () => {
     const log = join(root, "signals");
     const body = `trap 'echo QUIT >>${log}; ${onSignal}' QUIT; trap 'echo TERM >>${log}; exit 0' TERM; echo up >>${log}; while :; do sleep 0.1; done`;
     const runner = spawn("sh", ["-c", body], { stdio: "ignore" });
-    while (!existsSync(log)) await new Promise((done) => setTimeout(done, 50));
+    while (!existsSync(log)) {
+      await new Promise((done) => setTimeout(done, 50));
+    }
     const script = drainScript(seconds)
       .replaceAll(/(kill -\w+) 1/g, `$1 ${runner.pid}`)
       .replaceAll("/proc/1/", "/dev/null/");
