@@ -22,8 +22,8 @@ module.exports = {
       to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
     },
     mayNotKnow("components/", [...tools, "config/", "templates/", "index\\.ts"]),
-    // The form of an error is every room's; what trust or a runner is, hosts do not know.
-    mayNotKnow("hosts/", ["components/(?!inputErrors)", ...tools, "config/", "templates/", "index\\.ts"]),
+    // The form of an error and of a setting is every room's; what trust or a runner is, hosts do not know.
+    mayNotKnow("hosts/", ["components/(?!inputErrors|schema)", ...tools, "config/", "templates/", "index\\.ts"]),
     mayNotKnow("config/", [...tools, "index\\.ts"]),
     mayNotKnow("templates/", [...tools, "index\\.ts"]),
     mayNotKnow("index\\.ts", tools),

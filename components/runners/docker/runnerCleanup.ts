@@ -32,7 +32,12 @@ export interface RunnerCleanupArgs {
 export class RunnerCleanup extends pulumi.ComponentResource {
   /** @throws InvalidInputsError naming every error of the hosts and their logins */
   public constructor(name: string, args: RunnerCleanupArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("pi-runners:index:RunnerCleanup", name, {}, opts);
+    super(
+      "pi-runners:index:RunnerCleanup",
+      name,
+      { namespace: args.namespace, runnerName: args.runnerName, nodes: args.nodes.map((node) => node.name) },
+      opts,
+    );
     const { connections, errors } = hostConnections(args.nodes, args.ssh);
     refuseInvalid(`RunnerCleanup ${name}`, errors, this);
     const remove = pulumi
