@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cluster, namespace, onNode, pulumi, up } from "./lab";
+import { cluster, eventually, gitlab, namespace, onNode, pulumi, up } from "./lab";
 
 const trusted = "docker info --format '{{json .RegistryConfig.IndexConfigs}}'";
 const enginePid = "systemctl show --property MainPID --value docker";
@@ -31,6 +31,38 @@ describe("destroy", () => {
     assert.equal(await onNode(2, "ls /etc/docker/daemon.json 2>/dev/null || echo none"), "none");
     assert.doesNotMatch(await onNode(2, trusted), /registry\.lab/);
     assert.equal(await onNode(2, enginePid), pid, "the engine was not restarted");
+  });
+
+  it("lets jobs end before their registry is untrusted, then removes what runners left [8.27] [8.32]", async () => {
+    await up();
+    const script = [
+      "docker info --format 'on {{.Name}}'",
+      "sleep 40",
+      "docker info --format '{{json .RegistryConfig.IndexConfigs}}' | grep registry.lab:5000",
+      "docker pull -q registry.lab:5000/base:1",
+    ];
+    const lines = script.map((line) => `    - ${JSON.stringify(line)}\n`).join("");
+    await gitlab.createProject("draining", {
+      files: { ".gitlab-ci.yml": `job:\n  tags: [dood]\n  script:\n${lines}` },
+    });
+    const { id } = await gitlab.startPipeline("draining");
+    const node = await eventually("the job runs", 90, async () => {
+      const job = (await gitlab.pipeline(id)).jobs[0]!;
+      const found = /on node([12])\b/.exec(await gitlab.trace(job.id));
+      return found === null ? undefined : (Number(found[1]) as 1 | 2);
+    });
+    const folder = "/var/lib/pi-runners/gitlab-runners";
+    assert.match(await onNode(node, `stat -c %a ${folder}/dood; cat ${folder}/dood/system-id`), /^700\nr_\w{12}$/);
+    const labelled = '--label "com.gitlab.gitlab-runner.runner.system_id=$(cat ' + folder + '/dood/system-id)"';
+    await onNode(node, `docker volume create ${labelled} a-cache-of-a-job`);
+    await destroy();
+    const pipeline = await gitlab.pipeline(id);
+    assert.equal(pipeline.status, "success", await gitlab.trace(pipeline.jobs[0]!.id));
+    assert.doesNotMatch(await onNode(node, trusted), /registry\.lab/);
+    for (const each of [1, 2] as const) {
+      assert.equal(await onNode(each, `ls -d ${folder} 2>/dev/null || echo none`), "none");
+    }
+    assert.doesNotMatch(await onNode(node, "docker volume ls -q"), /a-cache-of-a-job/);
   });
 
   it("leaves nothing in the cluster", async () => {
