@@ -1,65 +1,34 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { plain, type Host } from "./host";
-import { patience, trustLab } from "./lab";
+import { rootCertificates } from "node:tls";
+import { daemonJson, plain, type Host } from "./host";
+import { patience, type TrustLab } from "./lab";
+import { debianLab, onlyDockerToInstall, putDockerBack, removeDocker, repository, usualSources } from "./packages";
 
+let lab: TrustLab;
 let host: Host;
 
-/** Debian's own package, in the version that the node has; undefined where this machine's sources have another one. */
-function downloaded(version: string): Buffer | undefined {
-  const folder = mkdtempSync(join(tmpdir(), "pi-runners-package-"));
-  try {
-    const options = { cwd: folder, stdio: "pipe" } as const;
-    execFileSync("apt-get", ["-q", "-o", "APT::Sandbox::User=root", "download", `docker.io=${version}`], options);
-    return readFileSync(join(folder, readdirSync(folder)[0]!));
-  } catch {
-    return undefined;
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
+const wish = { engines: ["docker"], registries: [plain] };
 
 describe("registry trust: Docker installed where it is missing", () => {
   before(async function () {
     this.timeout(patience);
-    host = (await trustLab(1)).hosts[0]!;
+    lab = await debianLab();
+    host = lab.hosts[0]!;
     await host.reset();
-    const deb = downloaded(await host.ok("dpkg-query -f '${Version}' -W docker.io"));
-    if (deb === undefined) {
-      this.skip();
-    }
-    await sources(deb);
+    await onlyDockerToInstall(host);
   });
 
   after(async () => {
-    await host.ok("test ! -e /repository/docker.io.deb || dpkg -i /repository/docker.io.deb");
-    await host.ok(
-      "rm -rf /repository /etc/apt/sources.list; test ! -e /data-kept/sources.list || mv /data-kept/sources.list /etc/apt/; rm -rf /data-kept",
-    );
+    await usualSources(host);
+    await putDockerBack(host);
     host.restartNeeded = true;
     await host.reset();
   });
 
-  /** The node's only source of packages: a folder on it, with this one package of Debian. */
-  async function sources(deb: Buffer): Promise<void> {
-    await host.ok("mkdir -p /repository /data-kept; mv /etc/apt/sources.list /data-kept/ 2>/dev/null; true");
-    await host.ok("base64 -d > /repository/docker.io.deb", deb.toString("base64"));
-    const fields = await host.ok("dpkg-deb -f /repository/docker.io.deb");
-    const sha256 = createHash("sha256").update(deb).digest("hex");
-    await host.ok(
-      "cat > /repository/Packages",
-      `${fields}\nFilename: ./docker.io.deb\nSize: ${deb.length}\nSHA256: ${sha256}\n`,
-    );
-    await host.write("deb [trusted=yes] file:/repository ./\n", "/etc/apt/sources.list");
-  }
-
-  const wish = { engines: ["docker"], registries: [plain] };
-
-  beforeEach(() => host.ok("dpkg --remove docker.io; rm -rf /var/lib/pi-runners"));
+  beforeEach(async () => {
+    await removeDocker(host);
+    await host.ok("rm -rf /var/lib/pi-runners");
+  });
 
   it("is not installed unless asked for, nor when only looking", async () => {
     await host.refused(wish, ["no docker", "installDocker"]);
@@ -80,37 +49,20 @@ describe("registry trust: Docker installed where it is missing", () => {
     assert.equal(await host.file(), undefined);
   });
 
-  it("by apt as Debian 13 has it, with the command in a package of its own: that comes too [8.14]", async () => {
-    // Made of this system's package: Debian 13's own needs a newer libc than this node has.
-    await host.ok(
-      `cd /repository; cp Packages docker.io.deb /data-kept/; dpkg-deb -R docker.io.deb new; mkdir -p cli/DEBIAN cli/usr/bin;
-       mv new/usr/bin/docker cli/usr/bin/; sed -i '/usr.bin.docker$/d' new/DEBIAN/md5sums
-       printf 'Package: docker-cli\\nVersion: 1\\nArchitecture: %s\\nMaintainer: t\\nDescription: t\\n' "$(dpkg --print-architecture)" > cli/DEBIAN/control
-       dpkg-deb -b new docker.io.deb; dpkg-deb -b cli docker-cli.deb; rm -rf new cli
-       for deb in docker.io.deb docker-cli.deb; do dpkg-deb -f $deb; echo "Filename: ./$deb"; echo "Size: $(stat -c %s $deb)"
-       echo "SHA256: $(sha256sum < $deb | cut -d' ' -f1)"; echo; done > Packages`,
-    );
-    try {
-      await host.apply({ ...wish, installDocker: "apt" });
-      assert.equal(await host.ok("command -v docker"), "/usr/bin/docker");
-      assert.deepEqual(await host.insecure(), [plain.address]);
-    } finally {
-      await host.ok(
-        "dpkg --purge docker-cli; mv /data-kept/Packages /data-kept/docker.io.deb /repository/; rm -f /repository/docker-cli.deb",
-      );
-    }
+  it("by apt: the command comes too, which Debian 13 has in a package of its own [8.14]", async () => {
+    await host.apply({ ...wish, installDocker: "apt" });
+    const from = { debian13: "docker-cli", debian12: "docker.io", docker29: "" }[lab.kind];
+    assert.equal(await host.ok("dpkg -S $(command -v docker)"), `${from}: /usr/bin/docker`);
+    assert.deepEqual(await host.insecure(), [plain.address]);
+    await host.remove();
   });
 
   it("where the package manager fails, its words are shown and nothing else is changed", async () => {
-    await host.ok("mv /repository/docker.io.deb /repository/away");
+    await host.ok(`mkdir ${repository}/away; mv ${repository}/docker.io_* ${repository}/away/`);
     try {
-      await host.refused({ ...wish, installDocker: "apt" }, [
-        "could not be installed",
-        "docker.io.deb",
-        "step install",
-      ]);
+      await host.refused({ ...wish, installDocker: "apt" }, ["could not be installed", "docker.io_", "step install"]);
     } finally {
-      await host.ok("mv /repository/away /repository/docker.io.deb");
+      await host.ok(`mv ${repository}/away/* ${repository}/; rmdir ${repository}/away`);
     }
     assert.equal(await host.file(), undefined);
   });
@@ -129,5 +81,64 @@ describe("registry trust: Docker installed where it is missing", () => {
     } finally {
       await host.ok("dpkg --purge containerd.io");
     }
+  });
+});
+
+describe("registry trust: Docker removed altogether between apply and remove", () => {
+  const authority = { address: "gitlab.lab:5050", ca: `${rootCertificates[0]}\n` };
+  const traces = `ls -d /var/lib/pi-runners /etc/docker/certs.d /etc/docker/.daemon.json*`;
+
+  before(async function () {
+    this.timeout(patience);
+    lab = await debianLab();
+    host = lab.hosts[0]!;
+    await host.reset();
+  });
+
+  afterEach(async () => {
+    await putDockerBack(host);
+    await host.reset();
+  });
+
+  /** What stays must not be trusted by a Docker that is installed again. */
+  async function trustsNothingOnceBack(): Promise<void> {
+    await putDockerBack(host);
+    assert.deepEqual(await host.insecure(), []);
+  }
+
+  for (const text of [undefined, '{ "debug": false }\n']) {
+    it(`${text ? "a file of the user's" : "no file"} before: just that afterwards, and no ledger [8.21]`, async () => {
+      await host.ok("mkdir -p /etc/docker");
+      if (text) {
+        await host.write(text);
+      }
+      await host.apply({ registries: [plain, authority] });
+      await removeDocker(host);
+      assert.match((await host.file())!, /registry\.lab:5000/);
+      await host.remove();
+      assert.equal(await host.file(), text);
+      assert.equal((await host.sh(traces)).out, "");
+      await trustsNothingOnceBack();
+    });
+  }
+
+  it("its folder removed as well: the ledger goes [8.21]", async () => {
+    await host.apply({ registries: [plain, authority] });
+    await removeDocker(host);
+    await host.ok("rm -rf /etc/docker");
+    await host.remove();
+    assert.equal((await host.sh(`${traces} ${daemonJson}`)).out, "");
+  });
+
+  it("two owners of one CA: it goes with the last one [8.21]", async () => {
+    await host.apply({ owner: "one", registries: [plain, authority] });
+    await host.apply({ owner: "two", registries: [authority] });
+    await removeDocker(host);
+    await host.remove("one");
+    assert.equal(await host.file(), undefined);
+    assert.match(await host.ok(`cat /etc/docker/certs.d/${authority.address}/pi-runners-*.crt`), /BEGIN CERTIFICATE/);
+    await host.remove("two");
+    assert.equal((await host.sh(traces)).out, "");
+    await trustsNothingOnceBack();
   });
 });
