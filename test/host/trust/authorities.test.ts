@@ -130,6 +130,36 @@ describe("registry trust: certificate authorities", () => {
       assert.equal((await host.sh("ls -d /etc/docker/certs.d /var/lib/pi-runners")).out, "");
     });
 
+    for (const [first, second] of [
+      ["one", "two"],
+      ["two", "one"],
+    ] as const) {
+      it(`two stacks and a CA that is renewed, ${first} first: both CAs in force until ${second} follows [8.6]`, async () => {
+        const stack = (owner: string, ca: string) => host.apply({ owner, registries: [{ ...tls, ca }] });
+        const authorities = () => host.ok(`ls /etc/docker/certs.d/${tls.address} | wc -l`);
+        const old = readFileSync(join(folder, "other.crt"), "utf8");
+        // As long as the registry has not got its new certificate, no run sees that the old CA does not fit.
+        await lab.engine.run(["pause", "pi-lab-trust-tls"]);
+        try {
+          await stack("one", old);
+          await stack("two", old);
+        } finally {
+          await lab.engine.run(["unpause", "pi-lab-trust-tls"]);
+        }
+        assert.match((await pull(tls.address)).err, /x509|certificate/);
+        await stack(first, tls.ca);
+        assert.equal(await authorities(), "2");
+        assert.equal((await pull(tls.address)).err, "");
+        await stack(second, tls.ca);
+        assert.equal(await authorities(), "1");
+        assert.equal((await pull(tls.address)).err, "");
+        await host.remove(first);
+        assert.equal((await pull(tls.address)).err, "");
+        await host.remove(second);
+        assert.equal((await host.sh("ls -d /etc/docker/certs.d /var/lib/pi-runners")).out, "");
+      });
+    }
+
     for (const action of ["apply", "remove"] as const) {
       it(`a CA file of ours that was changed by hand: ${action} is refused, with the ways out [8.21]`, async () => {
         await host.apply({ registries: [tls] });
