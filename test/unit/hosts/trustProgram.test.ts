@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { trustEngines } from "../../../components/registryTrust/engines";
 import {
@@ -76,6 +78,34 @@ for name, whole, bare in json.load(sys.stdin):
     for (const shell of ["sh", "bash"]) {
       const ended = spawnSync(shell, ["-c", trustCommand("probe")], { input, encoding: "utf8" });
       assert.match(ended.stdout + ended.stderr, /"node"|where: node it's \$\(touch \/nowhere\) `x`/, ended.stderr);
+    }
+  });
+
+  it("names the owner, and still reads what an owner wanted from a ledger that named it a holder", () => {
+    assert.match(trustInput(settings), /^ {1,2}"owner": "p\/s\/t\/n1",$/m);
+    const home = mkdtempSync(join(tmpdir(), "pi-runners-ledger-"));
+    const stored = join(home, `holder-${createHash("sha256").update(settings.owner).digest("hex").slice(0, 12)}.json`);
+    const text = '{"holder": "p/s/t/n1", "registries": [{"address": "r.lan:1", "insecure": true}]}\n';
+    writeFileSync(stored, text);
+    const program = `
+import json, os, sys
+sys.path[:0] = [sys.argv[1] + "/core"]
+sys.dont_write_bytecode = True
+import ledger
+past = ledger.Desired("p/s/t/n1", sys.argv[2])
+print(json.dumps(past.registries))
+before = os.stat(past.file).st_ino
+past.becomes(past.registries)
+assert os.stat(past.file).st_ino == before, "written again"
+past.becomes([])
+print(os.listdir(sys.argv[2]))
+`;
+    try {
+      const ended = spawnSync("python3", ["-I", "-c", program, programFolder, home], { encoding: "utf8" });
+      assert.equal(ended.stderr, "");
+      assert.equal(ended.stdout, '[{"address": "r.lan:1", "insecure": true}]\n[]\n');
+    } finally {
+      rmSync(home, { recursive: true });
     }
   });
 
