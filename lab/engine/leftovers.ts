@@ -2,7 +2,7 @@
  * What a killed engine leaves behind, found by marks that are the lab's alone: processes by control group or by the
  * lab's folder on their command line, mounts by folder, the bridge by name. Nothing else is touched.
  */
-import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { engineData, network, runDir } from "../machine/places";
@@ -67,10 +67,17 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** dockerd, its containerd and the shims: each names a file in the lab's folder among its arguments. */
+/**
+ * dockerd, its containerd and the shims: each names a file in the lab's folder among its arguments. The daemon of another
+ * lab, in a container of this machine, names the same folder and is seen from here; it is none of ours.
+ */
 export function engineProcesses(): number[] {
   const programs = /^(dockerd|containerd|containerd-shim[\w-]*|docker-proxy)$/;
+  const here = processNamespace("self");
   return allProcesses().filter((pid) => {
+    if (processNamespace(pid) !== here) {
+      return false;
+    }
     const [program = "", ...args] = commandLine(pid);
     return programs.test(program.split("/").at(-1) ?? "") && args.some((arg) => arg.includes(`${runDir}/`));
   });
@@ -80,6 +87,15 @@ const allProcesses = (): number[] =>
   readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
+
+/** Which processes it counts among its own; undefined when it has ended. */
+function processNamespace(pid: number | "self"): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch {
+    return undefined;
+  }
+}
 
 function commandLine(pid: number): string[] {
   try {

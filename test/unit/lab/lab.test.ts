@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { engineProcesses } from "../../../lab/engine/leftovers";
 import { lacksSysResource } from "../../../lab/machine/capabilities";
 import { withLock } from "../../../lab/machine/locks";
-import { nodes } from "../../../lab/machine/places";
+import { nodes, runDir } from "../../../lab/machine/places";
 import { readableLine, readableTrace, unstamped } from "../../../lab/stack/trace";
 
 describe("lab: what it needs to know of the machine", () => {
@@ -77,6 +78,39 @@ describe("lab: a job's trace", () => {
     show.write(stamped);
     show.end();
     assert.equal(shown, 'Preparing the "shell" executor\non stderr\n\n');
+  });
+});
+
+describe("lab: what a killed engine leaves", () => {
+  /** A program that looks like the lab's dockerd, by the words before it in other namespaces. */
+  async function withDaemon(before: string[], work: () => void): Promise<boolean> {
+    const [program = "", ...args] = [...before, "bash", "-c", `exec -a dockerd cat - ${runDir}/mark`];
+    const child = spawn(program, args, { stdio: ["pipe", "ignore", "ignore"], detached: true });
+    const ended = once(child, "exit");
+    await Promise.race([ended, sleep(1000)]);
+    const started = child.exitCode === null;
+    try {
+      if (started) {
+        work();
+      }
+    } finally {
+      child.stdin.end();
+      await ended;
+    }
+    return started;
+  }
+  const daemons = (): number =>
+    engineProcesses().filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`${runDir}/mark`)).length;
+
+  it("is found by the lab's folder", async () => {
+    assert.ok(await withDaemon([], () => assert.equal(daemons(), 1)));
+  });
+
+  it("is not that of another lab, in a container of this machine", async function () {
+    const elsewhere = ["unshare", "--user", "--map-root-user", "--pid", "--fork"];
+    if (!(await withDaemon(elsewhere, () => assert.equal(daemons(), 0)))) {
+      this.skip(); // this machine lets nobody make namespaces
+    }
   });
 });
 
