@@ -134,7 +134,7 @@ const report: NodeTrust = {
     architecture: "aarch64",
     kernel: "simulated",
     system: "simulated",
-    python: "3.11.2",
+    python: "3.13.5",
     memoryCgroup: true,
     iptables: null,
     forwardPolicy: null,
@@ -147,7 +147,7 @@ const report: NodeTrust = {
     {
       engine: "docker",
       unit: "docker.service",
-      version: "20.10.24",
+      version: "26.1.5+dfsg1",
       config: "/etc/docker/daemon.json",
       how: "reload",
       trusted: [registry],
