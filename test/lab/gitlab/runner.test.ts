@@ -68,7 +68,7 @@ describe("stand-in for GitLab, with the real gitlab-runner", function () {
       },
       { mustSucceed: true, onTrace: (job, text) => (traces[job.name] = (traces[job.name] ?? "") + text) },
     );
-    assert.match(unstamped(traces["use"] ?? ""), /from the repository\r?\nregistry\.lab:5000\/lab\/demo/);
+    assert.match(unstamped(traces["use"] ?? ""), /from the repository\r?\ngitlab\.lab:5050\/lab\/demo/);
     assert.deepEqual(
       jobOf(pipeline, "make").artifacts.map(({ type, filename }) => ({ type, filename })),
       [{ type: "archive", filename: "artifacts.zip" }],
