@@ -15,7 +15,7 @@ describe("the words of make", () => {
   it("job WAY=… builds and pushes an image that way", async () => {
     const { code, output } = await run("make", ["job", "WAY=dind-job"]);
     assert.equal(code, 0, output);
-    assert.match(output, /pushed \S+\/lab\/hello-dind-job:\S+\s+digest sha256:[0-9a-f]{64}/);
+    assert.match(output, /pushed \S+\/lab\/hello-dind-job\S+\s+digest sha256:[0-9a-f]{64}/);
   });
 
   it("job with a WAY that the stack does not have names those that it has", async () => {
