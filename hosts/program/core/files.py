@@ -2,6 +2,7 @@
 import errno
 import fcntl
 import os
+import re
 import stat
 import sys
 
@@ -130,11 +131,11 @@ def in_container():
 def mount_points():
     """Mount point to type of file system, the last mount of each place winning."""
     mounts = {}
-    with open("/proc/self/mountinfo") as stream:
+    with open("/proc/self/mountinfo", "rb") as stream:
         for line in stream:
-            left, right = line.split(" - ", 1)
-            point = left.split(" ")[4].encode().decode("unicode_escape")
-            mounts[point] = right.split(" ")[0]
+            left, right = line.split(b" - ", 1)
+            point = re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found.group(1), 8)]), left.split(b" ")[4])
+            mounts[os.fsdecode(point)] = os.fsdecode(right.split(b" ")[0])
     return mounts
 
 

@@ -232,8 +232,9 @@ def first_line(path):
 
 
 def read_lines(path):
+    """A file's lines, none where it cannot be read. Names of sockets and comments may be in any encoding."""
     try:
-        with open(path) as stream:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
             return stream.read().splitlines()
     except OSError:
         return []
