@@ -21,29 +21,13 @@ def run(action, settings, duty):
     owner = settings["owner"]
     context = Context(settings["node"], owner, settings.get("allowRestart", False), action == "probe")
     try:
-        report = act(action, settings, context, duty)
+        return act(action, settings, context, duty)
     except NodeError as error:
         tell(sys.stderr, error.text(context.node))
         return 1
     except Exception:
         tell(sys.stderr, unexpected().text(context.node))
         return 1
-    if action == "remove":
-        for warning in context.warnings:
-            tell(sys.stderr, "warning: " + warning)
-    if not tell(sys.stdout, json.dumps(report, sort_keys=True)) and action == "apply" and context.first:
-        return unheard(settings, context, duty)
-    return 0
-
-
-def unheard(settings, context, duty):
-    """Whoever asked for this owner's first apply is gone, and so has no record of it: no destroy would ever come here."""
-    signal.alarm(LIMIT)
-    try:
-        act("remove", settings, context, duty)
-    except Exception:
-        tell(sys.stderr, traceback.format_exc())
-    return 1
 
 
 def act(action, settings, context, duty):
@@ -53,12 +37,33 @@ def act(action, settings, context, duty):
     if os.geteuid() != 0:
         raise NodeError("root", "the run is not root", "Give a user with sudo, or its sudo password.")
     if context.dry:
-        parts = duty(action, settings, context, facts)
-    else:
-        with ledger.Lock():
-            files.sweep(ledger.HOME)
-            parts = duty(action, settings, context, facts)
-    return dict(parts, node=context.node, facts=facts, warnings=context.warnings)
+        heard(action, duty(action, settings, context, facts), context, facts)
+        return 0
+    # What nobody hears of is taken back in the same turn: a second run would find it done, and then lose it.
+    with ledger.Lock():
+        files.sweep(ledger.HOME)
+        report = duty(action, settings, context, facts)
+        if heard(action, report, context, facts) or action != "apply" or not context.first:
+            return 0
+        return unheard(settings, context, facts, duty)
+
+
+def heard(action, report, context, facts):
+    """Tells the report; False when whoever asked is gone."""
+    if action == "remove":
+        for warning in context.warnings:
+            tell(sys.stderr, "warning: " + warning)
+    return tell(sys.stdout, json.dumps(dict(report, node=context.node, facts=facts, warnings=context.warnings), sort_keys=True))
+
+
+def unheard(settings, context, facts, duty):
+    """Whoever asked for this owner's first apply has no record of it: no destroy would ever come here."""
+    signal.alarm(LIMIT)
+    try:
+        duty("remove", settings, context, facts)
+    except Exception:
+        tell(sys.stderr, traceback.format_exc())
+    return 1
 
 
 def unexpected():
