@@ -24,7 +24,7 @@ def duty(action, settings, context, facts):
     check_found(works, settings, want, context)
     if context.dry:
         return {"engines": [work() for work in works if work.shown]}
-    rehearse(works, context)
+    works = rehearsed(works, context)
     past = ledger.Desired(context.owner)
     context.first = past.stored is None
     past.starts(want)
@@ -59,13 +59,25 @@ class Work:
         self.listed.reconcile(self.place, registries if self.had else [], self.context)
 
 
-def rehearse(works, context):
-    """Every engine looks first whether it could do its part, so that one which cannot stops the run before another one
-    is touched."""
+def rehearsed(works, context):
+    """The engines to work on. Each looks first whether it could do its part, so that one which cannot stops the run
+    before another one is touched, unless the owner neither has nor wants anything there."""
     look = copy.copy(context)
     look.dry, look.strict, look.warnings = True, True, []
+    able = []
     for work in works:
-        work.rehearse(look)
+        try:
+            work.rehearse(look)
+            able.append(work)
+        except NodeError as error:
+            if work.want or work.had:
+                raise
+            left_out(error, context)
+    return able
+
+
+def left_out(error, context):
+    context.warn("An engine is left as it is, as nothing is noted of this stack there: %s" % error)
 
 
 def found_works(settings, want, context):
@@ -78,7 +90,12 @@ def found_works(settings, want, context):
         held = held_paths(listed.name, context.owner)
         if not (asked or held or not want):
             continue
-        places = listed.find(asked and listed.name in named, context)
+        try:
+            places = listed.find(asked and listed.name in named, context)
+        except NodeError as error:
+            if asked or held:
+                raise
+            places = left_out(error, context) or []
         if asked and not places and listed.name == "docker" and settings.get("installDocker"):
             install.docker(settings["installDocker"], context)
             places = listed.find(False, context)
