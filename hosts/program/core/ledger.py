@@ -79,6 +79,12 @@ def paths(kind, home=HOME):
     return [understood(path, files.read(path), SHAPE)["path"] for path in names]
 
 
+def siblings(record):
+    """The other records of the same kind of engine: those of files that it reads, or was told to read before."""
+    home, kind = os.path.dirname(record.file), record.name.rsplit("-", 1)[0] + "-"
+    return [Record(name, "", home) for name in records(home) if name.startswith(kind) and name != record.name]
+
+
 def strings(value):
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 

@@ -170,9 +170,10 @@ class Change:
 
     def drop_authorities(self):
         for path in self.plan.authorities_drop:
-            seen = files.look(path, "CA")
-            self.authorities_before.append(seen)
-            files.delete(seen, "CA")
+            if path not in self.plan.authorities_elsewhere:
+                seen = files.look(path, "CA")
+                self.authorities_before.append(seen)
+                files.delete(seen, "CA")
             del self.record.data["files"][path]
 
 

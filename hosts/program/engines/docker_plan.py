@@ -137,6 +137,8 @@ class Plan:
                                 if path not in noted or files.read(path) != pem]
         kept = self.others("files") | set(self.authorities)
         self.authorities_drop = [path for path in sorted(noted) if path not in kept]
+        # Docker looks for them in the same folder, whichever file it was told to read.
+        self.authorities_elsewhere = {path for one in ledger.siblings(self.record) for path in one.claimed("files")}
 
     def edited_authorities(self):
         """CA files of ours that somebody has changed since, and that this run would overwrite or remove."""

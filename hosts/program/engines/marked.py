@@ -107,7 +107,7 @@ class Run:
             bare, blocks = dialect.without(self.text)
             theirs = dialect.read(bare)
             there = [dialect.read_block(block) for block in blocks]
-            self.check_untouched(blocks, there)
+            self.check_untouched(blocks, there, theirs)
             if blocks and settings(dialect.read(self.text)) != settings(merged(theirs, there)):
                 raise ValueError("what stands below our part belongs to it, as it is written")
             self.ours = self.without_theirs(theirs)
@@ -126,20 +126,29 @@ class Run:
         original = self.record.original(self.seen)
         return bare if original is None else original.decode("utf-8")
 
-    def check_untouched(self, blocks, there):
-        """Between the marks nobody else writes: it would be lost, or taken for ours. A ledger of before this was noted
-        still says what we must have written."""
-        known = self.record.data.get("blocks")
-        if known is not None:
-            same = all(digest(block) in known for _, block in blocks)
-        else:
-            claimed = self.dialect.ours(desired_of(self.record.data["owners"]))
-            same = self.record.stored is None or all(
-                claimed.get(section, {}).get(name) == value
-                for part in there for section, entries in part.items() for name, value in entries.items())
-        if not same:
+    def check_untouched(self, blocks, there, theirs):
+        """Between the marks nobody else writes: it would be lost, or taken for ours."""
+        known = self.record.data.get("blocks") or []
+        noted = all(digest(block) in known for _, block in blocks)
+        if not (noted or self.record.stored is None or self.as_claimed(blocks, there, theirs)):
             raise ValueError("what stands between the marks `# begin pi-runners` and `# end pi-runners` was changed by hand; "
                              "move what is yours below the second one, and put the rest back")
+
+    def as_claimed(self, blocks, there, theirs):
+        """Is it what the ledger's owners want? The program of another stack may be of a version that did not note what it
+        wrote, today as well."""
+        claimed = self.dialect.ours(desired_of(self.record.data["owners"]))
+        by_hand = {name for section in claimed if isinstance(theirs.get(section), dict) for name in theirs[section]}
+        for (_, block), part in zip(blocks, there):
+            lines = []
+            for section, entries in part.items():
+                wanted = claimed.get(section, {})
+                if not isinstance(entries, dict) or not set(wanted) - by_hand <= set(entries) <= set(wanted):
+                    return False
+                lines += [line for name in sorted(entries) for line in self.dialect.lines(section, name, wanted[name])]
+            if [line.strip() for line in block.splitlines()] != [line.strip() for line in lines]:
+                return False
+        return True
 
     def without_theirs(self, theirs):
         """Our part, less what the file says by hand already; what it says otherwise stops the run."""
@@ -163,9 +172,7 @@ class Run:
 
     def authorities(self):
         """Path and content of every CA file that our part may name."""
-        pems = [bundle(found["cas"]) for found in self.desired.values() if found["cas"]]
-        pems += [pem for found in self.desired.values() for pem in found["cas"]]
-        return {self.dialect.ca_path(pem): pem.encode("utf-8") for pem in pems}
+        return {self.dialect.ca_path(pem): pem.encode("utf-8") for pem in texts_of(self.desired)}
 
     def planned_authorities(self):
         """CA files to write, and those of ours that nobody wants any more."""
@@ -179,7 +186,13 @@ class Run:
                 raise NodeError("read", "%s was changed by hand since it was written" % path,
                                 "Move it away, or delete it; then run again.")
         return ({path: data for path, data in sorted(needed.items()) if path not in there},
-                [path for path in there if path not in needed])
+                [path for path in there if path not in needed and path not in self.needed_beside()])
+
+    def needed_beside(self):
+        """CA files that another file of the same folder may name: the service was told to read that one since."""
+        beside = [one.data for one in ledger.siblings(self.record)]
+        return {self.dialect.ca_path(pem) for data in beside for pem in texts_of(desired_of(data["owners"]))
+                if os.path.dirname(data["path"]) == os.path.dirname(self.dialect.config)}
 
     # Before anything is touched.
 
@@ -311,13 +324,19 @@ def desired_of(owners):
     """For each address: who wants it insecure, and by which CAs is it trusted?"""
     desired = {}
     for owner in sorted(owners):
-        for entry in map(json.loads, owners[owner]["entries"]):
+        for entry in filter(setting_of, map(json.loads, owners[owner]["entries"])):
             found = desired.setdefault(entry["address"], {"insecure": [], "cas": set()})
             if entry.get("insecure"):
                 found["insecure"].append(owner)
             elif entry.get("ca"):
                 found["cas"].add(entry["ca"])
     return desired
+
+
+def texts_of(desired):
+    """The content of every CA file that what is desired may need."""
+    sets = [found["cas"] for found in desired.values() if found["cas"]]
+    return [bundle(cas) for cas in sets] + [pem for cas in sets for pem in cas]
 
 
 def bundle(cas):

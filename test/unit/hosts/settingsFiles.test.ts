@@ -21,7 +21,7 @@ interface Played {
   ledger: string[];
 }
 type Kind = "k3s" | "buildkit";
-type Event = ["apply", string, string[]] | ["write", string, string?];
+type Event = ["apply" | "old", string, string[]] | ["moved", string, string[], string] | ["write", string, string?];
 type Tree = Record<string, unknown>;
 
 const play = (kind: Kind, start: string | null, events: Event[]) =>
@@ -419,6 +419,50 @@ describe("registries.yaml: what people do to it", () => {
       assert.match(told[2]!.text!, /insecure/);
       assert.deepEqual(told[3]!.warnings, []);
       assert.ok(!told[3]!.text!.includes("insecure") && told[3]!.text!.includes(".crt"));
+    });
+
+    for (const [first, second] of [
+      ["a", "n"],
+      ["n", "a"],
+    ] as const) {
+      it(`${kind}: another stack is still of the release before: each goes, in any order (${first} first) [8.6]`, async () => {
+        // "n" is updated, "a" is not: its program knows nothing of what the new one notes in the ledger.
+        const run = (owner: string, registries: string[]): Event => [
+          owner === "n" ? "apply" : "old",
+          owner,
+          registries,
+        ];
+        const { told, beside, ledger } = await play(kind, null, [
+          run(first, ["r1:1"]),
+          run(second, ["r2:2"]),
+          run("n", [first === "n" ? "r1:1" : "r2:2"]),
+          run("a", []),
+          ["apply", "n", []],
+        ]);
+        assert.deepEqual(told.map(({ error }) => error).filter(Boolean), []);
+        assert.deepEqual([beside, ledger], [[], []]);
+      });
+    }
+
+    it(`${kind}: a comment between the marks stops the run even where the release before wrote the rest`, async () => {
+      const old = (await play(kind, null, [["old", "a", ["r1:1"]]])).told[0]!.text!;
+      const { told } = await play(kind, null, [
+        ["old", "a", ["r1:1"]],
+        ["write", old.replace(/( *)# end pi-runners/, "$1# mine\n$&")],
+        ["apply", "a", []],
+      ]);
+      assert.match(told[2]!.error!, /was changed by hand/);
+    });
+
+    it(`${kind}: told to read another file of the folder, the service keeps the CA that this one names [8.9]`, async () => {
+      const { told, beside } = await play(kind, null, [
+        ["apply", "a", ["r:1=x"]],
+        ["moved", "a", ["r:1=x"], "other"],
+        ["apply", "a", []],
+      ]);
+      assert.deepEqual(told.map(({ error }) => error).filter(Boolean), []);
+      assert.equal(beside[0], "other");
+      assert.match(beside[1] ?? "", /^pi-runners-\w+\.crt$/);
     });
 
     it(`${kind}: a CA file changed by hand is neither overwritten nor left behind in silence [8.21]`, async () => {

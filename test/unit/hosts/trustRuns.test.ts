@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { Python } from "./python";
+
+const python = new Python(__dirname);
+after(() => python.end());
+
+const play = (name: string, ...args: unknown[]) => python.call<Record<string, unknown>>("trustRuns", name, ...args);
+
+describe("a run of the trust program (with stand-ins for engines)", () => {
+  for (const broken of ["find", "reconcile"]) {
+    it(`an engine in which the stack has nothing does not stop its removal (${broken}), and is named [8.21]`, async () => {
+      const { status, done, error, ledger } = await play("removal_beside", broken);
+      assert.deepEqual({ status, done, ledger }, { status: 0, done: [["r:1"], []], ledger: [] });
+      assert.match(String(error), /^warning: .*bad (cannot be found out|does not answer)/);
+    });
+  }
+
+  it("an engine in which the stack has something does stop it [8.21]", async () => {
+    const { status, error } = await play("removal_of_broken");
+    assert.equal(status, 1);
+    assert.match(String(error), /bad does not answer/);
+  });
+
+  it("a first apply that nobody hears of is taken back before a second one can find it done [8.20]", async () => {
+    assert.deepEqual(await play("second_run"), { status: 1, seen: ["waits"], ledger: [], done: [["r:1"], []] });
+  });
+
+  it("names that are in no encoding do not end it", async () => {
+    assert.equal(await play("strange_names"), true);
+  });
+
+  it("Docker told to read another settings file keeps its CA files, and loses them with the stack [8.9]", async () => {
+    assert.deepEqual(await play("ca_of_moved_docker"), { there: 1, records: 1, after: [] });
+  });
+});
