@@ -104,9 +104,10 @@ class Run:
                   for owner, paths in self.claims.items() if toml in paths}
         insecure = [owner for owner in sorted(beside) if not beside[owner]]
         cas = sorted({path for paths in beside.values() for path in paths})
-        text = toml_insecure(address) if insecure else toml_ca(address, cas)
         found = {path: self.certs.get(path) or files.read(path) for path in cas}
         found = {path: data for path, data in found.items() if data is not None}
+        # A file that is not there, as somebody has deleted another owner's, would end every pull.
+        text = toml_insecure(address) if insecure else toml_ca(address, sorted(found) or cas)
         mine = self.context.owner in beside
         if insecure and mine and self.context.owner not in insecure:
             self.context.warn("%s stays insecure for %s, as %s wants it so. Change it there as well; the order does not matter."

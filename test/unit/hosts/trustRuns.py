@@ -27,6 +27,7 @@ class Listed:
     def __init__(self, name, broken=None):
         self.name = name
         self.broken = broken
+        self.step = "ask the engine"
         self.done = []
 
     def find(self, named, context):
@@ -36,7 +37,7 @@ class Listed:
 
     def reconcile(self, place, want, context):
         if self.broken == "reconcile":
-            raise NodeError("ask", "%s does not answer" % self.name, "fix it")
+            raise NodeError(self.step, "%s does not answer" % self.name, "fix it")
         record = ledger.Record(self.name + "-1", place.config)
         if not context.dry:
             self.done.append([entry["address"] for entry in want])
@@ -98,9 +99,10 @@ def run(action, engines=None, stdout=None):
     return status, sys.stdout.getvalue(), sys.stderr.getvalue()
 
 
-def removal_beside(broken):
+def removal_beside(broken, step):
     """A stack that has something in one engine goes; another engine of the node, in which it has nothing, is broken."""
     good, bad = Listed("good"), Listed("bad")
+    bad.step = step
 
     def work():
         run("apply", ["good"])
@@ -152,6 +154,31 @@ def strange_names():
             return any(os.fsencode(line).endswith(path) for line in host.read_lines("/proc/net/unix"))
     finally:
         shutil.rmtree(folder)
+
+
+def lost_authority():
+    """Two stacks, a CA each for one registry; somebody deletes the one's file, then the other stack runs."""
+    import certsd
+    import nodeerror
+    home = tempfile.mkdtemp()
+    folder = os.path.join(home, "certs.d")
+
+    def work():
+        os.makedirs(ledger.HOME)
+        for owner in "ab":
+            certsd.reconcile(certsd.Place("containerd", None, folder, "?"), [{"address": "r:1", "ca": owner}],
+                             nodeerror.Context("n", owner))
+            if owner == "a":
+                lost = [name for name in os.listdir(folder + "/r:1") if name.endswith(".crt")]
+        os.unlink(os.path.join(folder, "r:1", lost[0]))
+        certsd.reconcile(certsd.Place("containerd", None, folder, "?"), [{"address": "r:1", "ca": "b"}],
+                         nodeerror.Context("n", "b"))
+        text = files.read(folder + "/r:1/hosts.toml").decode("utf-8")
+        return {"lost": lost[0] in text, "there": [name in text for name in os.listdir(folder + "/r:1") if ".crt" in name]}
+    try:
+        return within([], work)
+    finally:
+        shutil.rmtree(home)
 
 
 def ca_of_moved_docker():

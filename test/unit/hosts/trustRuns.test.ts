@@ -9,11 +9,16 @@ const play = (name: string, ...args: unknown[]) => python.call<Record<string, un
 describe("a run of the trust program (with stand-ins for engines)", () => {
   for (const broken of ["find", "reconcile"]) {
     it(`an engine in which the stack has nothing does not stop its removal (${broken}), and is named [8.21]`, async () => {
-      const { status, done, error, ledger } = await play("removal_beside", broken);
+      const { status, done, error, ledger } = await play("removal_beside", broken, "ask the engine");
       assert.deepEqual({ status, done, ledger }, { status: 0, done: [["r:1"], []], ledger: [] });
       assert.match(String(error), /^warning: .*bad (cannot be found out|does not answer)/);
     });
   }
+
+  it("one that holds something of ours though the ledger was lost does stop it [8.21]", async () => {
+    const { status, done } = await play("removal_beside", "reconcile", "preflight");
+    assert.deepEqual({ status, done }, { status: 1, done: [["r:1"]] });
+  });
 
   it("an engine in which the stack has something does stop it [8.21]", async () => {
     const { status, error } = await play("removal_of_broken");
@@ -27,6 +32,10 @@ describe("a run of the trust program (with stand-ins for engines)", () => {
 
   it("names that are in no encoding do not end it", async () => {
     assert.equal(await play("strange_names"), true);
+  });
+
+  it("containerd is not told of a CA file that somebody has deleted; another stack's registry is pulled on", async () => {
+    assert.deepEqual(await play("lost_authority"), { lost: false, there: [true] });
   });
 
   it("Docker told to read another settings file keeps its CA files, and loses them with the stack [8.9]", async () => {
