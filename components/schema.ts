@@ -41,9 +41,27 @@ type WithoutDefaults<S extends z.ZodRawShape> = {
 export function withoutDefaults<S extends z.ZodRawShape>(shape: S): WithoutDefaults<S> {
   const entries = Object.entries(shape).map(([key, setting]) => [
     key,
-    setting instanceof z.ZodDefault ? (setting.unwrap() as z.ZodType).optional().meta(setting.meta() ?? {}) : setting,
+    setting instanceof z.ZodDefault
+      ? (setting.unwrap() as z.ZodType).optional().meta({ defaultText: defaultInWords(setting), ...setting.meta() })
+      : setting,
   ]);
   return Object.fromEntries(entries) as WithoutDefaults<S>;
+}
+
+/** The default that a setting itself holds, as Markdown. */
+export function defaultInWords(setting: z.ZodDefault): string {
+  const value = setting.parse(undefined) as unknown;
+  const isEmpty = typeof value === "object" && value !== null && Object.keys(value).length === 0;
+  return isEmpty ? "none" : `\`${typeof value === "string" ? value : JSON.stringify(value)}\``;
+}
+
+/** The same settings where others stand for what is left out: `defaultText` says which. */
+export function inherited<S extends z.ZodRawShape>(shape: S, defaultText: string): S {
+  const entries = Object.entries(shape).map(([key, setting]) => {
+    const type = setting as z.ZodType;
+    return [key, type.meta({ ...metaOf(type), defaultText })];
+  });
+  return Object.fromEntries(entries) as S;
 }
 
 /** The same value where each part of it may be known only later, as arguments of a component may be. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { about, optional, port, secret, text, type Arguments } from "../components/schema";
+import { about, inherited, optional, port, secret, text, type Arguments } from "../components/schema";
 
 const hostKey = optional(text, {
   description: "The host's public key, as in `/etc/ssh/ssh_host_ed25519_key.pub`: `ssh-ed25519 AAAA…`.",
@@ -27,8 +27,16 @@ const login = {
   ...secrets,
 };
 
+/** What stands for a setting that a host or a jump host leaves out. */
+const asUnderSsh = "as under `ssh`";
+
 /** A jump host. It is logged into as the hosts behind it are, unless it says otherwise; but its port is its own. */
-export const bastionSettings = { host: about(text, "Name or address of the jump host."), ...login, hostKey };
+export const bastionSettings = {
+  host: about(text, "Name or address of the jump host."),
+  ...inherited(login, asUnderSsh),
+  port: login.port,
+  hostKey,
+};
 
 const shared = {
   ...login,
@@ -53,7 +61,7 @@ export const hostSettings = {
   name: about(text, "A short unique name, part of resource names and messages."),
   host: about(text, "Name or address that SSH connects to."),
   hostKey,
-  ...shared,
+  ...inherited(shared, asUnderSsh),
 };
 
 /** The name of a secret setting. */

@@ -19,7 +19,10 @@ export const trustNodeSettings = {
     description: "Install Docker where the node has none.",
     defaultText: "never",
   }),
-  allowRestart: optional(z.boolean(), { description: "As `trust.allowRestart`, for this node." }),
+  allowRestart: optional(z.boolean(), {
+    description: "As `trust.allowRestart`, for this node.",
+    defaultText: "as under `trust`",
+  }),
   retain: optional(z.boolean(), {
     description: "`true`: when the node leaves the stack, or on destroy, leave it as it is and do not talk to it.",
     defaultText: "`false`",

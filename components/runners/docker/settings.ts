@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { about, withoutDefaults } from "../../schema";
+import { about, optional, text, withoutDefaults } from "../../schema";
 import { architectures } from "../architecture";
 import { configRest } from "../configToml/rest";
 import type { DockerSettings } from "../configToml/settings/docker";
@@ -9,17 +9,28 @@ import { images } from "../images";
 import { nodeSizes } from "../sizes";
 import { dockerWays } from "./ways";
 
-const text = z.string().min(1);
 const table = z.record(z.string(), z.string());
 
 /** What a pod tolerates; as Kubernetes writes it. */
 const toleration = z.strictObject({
-  key: text.optional(),
-  operator: z.enum(["Exists", "Equal"]).optional(),
-  value: z.string().optional(),
-  effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]).optional(),
-  tolerationSeconds: z.int().optional(),
+  key: optional(text, { description: "Key of the taint.", defaultText: "every key, with `operator: Exists`" }),
+  operator: optional(z.enum(["Exists", "Equal"]), {
+    description: "`Exists`: whatever the taint's value is.",
+    defaultText: "`Equal`",
+  }),
+  value: optional(z.string(), { description: "Value of the taint, with `Equal`.", defaultText: "empty" }),
+  effect: optional(z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]), {
+    description: "Effect of the taint.",
+    defaultText: "every effect",
+  }),
+  tolerationSeconds: optional(z.int(), {
+    description: "Seconds that a pod may stay on a node that gets the taint, with `NoExecute`.",
+    defaultText: "for ever",
+  }),
 });
+
+/** Kubernetes quantities by resource. */
+const quantities = optional(table, { description: "Such as `{cpu: 500m, memory: 256Mi}`.", defaultText: "by `size`" });
 
 export type Toleration = z.infer<typeof toleration>;
 
@@ -65,7 +76,7 @@ export const commonSettings = {
     z.enum(nodeSizes).default("4GB"),
     "Memory of the nodes: decides the defaults of requests and limits, of pod and jobs.",
   ),
-  resources: about(z.strictObject({ requests: table.optional(), limits: table.optional() }).optional(), {
+  resources: about(z.strictObject({ requests: quantities, limits: quantities }).optional(), {
     description:
       "Requests and limits of the runner's own container, as Kubernetes writes quantities. What is left out keeps its default; the other one of request and limit follows where it would contradict.",
     defaultText: "by `size`",
