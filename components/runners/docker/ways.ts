@@ -9,17 +9,25 @@ export const dockerWays = ["dood", "dind", "dind-job", "dind-plain"] as const;
 
 export type DockerWay = (typeof dockerWays)[number];
 
+/** Where the daemon is that a mode's jobs build with; the compiler asks for a mode that is missing. */
+const daemonPlaces: Record<DockerWay, "node" | "service" | "job"> = {
+  dood: "node",
+  dind: "service",
+  "dind-job": "job",
+  "dind-plain": "service",
+};
+
 /** The build modes with a Docker daemon of their own inside a container: all that DindRunner runs. */
 export type InnerDaemonWay = Exclude<DockerWay, "dood">;
 
 /** Does the mode run a Docker daemon of its own inside a container? */
 export function hasInnerDaemon(way: DockerWay): way is InnerDaemonWay {
-  return way !== "dood";
+  return daemonPlaces[way] !== "node";
 }
 
 /** Is the mode's daemon a service beside the job? */
 export function hasService(way: DockerWay): boolean {
-  return way === "dind" || way === "dind-plain";
+  return daemonPlaces[way] === "service";
 }
 
 /** What a job can do to the node, in a word for policies and in a sentence for people. */

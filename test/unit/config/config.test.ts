@@ -4,6 +4,8 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 import { parseConfig, type StackConfig } from "../../../config/stackConfig";
+import { metaOf } from "../../../components/schema";
+import { dockerWays } from "../../../components/runners/docker/ways";
 import { stackSchema } from "../../../config/schema";
 import { asText, configOf, hostKey, inPlaceWith, project } from "./stackFile";
 
@@ -412,6 +414,22 @@ describe("the stack files that come with the project", () => {
     assert.deepEqual(
       dev.map(({ name }) => name),
       known.map(({ name }) => name),
+    );
+  });
+
+  it("deploy every build mode on the lab that needs no consent", () => {
+    const dev = JSON.parse(configOf(join(project, "Pulumi.dev.yaml"))["pi-runners:runners"]!) as { way: string }[];
+    assert.deepEqual(
+      dockerWays.filter((way) => way !== "dind-plain"),
+      dev.map(({ way }) => way),
+    );
+  });
+
+  it("are told in the reference what each build mode is", () => {
+    const { description } = metaOf(stackSchema.shape.runners.element.shape.way);
+    assert.deepEqual(
+      dockerWays.filter((way) => !description!.includes(`\`${way}\``)),
+      [],
     );
   });
 });

@@ -138,6 +138,13 @@ print(os.listdir(sys.argv[2]))
       assert.deepEqual([...new Set(rows.map((row) => row.replace(/[|` ]/g, "")))].sort(), [...trustEngines].sort());
     });
 
+    it("each is named in a test on real nodes", () => {
+      const folder = join(programFolder, "..", "..", "test", "host", "trust");
+      const tests = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
+      const untested = trustEngines.filter((name) => !tests.some((text) => text.includes(`engines: ["${name}"`)));
+      assert.deepEqual(untested, [], "add its layout to test/host/trust/layouts.test.ts");
+    });
+
     it("every module is packed after those that it imports", () => {
       const seen = new Set<string>();
       for (const path of modulesOf(trustProgram)) {
