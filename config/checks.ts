@@ -16,7 +16,7 @@ export function pathOf(file: string): string {
 }
 
 /** Reads a file that the stack file names; a file that cannot be read is an error, and gives undefined. */
-export function readText(propertyPath: string, file: string | undefined, errors: InputError[]): string | undefined {
+function readText(propertyPath: string, file: string | undefined, errors: InputError[]): string | undefined {
   if (file === undefined) {
     return undefined;
   }
@@ -39,7 +39,7 @@ function fileError(file: string): string | undefined {
 }
 
 /** Reports every value that occurs twice. */
-export function duplicates(list: string, field: string, values: string[], what: string): InputError[] {
+function duplicates(list: string, field: string, values: string[], what: string): InputError[] {
   return values.flatMap((value, index) => {
     const first = values.indexOf(value);
     return first === index

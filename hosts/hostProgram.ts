@@ -126,8 +126,8 @@ export function modulesOf(program: HostProgram): string[] {
   const add = (name: string): void => {
     const path = paths.get(name);
     if (path === undefined || found.has(path)) {
-      return;
-    } // the standard library's, or there already
+      return; // the standard library's, or there already
+    }
     for (const [, needed] of sourceOf(path).matchAll(/^(?:import|from) (\w+)/gm)) {
       add(needed!);
     }

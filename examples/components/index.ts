@@ -43,7 +43,7 @@ const common: DockerRunnerArgs = {
 const opts = { provider: cluster, deletedWith: place.resource, dependsOn: [trust] };
 
 const dood = new DoodRunner("dood", { ...common, nodeSelector: { ci: "trusted" } }, opts);
-const dind = new DindRunner("dind", { ...common, nodeSelector: { ci: "open" }, mode: "in-job", registries }, opts);
+const dind = new DindRunner("dind", { ...common, nodeSelector: { ci: "open" }, way: "dind-job", registries }, opts);
 
 /** What a job can do to a node, per runner. */
 export const risks: Record<string, pulumi.Output<Risk>> = { dood: dood.risk, dind: dind.risk };

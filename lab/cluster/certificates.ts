@@ -19,8 +19,8 @@ async function privateKey(file: string): Promise<void> {
 /** Makes files that belong together: all of them are there afterwards, or the error is thrown. */
 async function once(files: readonly string[], make: (part: (file: string) => string) => Promise<void>): Promise<void> {
   if (files.every((file) => existsSync(file) && statSync(file).size > 0)) {
-    return;
-  } // empty after a power cut
+    return; // a file that is empty is what a power cut left
+  }
   for (const file of files) {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   }

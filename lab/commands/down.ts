@@ -56,8 +56,8 @@ function removeSharedFolders(): void {
   const open = readFileSync("/proc/net/unix", "utf8");
   for (const name of existsSync(sockets) ? readdirSync(sockets) : []) {
     if (!open.includes(join(sockets, name))) {
-      rmSync(join(sockets, name));
-    } // of a shim that was killed
+      rmSync(join(sockets, name)); // of a shim that was killed
+    }
   }
   for (const folder of ["docker/plugins", "docker", "containerd/s", "containerd"]) {
     removeIfEmpty(join("/run", folder));

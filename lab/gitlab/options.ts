@@ -61,8 +61,8 @@ export function readRunners(path: string | undefined): ServerOptions["runners"] 
     return [];
   }
   const text = readFileSync(path, "utf8");
-  const wrong = (mistakes: string) =>
-    new Error(`File of runners is not valid: ${path}\n${mistakes}\nlab/gitlab/README.md shows its form.`);
+  const wrong = (errors: string) =>
+    new Error(`File of runners is not valid: ${path}\n${errors}\nlab/gitlab/README.md shows its form.`);
   let json: unknown;
   try {
     json = JSON.parse(text);

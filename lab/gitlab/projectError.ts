@@ -1,2 +1,2 @@
-/** A mistake in a project's own files, to be told to whoever asked for the pipeline. */
+/** An error in a project's own files, to be told to whoever asked for the pipeline. */
 export class ProjectError extends Error {}

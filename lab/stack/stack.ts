@@ -91,7 +91,7 @@ async function runnersNamespace(env: NodeJS.ProcessEnv): Promise<string> {
     env: surroundings(env),
     cwd: checkout,
   });
-  return configured.ok ? configured.stdout.trim() : "gitlab-runners"; // the default of config.ts
+  return configured.ok ? configured.stdout.trim() : "gitlab-runners"; // the default in config/schema.ts
 }
 
 /** Pulumi's warning, several times over, that a plugin is taken from PATH; the lab has said so before. */

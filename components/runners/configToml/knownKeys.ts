@@ -4,7 +4,7 @@
  * helpers/docker/credentials.go, referees/; commit d79f3e7b89abceace75e2425bfe92b84ea059933), not from our own schema.
  *
  * The runner ignores unknown keys in silence, so a key that is misspelt or gone would do nothing and say nothing. A test
- * holds the schema in runner/settings against this list, in both directions. `[]` marks an array; keys are
+ * holds the schema in configToml/settings against this list, in both directions. `[]` marks an array; keys are
  * separated by white space.
  */
 export const knownKeys: Record<string, string> = {

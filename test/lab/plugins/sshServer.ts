@@ -44,8 +44,8 @@ export async function sshServer(user: string): Promise<SshServer> {
         const session = accept();
         session.on("env", (accepted, rejected, { key, val }) => {
           if (key.startsWith("PULUMI_")) {
-            return rejected?.();
-          } // as a server without AcceptEnv for it
+            return rejected?.(); // as a server without AcceptEnv for it
+          }
           environment[key] = val;
           accepted?.();
         });
