@@ -59,7 +59,9 @@ export function defaultInWords(setting: z.ZodDefault): string {
 export function inherited<S extends z.ZodRawShape>(shape: S, defaultText: string): S {
   const entries = Object.entries(shape).map(([key, setting]) => {
     const type = setting as z.ZodType;
-    return [key, type.meta({ ...metaOf(type), defaultText })];
+    // Not a copy of the setting itself: the JSON Schema would refer to that, and editors show its description.
+    const own = type instanceof z.ZodOptional ? (type.unwrap() as z.ZodType).optional() : type;
+    return [key, own.meta({ ...metaOf(type), defaultText })];
   });
   return Object.fromEntries(entries) as S;
 }
