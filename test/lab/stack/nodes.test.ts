@@ -192,3 +192,76 @@ describe("what runners leave and find on their nodes", function () {
     }
   });
 });
+
+/**
+ * Docker as the snap runs it, as far as files go: its root is read-only, of the host's /var/lib it sees nothing, and what it
+ * may write is below its own /var/snap/docker/common. It is no snap: snapd and AppArmor are not there.
+ */
+const snapShaped = [
+  "docker save pi-lab/docker:dind pi-lab/docker:cli $(docker image ls -q pi-lab/gitlab-runner-helper --format '{{.Repository}}:{{.Tag}}' | head -n 1) -o /var/lib/docker/images.tar",
+  "systemctl stop docker.socket docker",
+  "mkdir -p /var/lib/docker/snap /var/snap/docker/common/var-lib-docker",
+  [
+    "systemd-run --quiet --unit=snap.docker.dockerd -p Delegate=yes -p ProtectSystem=strict",
+    "-p 'TemporaryFileSystem=/var/lib:ro /run/containerd' -p BindPaths=/var/lib/docker/snap:/var/snap/docker/common/var-lib-docker",
+    "-p 'ReadWritePaths=/var/snap/docker/common /run /sys/fs/cgroup'",
+    "-E PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "dockerd -H unix:///run/docker.sock --data-root /var/snap/docker/common/var-lib-docker",
+    "--exec-root /run/snap.docker --pidfile /run/snap.docker.pid",
+  ].join(" "),
+  "for i in $(seq 60); do docker info >/dev/null 2>&1 && break; sleep 1; done",
+  "docker load -q -i /var/lib/docker/images.tar",
+].join(" && ");
+
+const backToApt = [
+  "systemctl stop snap.docker.dockerd",
+  "rm -f /run/docker.sock /var/lib/docker/images.tar",
+  "systemctl start docker.socket docker",
+  "rm -rf /var/lib/docker/snap /var/snap/docker",
+].join("; ");
+
+describe("a node whose Docker is shaped like the snap's (a dockerd in a mount namespace), beside one from apt", function () {
+  this.timeout(600_000);
+
+  before(async () => {
+    await up();
+    await onNode(1, snapShaped);
+    await recreate("dood");
+    await recreate("dind");
+  });
+
+  after(async () => {
+    await onNode(1, backToApt);
+    await recreate("dood");
+    await recreate("dind");
+  });
+
+  it("cannot see the folder of other nodes", async () => {
+    const run = `docker run --rm -v ${folder}/x:/x --entrypoint true pi-lab/docker:cli 2>&1 || true`;
+    assert.match(await onNode(1, run), /mkdir \/var\/lib\/pi-runners: read-only file system/);
+  });
+
+  it("runs DooD jobs, which find their checkout on the node [8.11]", async () => {
+    const trace = await jobsOnEveryNode("dood", [
+      "docker info --format 'on {{.Name}}'",
+      "pwd",
+      "echo of-the-checkout > file.txt",
+      'docker run --rm -v "$CI_PROJECT_DIR:/here" --entrypoint cat pi-lab/docker:cli /here/file.txt',
+    ]);
+    for (const node of nodes) {
+      assert.match(trace, new RegExp(`on node${node}\\b`));
+    }
+    assert.match(trace, /\/var\/snap\/docker\/common\/pi-runners\/gitlab-runners\/dood\/builds/);
+    assert.match(trace, /\/var\/lib\/pi-runners\/gitlab-runners\/dood\/builds/);
+    assert.equal(trace.match(/^\S* \S* of-the-checkout|^of-the-checkout/gm)?.length, 2, trace);
+  });
+
+  it("runs DinD jobs, whose daemon trusts the registries [8.11]", async () => {
+    const trace = await jobsOnEveryNode("dind", ["docker pull -q registry.lab:5000/base:1"]);
+    assert.ok(trace.match(/registry\.lab:5000\/base:1/g)!.length >= 4, trace);
+    assert.match(
+      await onNode(1, `cat /var/snap/docker/common/pi-runners/${namespace}/dind/docker/daemon.json`),
+      /registry\.lab:5000/,
+    );
+  });
+});
