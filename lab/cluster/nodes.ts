@@ -47,24 +47,23 @@ async function ensureNode(
   reference: string,
   say: (line: string) => void,
 ): Promise<void> {
-  const volume = (use: string) => `${node.container}-${use}`;
   const host: Host = {
     container: node.container,
     hostname: node.name,
     address: node.address,
     image: reference,
     keepVolumes: false,
-    volumes: {
-      [volume("docker")]: "/var/lib/docker",
-      [volume("containerd")]: "/var/lib/containerd",
-      [volume("kubelet")]: "/var/lib/kubelet",
-    },
+    volumes: nodeVolumes(node),
     mounts: { [nodeFolder(node)]: "/etc/pi-lab", [binaries]: binaries, [imageFiles]: imageFiles },
     names: {},
     units: nodeUnits,
   };
   await ensureHost(engine, host, say, () => writeFileSync(nodeFolder(node, newMark), ""));
 }
+
+/** Names of a node's volumes, and where they are in it. */
+export const nodeVolumes = (node: LabNode): Record<string, string> =>
+  Object.fromEntries(["docker", "containerd", "kubelet"].map((use) => [`${node.container}-${use}`, `/var/lib/${use}`]));
 
 /** In the folder of a node that was made since the stack was last deployed: what the stack had put there is gone. */
 const newMark = "new";

@@ -2,15 +2,16 @@
 import { join } from "node:path";
 import { built } from "../builds/builds";
 import { certificateAuthority } from "../cluster/certificates";
-import { kubeletFiles, nodesReady, startKubelets } from "../cluster/cluster";
+import { nodesReady } from "../cluster/cluster";
 import { ensureServer } from "../cluster/controlPlane";
+import { joinNodes } from "../cluster/join";
 import { down } from "./down";
 import { type Engine, ensureNetwork, findEngine, startEngine } from "../engine/engine";
 import { raiseSettings } from "../machine/hostSettings";
 import { mainJob } from "../stack/job";
 import { unstowImages } from "../images/machineImages";
 import { withLock } from "../machine/locks";
-import { type ImageSets, imageSets, loadImages, pushBaseImage } from "../images/nodeImages";
+import { type ImageSets, imageSets, pushBaseImage } from "../images/nodeImages";
 import { ensureNodes, newNodes, nodesDeployed } from "../cluster/nodes";
 import { hostPackages } from "../machine/packages";
 import { cache, type LabNode, nodes } from "../machine/places";
@@ -69,12 +70,7 @@ const labSteps = (wanted: LabNode[]): Step<Context>[] => [
       await ensureServer(engine, say);
       await pushBaseImage(engine, say);
     }),
-    step(`${wanted.length} nodes with their images`, async ({ engine, sets }, say) => {
-      await kubeletFiles(wanted, say);
-      await ensureNodes(engine, wanted, say);
-      await startKubelets(engine, wanted);
-      await loadImages(engine, wanted, sets, say);
-    }),
+    step(`${wanted.length} nodes with their images`, ({ engine, sets }, say) => joinNodes(engine, wanted, sets, say)),
   ]),
   step("nodes ready", ({ engine }, say) => nodesReady(engine, wanted, say)),
 ];

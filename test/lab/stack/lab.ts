@@ -47,7 +47,7 @@ export async function pulumi(...args: string[]): Promise<Finished> {
 
 /** The parts of the dev stack's file that tests change. */
 export interface DevConfig {
-  "pi-runners:runners": { name: string; way: string; concurrent?: number }[];
+  "pi-runners:runners": { name: string; way: string; concurrent?: number; nodeSelector?: Record<string, string> }[];
   "pi-runners:registries": { address: string; insecure?: boolean }[];
   "pi-runners:nodes": { name: string; host: string; hostKey?: string }[];
   "pi-runners:tokens": Record<string, unknown>;
