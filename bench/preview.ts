@@ -39,7 +39,7 @@ export async function preview(runs: number): Promise<Section> {
     figures: [
       figure("an empty program", "s", seconds.empty!),
       figure("stack dev", "s", seconds.dev!),
-      ratio("stack dev : an empty program", seconds.dev!, seconds.empty!, { most: 1.8 }),
+      ratio("stack dev : an empty program", seconds.dev!, seconds.empty!, { most: 1.35 }),
     ],
   };
 }

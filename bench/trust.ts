@@ -77,8 +77,8 @@ export async function trust(runs: number): Promise<Section> {
       "First apply: no node trusts the registry, the stack is empty. Nothing to do: both know it already; Pulumi compares with its state and asks no node, the others ask each.",
     ],
     figures: [
-      ...figuresOf("first apply", first, { raw: { most: 2.5 }, ansible: { least: 3 } }),
-      ...figuresOf("nothing to do", again, { ansible: { least: 2.8 } }),
+      ...figuresOf("first apply", first, { raw: { most: 1.8 }, ansible: { least: 4 } }),
+      ...figuresOf("nothing to do", again, { ansible: { least: 5.5 } }),
     ],
   };
 }
@@ -93,7 +93,7 @@ function figuresOf(what: string, seconds: Record<string, number[]>, goals: Goals
     figure(`${what}, Ansible`, "s", plain!),
     figure(`${what}, Ansible with pipelining`, "s", pipelined!),
     ratio(`${what}, Pulumi : raw`, pulumi!, raw!, goals.raw),
-    ratio(`${what}, Ansible : Pulumi`, plain!, pulumi!, goals.ansible),
-    { ...ratio(`${what}, Ansible with pipelining : Pulumi`, pipelined!, pulumi!), note: "for comparison" },
+    { ...ratio(`${what}, Ansible : Pulumi`, plain!, pulumi!), note: "for comparison" },
+    ratio(`${what}, Ansible with pipelining : Pulumi`, pipelined!, pulumi!, goals.ansible),
   ];
 }
