@@ -12,6 +12,10 @@ from nodeerror import NodeError
 CONFIG = "/etc/rancher/k3s/registries.yaml"
 SETTINGS = "/etc/rancher/k3s/config.yaml"
 FLAG = "private-registry"
+# What k3s takes; it ends at its start where a value has another shape, and passes over keys that it does not know.
+KEYS = {"mirrors": {"*": {"endpoint": [""], "rewrite": {"*": ""}}},
+        "configs": {"*": {"auth": {"username": "", "password": "", "auth": "", "identity_token": ""},
+                          "tls": {"ca_file": "", "cert_file": "", "key_file": "", "insecure_skip_verify": ""}}}}
 
 
 class K3s(marked.Dialect):
@@ -28,6 +32,9 @@ class K3s(marked.Dialect):
 
     def read_block(self, block):
         return yamltext.read("%s:\n%s" % block)
+
+    def refusal(self, document):
+        return misfit(document, KEYS, "")
 
     def ours(self, desired):
         mirrors, configs = {}, {}
@@ -49,6 +56,21 @@ class K3s(marked.Dialect):
         return yamltext.with_entries(text, [
             (section, [line for address, value in sorted(ours[section].items())
                        for line in self.lines(section, address, value)]) for section in ("mirrors", "configs")])
+
+
+def misfit(value, shape, where):
+    """The first place where a value has another shape; "" where there is none. Nothing at all fits everywhere."""
+    if value is None or value in ("null", "~"):
+        return ""
+    if not isinstance(value, type(shape)):
+        return where or "the whole"
+    inner = []
+    if isinstance(value, dict):
+        inner = [(key, one, shape.get(key, shape.get("*"))) for key, one in value.items()]
+    elif isinstance(value, list):
+        inner = [(str(place), one, shape[0]) for place, one in enumerate(value, 1)]
+    found = (misfit(one, kind, "%s > %s" % (where, key) if where else key) for key, one, kind in inner if kind is not None)
+    return next(filter(None, found), "")
 
 
 def find(named, context):

@@ -30,6 +30,10 @@ class Dialect:
         self.version = version
         self.config = config
 
+    def refusal(self, document):
+        """Where the service would not start with these settings; "" where nothing is known against them."""
+        return ""
+
     @property
     def active(self):
         return self.unit is not None and self.unit.active
@@ -77,7 +81,7 @@ class Run:
             restart = " (needs a restart)" if dialect.active else ""
             differs = ["~ %s%s" % (dialect.config, restart)] if changed or stale else []
             return self.report("none", differs + ["+ %s" % path for path in add] + ["- %s" % path for path in drop])
-        self.check(changed, stale, add, drop)
+        self.check(final, stale, add, drop)
         if context.dry:
             return self.report("none")
         how = self.change(final, changed, add) if changed or stale or add else "none"
@@ -196,8 +200,12 @@ class Run:
 
     # Before anything is touched.
 
-    def check(self, changed, stale, add, drop):
-        dialect = self.dialect
+    def check(self, final, stale, add, drop):
+        dialect, changed = self.dialect, final != self.text
+        wrong = dialect.refusal(dialect.read(final)) if (changed or stale) and dialect.active else ""
+        if wrong:
+            raise NodeError("preflight", "%s would not start again: %s of %s has another shape than it takes"
+                            % (dialect.unit.name, wrong, dialect.config), "Correct it, then run again.")
         if (changed or stale) and dialect.active and not dialect.unit.loaded:
             raise NodeError("preflight", "%s is masked or removed, but still runs, and would go on with the old settings"
                             % dialect.unit.name, "Stop it, or `systemctl unmask %s`; then run again." % dialect.unit.name)

@@ -181,6 +181,34 @@ def lost_authority():
         shutil.rmtree(home)
 
 
+def restart_of_k3s(theirs):
+    """k3s runs, somebody has edited its file since, and a restart is allowed. The refusal, and how often it restarted."""
+    import k3s
+    import marked
+    import nodeerror
+    folder, restarted = tempfile.mkdtemp(), []
+    path = os.path.join(folder, "registries.yaml")
+    with open(path, "w") as stream:
+        stream.write(theirs)
+    unit = type("Unit", (), {"name": "k3s.service", "active": True, "loaded": True, "pid": 1})()
+    kept, marked.restart_service = marked.restart_service, restarted.append
+
+    def work():
+        os.makedirs(ledger.HOME)
+        try:
+            marked.reconcile(k3s.K3s(unit, "?", path), [{"address": "r:1", "insecure": True}],
+                             nodeerror.Context("n", "o", True))
+            return {"restarts": len(restarted)}
+        except NodeError as error:
+            same = files.read(path) == theirs.encode("utf-8")
+            return {"restarts": len(restarted), "error": error.what.replace(folder, "FOLDER"), "same": same}
+    try:
+        return within([], work)
+    finally:
+        marked.restart_service = kept
+        shutil.rmtree(folder)
+
+
 def ca_of_moved_docker():
     """Docker is told to read another settings file; its CA files are in the same folder as before."""
     import docker

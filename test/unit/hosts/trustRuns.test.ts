@@ -38,6 +38,30 @@ describe("a run of the trust program (with stand-ins for engines)", () => {
     assert.deepEqual(await play("lost_authority"), { lost: false, there: [true] });
   });
 
+  it("k3s is not restarted with an edit of somebody else that it would not start with [8.16]", async () => {
+    for (const [theirs, wrong] of [
+      ["mirrors:\n  docker.io:\n    endpoint: https://m:5000\n", "mirrors > docker.io > endpoint"],
+      ["configs:\n  h:1:\n    auth: secret\n", "configs > h:1 > auth"],
+      ["mirrors:\n  docker.io:\n    endpoint:\n      - a: b\n", "mirrors > docker.io > endpoint > 1"],
+    ]) {
+      assert.deepEqual(await play("restart_of_k3s", theirs), {
+        restarts: 0,
+        same: true,
+        error: `k3s.service would not start again: ${wrong} of FOLDER/registries.yaml has another shape than it takes`,
+      });
+    }
+  });
+
+  it("k3s is restarted with what it takes: no values, keys that it does not know, rewrites", async () => {
+    for (const theirs of [
+      "mirrors:\nconfigs: null\n",
+      "more: [1]\nmirrors:\n  docker.io:\n    rewrite: {a: b}\n    endpoint: [x]\n",
+      "configs:\n  h:1:\n    auth:\n      password: 5\n    tls:\n      insecure_skip_verify: yes\n    new:\n      a: b\n",
+    ]) {
+      assert.deepEqual(await play("restart_of_k3s", theirs), { restarts: 1 });
+    }
+  });
+
   it("Docker told to read another settings file keeps its CA files, and loses them with the stack [8.9]", async () => {
     assert.deepEqual(await play("ca_of_moved_docker"), { there: 1, records: 1, after: [] });
   });
