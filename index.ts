@@ -56,6 +56,9 @@ const place = new RunnerNamespace(
   { provider: cluster, dependsOn: grounds },
 );
 
+/** Types of the components that run the ways. */
+const runnerTypes = { dood: "pi-runners:index:DoodRunner", inner: "pi-runners:index:DindRunner" };
+
 function makeRunner(settings: RunnerConfig): DoodRunner | DindRunner {
   const { name, way, authenticationToken, ...rest } = settings;
   const { token } = new RunnerToken(name, { authenticationToken });
@@ -66,7 +69,9 @@ function makeRunner(settings: RunnerConfig): DoodRunner | DindRunner {
     serviceAccountName: place.serviceAccountName,
     token,
   };
-  const opts = { provider: cluster, deletedWith: place.resource, dependsOn: grounds };
+  // A runner whose way is changed has the same objects by the same names: they are updated, as a create would collide.
+  const aliases = [{ type: way === "dood" ? runnerTypes.inner : runnerTypes.dood }];
+  const opts = { provider: cluster, deletedWith: place.resource, dependsOn: grounds, aliases };
   switch (way) {
     case "dood":
       return new DoodRunner(name, args, opts);

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import * as pulumi from "@pulumi/pulumi";
+import { asText } from "./config/stackFile";
+
+const stack = {
+  "pi-runners:gitlab": { url: "https://gitlab.lan" },
+  "pi-runners:registries": [{ address: "registry.lan:5000", insecure: true }],
+  "pi-runners:runners": [
+    { name: "first", way: "dood" },
+    { name: "second", way: "dind" },
+  ],
+  "pi-runners:tokens": { first: "glrt-SeCrEt0123456789ab", second: "glrt-SeCrEt0123456789cd" },
+};
+
+interface Request {
+  getType(): string;
+  getName(): string;
+  getAliasurnsList(): string[];
+  getAliasesList(): { getUrn(): string; getSpec(): { getType(): string } | undefined }[];
+}
+
+interface Monitor {
+  registerResource(request: Request, done: unknown): unknown;
+}
+
+describe("the program of a stack", () => {
+  it("knows a runner whose way was changed by what it was before: its objects keep their names [8.28]", async () => {
+    const aliases = new Map<string, string>();
+    await pulumi.runtime.setMocks(
+      {
+        newResource: ({ name, inputs }) => ({ id: `${name}-id`, state: inputs as object }),
+        call: ({ inputs }) => inputs as object,
+      },
+      "pi-runners",
+      "test",
+    );
+    // Mocks are not told of aliases.
+    const { getMonitor } = pulumi.runtime as unknown as { getMonitor: () => Monitor };
+    const monitor = getMonitor();
+    const register = monitor.registerResource.bind(monitor);
+    monitor.registerResource = (request, done) => {
+      const known = [
+        ...request.getAliasurnsList(),
+        ...request.getAliasesList().map((alias) => alias.getSpec()?.getType() ?? alias.getUrn()),
+      ];
+      aliases.set(`${request.getType()} ${request.getName()}`, known.join(" "));
+      return register(request, done);
+    };
+    pulumi.runtime.setAllConfig(asText(stack), ["pi-runners:tokens"]);
+    await import("../../index.js");
+    for (let waited = 0; aliases.size < 8 && waited < 200; waited++) {
+      await new Promise((done) => setTimeout(done, 25));
+    }
+    assert.match(aliases.get("pi-runners:index:DoodRunner first")!, /pi-runners:index:DindRunner/);
+    assert.match(aliases.get("pi-runners:index:DindRunner second")!, /pi-runners:index:DoodRunner/);
+  });
+});
