@@ -299,6 +299,16 @@ describe("what removes a runner's traces from a node", () => {
     assert.equal(existsSync(join(root, "lib")), false);
   });
 
+  it("says so when the node's Docker hangs, and keeps what tells whose the volumes are [8.32]", () => {
+    const { root, clean } = nodeWith("active");
+    command(join(root, "bin"), "docker", "exec sleep 600");
+    command(join(root, "bin"), "timeout", 'shift 3; exec /usr/bin/timeout 1 "$@"');
+    const { status, output } = clean();
+    assert.equal(status, 1, output);
+    assert.match(output, /does not answer[^]*retain: true/);
+    assert.ok(existsSync(join(root, "lib/ci/builder/system-id")));
+  });
+
   it("leaves a runner alone that is still there [8.32]", () => {
     const { root, clean } = nodeWith("active");
     writeFileSync(join(root, "proc/7/environ"), "HOME=/\0RUNNER_POOL=ci/builder\0");
