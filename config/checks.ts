@@ -5,7 +5,14 @@ import { registryTrustErrors, type RegistryTrustArgs } from "../components/regis
 import type { Registry } from "../components/registryTrust/registry";
 import { certificateError } from "../components/certificate";
 import { below, type InputError } from "../components/inputErrors";
-import { dnsLabelError, hostAliasErrors, oneError, runnerErrors, urlError } from "../components/runners/docker/errors";
+import {
+  dnsLabelError,
+  hostAliasErrors,
+  namespaceError,
+  oneError,
+  runnerErrors,
+  urlError,
+} from "../components/runners/docker/errors";
 import type { DockerRunnerSettings } from "../components/runners/docker/settings";
 import { authenticationTokenError, registrationTokenError } from "../components/token/tokenKind";
 import type { StackFile } from "./schema";
@@ -68,7 +75,7 @@ export function readCertificate(
 /** Errors in what a stack is about: namespace, GitLab, names of the LAN. */
 export function placeErrors(stack: StackFile): InputError[] {
   return [
-    ...oneError("namespace", dnsLabelError(stack.namespace)),
+    ...oneError("namespace", namespaceError(stack.namespace)),
     ...oneError("kubeconfig", stack.kubeconfig === undefined ? undefined : fileError(stack.kubeconfig)),
     ...hostAliasErrors(stack.hostAliases),
     ...oneError("gitlab.url", urlError(stack.gitlab.url)),

@@ -86,7 +86,7 @@ const secretText = /^(gl[a-z]{2,}-|GR1348941)[\w-]{8,}|-----BEGIN [A-Z ]*PRIVATE
 
 /** What a variable that holds a secret is called, word by word: `SECRET_DETECTION_DISABLED` is none, by its value. */
 const secretWords =
-  /(^|_)(TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIALS?|AUTH|(API|ACCESS|ACCOUNT|PRIVATE|SECRET|SIGNING)_?KEY)(_|$)/;
+  /(^|_)((PG|MYSQL_?|SSH)?(PASSWORD|PASSWD|PASSPHRASE|PASS|PWD)|(API|AUTH|ACCESS)?TOKEN|SECRET|CREDENTIALS?|AUTH|(API|ACCESS|ACCOUNT|PRIVATE|SECRET|SIGNING|ENCRYPTION|DEPLOY)_?KEY)(_|$)/;
 
 /** Values that hide nothing: switches, numbers, paths, addresses without password, references to other variables. */
 const harmlessValue = /^(|true|false|yes|no|on|off|\d+|\$.*|[./~].*|\w+:\/\/[^@]*)$/i;

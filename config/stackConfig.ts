@@ -3,6 +3,7 @@ import type { Registry } from "../components/registryTrust/registry";
 import type { TrustNode } from "../components/registryTrust/args";
 import { InvalidInputsError, linesOf, type InputError } from "../components/inputErrors";
 import { dockerRunnerSettings, type DockerRunnerSettings } from "../components/runners/docker/settings";
+import { shutdownTimeout } from "../components/runners/docker/dockerConfig";
 import type { Resources } from "../components/runners/sizes";
 import { schemaErrors } from "../components/schemaErrors";
 import type { RolloutSettings } from "../hosts/rollout";
@@ -130,8 +131,13 @@ function assemble(stack: StackFile, errors: InputError[]): StackConfig {
     egressPorts: stack.egressPorts,
     quota: unlessEmpty(stack.quota),
     // Ten minutes for pods to stop once their jobs are over.
-    deleteTimeout: `${Math.ceil(Math.max(0, ...runners.map(({ drainTimeout }) => drainTimeout)) / 60) + 10}m`,
+    deleteTimeout: `${Math.ceil(Math.max(0, ...runners.map(stopTime)) / 60) + 10}m`,
   };
+}
+
+/** Seconds that jobs of a runner may take to end; the first half minute of an abort is in what pods have beside. */
+function stopTime(runner: RunnerConfig): number {
+  return runner.drainTimeout + Math.max(0, shutdownTimeout(runner) - 30);
 }
 
 function unlessEmpty(table: Record<string, string>): Record<string, string> | undefined {

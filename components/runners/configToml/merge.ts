@@ -21,7 +21,7 @@ type Service = NonNullable<DockerSettings["services"]>[number];
  * (helpers/container/services, SplitNameAndVersion). Of two services with one name the runner starts the first.
  */
 export function serviceNames(service: Service): string[] {
-  const image = (service.name ?? "")
+  const image = service.name
     .replace(/@.*$/, "")
     .replace(/:[^:/]*$/, "")
     .replace(/:\d+\//, "/");

@@ -2,6 +2,7 @@ import { merge, mountPoint, volumeDestination } from "../configToml/merge";
 import type { ConfigToml } from "../configToml/settings/config";
 import type { DockerSettings } from "../configToml/settings/docker";
 import type { RunnerSettings } from "../configToml/settings/runner";
+import type { PullPolicy } from "../configToml/settings/values";
 import { budgets } from "../sizes";
 import { dockerMajor, innerDaemonFiles } from "./innerDaemon";
 import { buildModes } from "./modes/buildModes";
@@ -16,8 +17,14 @@ export const secretFolder = "/config";
 /** What pods call the port of their metrics. */
 export const metricsPortName = "metrics";
 
-/** How long a runner that was told to abort its jobs cleans up after them, seconds. */
-export const defaultShutdownTimeout = 30;
+/** How long a runner that was told to abort its jobs cleans up after them, seconds: also when 0 or less is given. */
+const defaultShutdownTimeout = 30;
+
+/** The same, as the runner understands what was given (gitlab-runner 19.4.0, common/config.go, GetShutdownTimeout). */
+export function shutdownTimeout(settings: Pick<DockerRunnerSettings, "config">): number {
+  const given = settings.config?.shutdown_timeout ?? 0;
+  return given > 0 ? given : defaultShutdownTimeout;
+}
 
 /** The files of the inner daemon, by path below /etc/docker; none where the mode has no inner daemon. */
 export function daemonFiles(settings: DockerRunnerSettings): Record<string, string> {
@@ -48,7 +55,11 @@ export function dockerRunnerConfig(settings: DockerRunnerSettings, token: string
         output_limit: 8192,
         // Every node's manager has the same token: the first to rotate it would cut the others off, and what it got would
         // be lost, as the file is not written to.
-        feature_flags: { FF_DISABLE_AUTOMATIC_TOKEN_ROTATION: true },
+        feature_flags: {
+          FF_DISABLE_AUTOMATIC_TOKEN_ROTATION: true,
+          // `network_mtu` is for a network that the runner makes for the job; without one it is ignored.
+          ...(settings.mtu === undefined ? {} : { FF_NETWORK_PER_BUILD: true }),
+        },
         ...(settings.serverCa === undefined ? {} : { "tls-ca-file": `${secretFolder}/gitlab-ca.crt` }),
         ...modeSection(settings),
         docker: dockerSection(settings),
@@ -81,7 +92,7 @@ function dockerSection(settings: DockerRunnerSettings): DockerSettings {
     extra_hosts: hosts.length === 0 ? undefined : hosts.map(([name, address]) => `${name}:${address}`),
     pull_policy: usedPullPolicy(settings),
     // The runner holds its own policy against this list as well, so they are never two.
-    allowed_pull_policies: usedPullPolicy(settings) as DockerSettings["allowed_pull_policies"],
+    allowed_pull_policies: usedPullPolicy(settings),
     allowed_images: settings.allowedImages,
     allowed_services: settings.allowedServices,
     network_mtu: settings.mtu,
@@ -91,7 +102,7 @@ function dockerSection(settings: DockerRunnerSettings): DockerSettings {
 }
 
 /** The pull policies in the end: `config` may say them in config.toml's own words. */
-export function usedPullPolicy(settings: DockerRunnerSettings): string[] {
+export function usedPullPolicy(settings: DockerRunnerSettings): PullPolicy[] {
   return [ownDocker(settings).pull_policy ?? settings.pullPolicy].flat();
 }
 

@@ -25,6 +25,13 @@ export function dnsLabelError(name: string): string | undefined {
     : `"${name}" is no DNS label; use at most 63 lower-case letters, digits and hyphens, beginning and ending with a letter or digit`;
 }
 
+/** Says what is wrong with a namespace for runners. Beside its folder on each node is the one of RegistryTrust. */
+export function namespaceError(name: string): string | undefined {
+  return name === "trust"
+    ? '"trust" is the folder of registry trust below /var/lib/pi-runners on the nodes, and a namespace has one there too; choose another name'
+    : dnsLabelError(name);
+}
+
 /** Says what is wrong with the address of a GitLab instance. */
 export function urlError(address: string): string | undefined {
   const url = URL.canParse(address) ? new URL(address) : undefined;
@@ -70,6 +77,7 @@ export function checkDockerRunner(given: unknown): { settings?: DockerRunnerSett
 /** What is wrong with that which a stack's runners have in common. */
 function placeErrors(settings: DockerRunnerSettings): InputError[] {
   return [
+    ...oneError("namespace", namespaceError(settings.namespace)),
     ...oneError("url", urlError(settings.url)),
     ...hostAliasErrors(settings.hostAliases ?? {}),
     ...oneError("serverCa", settings.serverCa === undefined ? undefined : certificateError(settings.serverCa)),

@@ -4,10 +4,10 @@ import { posix } from "node:path";
 import {
   daemonFiles,
   defaultDockerSocket,
-  defaultShutdownTimeout,
   dockerRunnerConfig,
   metricsPortName,
   secretFolder,
+  shutdownTimeout,
 } from "./dockerConfig";
 import type { DockerRunnerSettings } from "./dockerConfig";
 import { filesMount, folderMount, folderScript, snapMount } from "./folderScript";
@@ -85,8 +85,7 @@ export function podTemplate(settings: DockerRunnerSettings): types.input.core.v1
 
 /** How long a pod may take to stop: jobs finish, those that do not are aborted and cleaned up after. */
 function gracePeriod(settings: DockerRunnerSettings): number {
-  const abort = settings.config?.shutdown_timeout ?? defaultShutdownTimeout;
-  return settings.drainTimeout + abort + graceMargin;
+  return settings.drainTimeout + shutdownTimeout(settings) + graceMargin;
 }
 
 function digest(files: { path: string; content: string }[]): string {

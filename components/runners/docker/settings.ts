@@ -122,7 +122,12 @@ export const commonSettings = {
     "Seconds that jobs may go on when a pod is to stop; GitLab's own default for a job is an hour.",
   ),
   dockerSocket: about(
-    z.string().startsWith("/").default(defaultDockerSocket),
+    z
+      .string()
+      .regex(/^(\/[\w.@+-]+){2,}$/, {
+        error: 'must be a path such as "/run/docker.sock": letters, digits and ._@+- in a folder',
+      })
+      .default(defaultDockerSocket),
     "Path of the Docker socket on the nodes; snap's Docker has the usual one.",
   ),
 };

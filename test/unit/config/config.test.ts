@@ -310,6 +310,8 @@ describe("a stack file", () => {
     assert.equal(read(sound).deleteTimeout, "70m");
     const runners = [{ name: "dood", way: "dood", drainTimeout: 86400 }];
     assert.equal(read({ ...sound, runners }).deleteTimeout, "1450m");
+    const slow = [{ name: "dood", way: "dood", config: { shutdown_timeout: 7230 } }];
+    assert.equal(read({ ...sound, runners: slow }).deleteTimeout, "190m");
   });
 
   it("merges a runner's requests and limits with everybody's [8.28]", () => {
@@ -354,7 +356,14 @@ describe("a stack file", () => {
     const config = {
       runners: [
         {
-          environment: ["API_TOKEN=SeCrEtSeCrEt", "SECRET_DETECTION_DISABLED=true", "GIT_AUTHOR_NAME=me"],
+          environment: [
+            "API_TOKEN=SeCrEtSeCrEt",
+            "SECRET_DETECTION_DISABLED=true",
+            "GIT_AUTHOR_NAME=me",
+            "PGPASSWORD=SeCrEt",
+            "DB_PASS=SeCrEt",
+            "MYSQL_PWD=SeCrEt",
+          ],
           cache: {
             s3: { SecretKey: "SeCrEt", AccessKey: "me" },
             gcs: { PrivateKey: "SeCrEt" },
@@ -376,6 +385,9 @@ describe("a stack file", () => {
       `${own}.cache.s3.SecretKey`,
       `${own}.docker.services[0].environment[0]`,
       `${own}.environment[0]`,
+      `${own}.environment[3]`,
+      `${own}.environment[4]`,
+      `${own}.environment[5]`,
       "ssh.bastion.password",
       "ssh.privateKey",
       "tokens.dood",

@@ -117,6 +117,15 @@ describe("config.toml of a runner", () => {
     assert.equal(rendered("dood", { concurrent: 5 }).runners![0]!.request_concurrency, 5);
   });
 
+  it("has the runner make a network for each job where an MTU is set: the runner gives it to no other [8.28]", () => {
+    const flags = (mtu?: number): object => {
+      const runner = dockerRunnerConfig(settingsOf("dood", { mtu }), "glrt-x").runners![0]!;
+      return { ...runner.feature_flags };
+    };
+    assert.deepEqual(flags(), { FF_DISABLE_AUTOMATIC_TOKEN_ROTATION: true });
+    assert.deepEqual(flags(1400), { FF_DISABLE_AUTOMATIC_TOKEN_ROTATION: true, FF_NETWORK_PER_BUILD: true });
+  });
+
   it("writes pull policies as a list", () => {
     assert.deepEqual(docker(rendered("dood", { pullPolicy: ["never"] })).pull_policy, ["never"]);
     assert.deepEqual(docker(rendered("dood")).pull_policy, ["always", "if-not-present"]);

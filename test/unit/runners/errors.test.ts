@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { imageArchitecture } from "../../../components/runners/architecture";
 import { checkDockerRunner } from "../../../components/runners/docker/errors";
 import { authenticationTokenError, registrationTokenError } from "../../../components/token/tokenKind";
+import type { DockerRunnerInput } from "../../../components/runners/docker/settings";
 import { dockerWays, type DockerWay } from "../../../components/runners/docker/ways";
 import { ca } from "../config/stackFile";
 import { givenSettings } from "./settings";
@@ -90,6 +91,52 @@ describe("settings with which no job could run", () => {
     assert.deepEqual(complaints("dood", never), ["config.runners[0].docker.allowed_pull_policies"]);
     assert.deepEqual(complaints("dood", { ...never, pullPolicy: "never" }), []);
     assert.deepEqual(complaints("dood", docker({ pull_policy: "never" })), []);
+  });
+
+  it("are refused: a socket that no shell and no volume could name, and a namespace where trust is [8.7]", () => {
+    for (const dockerSocket of [
+      "/run/my docker.sock",
+      "/run/$(id).sock",
+      "/run/a:b.sock",
+      "/docker.sock",
+      "/run/docker/",
+    ]) {
+      assert.deepEqual(complaints("dood", { dockerSocket }), ["dockerSocket"], dockerSocket);
+    }
+    assert.deepEqual(complaints("dood", { dockerSocket: "/run/docker-ci/docker.sock" }), []);
+    assert.deepEqual(complaints("dood", { namespace: "trust" }), ["namespace"]);
+  });
+
+  it("are refused: words that the runner takes into its config.toml, and then fails every job [8.28]", () => {
+    const wrong: [string, object][] = [
+      // common/config.go, getMemoryBytes: the whole runner exits when the next job comes.
+      ["memory", { memory: "512Mi" }],
+      ["memory_swap", { memory_swap: "-1" }],
+      ["service_memory", { service_memory: "1,5g" }],
+      ["cpus", { cpus: "500m" }],
+      ["pull_policy", { pull_policy: "IfNotPresent" }],
+      ["pull_policy", { pull_policy: ["always", "sometimes"] }],
+      ["ulimit.nofile", { ulimit: { nofile: "unlimited" } }],
+      // GetLogConfig: only env and labels.
+      ["log_options.max-size", { log_options: { "max-size": "10m" } }],
+      ["services[0].name", { services: [{ alias: "docker", command: ["--mtu=1400"] }] }],
+    ];
+    for (const [key, docker] of wrong) {
+      const config = { runners: [{ docker }] } as DockerRunnerInput["config"];
+      assert.deepEqual(complaints("dind", { config }), [`config.runners[0].docker.${key}`]);
+    }
+    const right = {
+      memory: "1.5g",
+      memory_swap: "2 GiB",
+      memory_reservation: "536870912",
+      service_memory: "512M",
+      cpus: "0.5",
+      service_cpus: "3/2",
+      pull_policy: ["always", "if-not-present"],
+      ulimit: { nofile: "1024:2048", core: "-1" },
+      log_options: { labels: "job" },
+    } as const;
+    assert.deepEqual(complaints("dood", { config: { runners: [{ docker: structuredClone(right) as object }] } }), []);
   });
 
   it("are refused: two volumes with one destination, and what is no volume [8.24]", () => {

@@ -89,6 +89,14 @@ describe("the pod of a runner", () => {
     });
   }
 
+  it("gives it the runner's own 30 s where shutdown_timeout is 0 or less, as the runner does [8.26]", () => {
+    for (const given of [0, -5000]) {
+      const settings = settingsOf("dood", { drainTimeout: 600, config: { shutdown_timeout: given } });
+      const { spec } = podTemplate(settings) as { spec: { terminationGracePeriodSeconds: number } };
+      assert.equal(spec.terminationGracePeriodSeconds, 645);
+    }
+  });
+
   it("gives the runner its shutdown_timeout once the drain has run out, and no drain to one that hangs [8.26]", () => {
     interface Spec {
       spec: {

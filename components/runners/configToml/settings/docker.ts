@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { pullPolicy, stringOrArray } from "./values";
+import { cpus, logOptions, memory, pullPolicies, pullPolicy, ulimit } from "./values";
 
 /** `[[runners.docker.services]]`, and the same of the Kubernetes executor. */
 export const service = z
@@ -11,7 +11,9 @@ export const service = z
     environment: z.array(z.string()),
     suspend_data_path: z.string(),
   })
-  .partial();
+  .partial()
+  // Of a service without an image every job fails.
+  .required({ name: true });
 
 /** `[runners.docker]`. */
 export const docker = z
@@ -22,13 +24,13 @@ export const docker = z
     hostname: z.string(),
     image: z.string(),
     runtime: z.string(),
-    memory: z.string(),
-    memory_swap: z.string(),
-    memory_reservation: z.string(),
+    memory,
+    memory_swap: memory,
+    memory_reservation: memory,
     cgroup_parent: z.string(),
     cpuset_cpus: z.string(),
     cpuset_mems: z.string(),
-    cpus: z.string(),
+    cpus,
     cpu_shares: z.int(),
     dns: z.array(z.string()),
     dns_search: z.array(z.string()),
@@ -64,13 +66,13 @@ export const docker = z
     links: z.array(z.string()),
     services: z.array(service),
     services_limit: z.int(),
-    service_memory: z.string(),
-    service_memory_swap: z.string(),
-    service_memory_reservation: z.string(),
+    service_memory: memory,
+    service_memory_swap: memory,
+    service_memory_reservation: memory,
     service_cgroup_parent: z.string(),
     service_slot_cgroup_template: z.string(),
     service_cpuset_cpus: z.string(),
-    service_cpus: z.string(),
+    service_cpus: cpus,
     service_cpu_shares: z.int(),
     service_gpus: z.string(),
     wait_for_services_timeout: z.int(),
@@ -79,7 +81,7 @@ export const docker = z
     allowed_privileged_services: z.array(z.string()),
     allowed_pull_policies: z.array(pullPolicy),
     allowed_services: z.array(z.string()),
-    pull_policy: stringOrArray,
+    pull_policy: pullPolicies,
     isolation: z.string(),
     shm_size: z.int(),
     tmpfs: z.record(z.string(), z.string()),
@@ -89,9 +91,9 @@ export const docker = z
     helper_image_flavor: z.string(),
     container_labels: z.record(z.string(), z.string()),
     enable_ipv6: z.boolean(),
-    ulimit: z.record(z.string(), z.string()),
+    ulimit: z.record(z.string(), ulimit),
     network_mtu: z.int(),
-    log_options: z.record(z.string(), z.string()),
+    log_options: logOptions,
   })
   .partial();
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { service } from "./docker";
 import { autoscalerPolicy } from "./machines";
-import { duration, pullPolicy, secret, stringOrArray } from "./values";
+import { duration, pullPolicies, pullPolicy, secret } from "./values";
 
 export const nodeSelectorRequirement = z
   .strictObject({
@@ -374,7 +374,7 @@ export const kubernetes = z
     allowed_services: z.array(z.string()),
     allowed_users: z.array(z.string()),
     allowed_groups: z.array(z.string()),
-    pull_policy: stringOrArray,
+    pull_policy: pullPolicies,
     node_selector: z.record(z.string(), z.string()),
     node_selector_overwrite_allowed: z.string(),
     node_tolerations: z.record(z.string(), z.string()),
