@@ -11,6 +11,9 @@ const mayNotKnow = (room, others) => ({
 
 const tools = ["lab/", "bench/", "test/", "ci/"];
 
+/** What runs where only `dependencies` are installed: npm ci --omit=dev, as the README tells those who deploy. */
+const deployed = "^(components/|hosts/|config/|templates/|ci/|index\\.ts$|start\\.cjs$|quickStart\\.cjs$)";
+
 /** @type {import("dependency-cruiser").IConfiguration} */
 module.exports = {
   forbidden: [
@@ -30,11 +33,27 @@ module.exports = {
     mayNotKnow("ci/", ["lab/", "bench/", "test/"]),
     mayNotKnow("lab/", ["bench/", "test/", "ci/"]),
     mayNotKnow("bench/", ["test/", "ci/"]),
+    {
+      name: "deployed-without-it",
+      comment: "npm ci --omit=dev does not install this. Name it in dependencies of package.json, or do without.",
+      severity: "error",
+      from: { path: deployed },
+      to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["npm"] },
+    },
+    {
+      name: "not-in-package-json",
+      comment: "The nearest package.json (lab/ has its own) does not name this library, or it is not installed.",
+      severity: "error",
+      from: {},
+      to: { dependencyTypes: ["npm-no-pkg", "npm-unknown", "unknown"] },
+    },
   ],
   options: {
     doNotFollow: { path: "node_modules" },
     exclude: { path: ["(^|/)node_modules/.*/node_modules/", "^dist/", "^examples/"] },
     tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "require", "node", "default"] },
+    exoticRequireStrings: ["require.resolve"],
     tsConfig: { fileName: "tsconfig.json" },
   },
 };

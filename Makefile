@@ -12,7 +12,7 @@ help: ## list these words
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # On stderr: what `make -s env` prints is for the shell.
-node_modules/.installed: package.json package-lock.json
+node_modules/.installed: package.json package-lock.json lab/package.json
 	@npm ci --no-audit --no-fund --loglevel=error >&2
 	@touch $@
 

@@ -17,9 +17,11 @@ describe("the house", () => {
       devDependencies: Record<string, string>;
     };
     const example = JSON.parse(read("examples/components/package.json")) as { engines: { node: string } };
+    const lab = JSON.parse(read("lab/package.json")) as { engines: { node: string } };
     const said = {
       engines: engines.node,
       example: example.engines.node,
+      lab: lab.engines.node,
       node: devDependencies["node"],
       "@types/node": devDependencies["@types/node"],
       CI: /image: node:(\d+)/.exec(read(".gitlab-ci.yml"))?.[1],
