@@ -14,7 +14,7 @@ import {
   urlError,
 } from "../components/runners/docker/errors";
 import type { DockerRunnerSettings } from "../components/runners/docker/settings";
-import { authenticationTokenError, registrationTokenError } from "../components/token/tokenKind";
+import { authenticationTokenError, registrationTokenError, tokenKind } from "../components/token/tokenKind";
 import type { StackFile } from "./schema";
 
 /** The absolute path of a file that the stack file names; `~/` is the home directory, anything else is in the project. */
@@ -137,7 +137,7 @@ export function tokenErrors(stack: StackFile): InputError[] {
   const names = stack.runners.map(({ name }) => name);
   // A map, as a runner may be called constructor.
   const tokens = new Map(Object.entries(stack.tokens));
-  const set = (name: string): string => `pulumi config set --path --secret 'tokens.${name}' <token>`;
+  const set = (name: string): string => `pulumi config set --path --secret 'tokens.${name}', which asks for it`;
   for (const name of new Set(names)) {
     const token = tokens.get(name);
     const reason = token === undefined ? undefined : authenticationTokenError(token);
@@ -152,6 +152,12 @@ export function tokenErrors(stack: StackFile): InputError[] {
     errors.push({ propertyPath: `registrationTokens.${name}`, reason: registrationTokenError(token) });
   }
   for (const [name, token] of tokens) {
+    if (tokenKind(name) !== "unknown") {
+      // Never shown: what is told of a key names the key.
+      const reason = `holds a token in place of a runner's name, in plain text; revoke it in GitLab, and write NAME: token`;
+      errors.push({ propertyPath: "tokens", reason });
+      continue;
+    }
     if (!names.includes(name)) {
       errors.push({
         propertyPath: `tokens.${name}`,

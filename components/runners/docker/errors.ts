@@ -93,6 +93,7 @@ export function runnerErrors(settings: DockerRunnerSettings): InputError[] {
     ...releaseErrors(settings),
     ...policyErrors(settings),
     ...volumeErrors(settings),
+    ...sectionErrors(settings),
     ...(settings.allowTlsOff === true && settings.way !== "dind-plain"
       ? oneError("allowTlsOff", `way ${settings.way} does not use it; drop it, or choose way dind-plain`)
       : []),
@@ -179,6 +180,28 @@ function releaseErrors(settings: DockerRunnerSettings): InputError[] {
   const reason = `the helper is of release ${ofHelper}, but image is of ${ofRunner}; name the helper of ${ofRunner}, or none: it is found by itself`;
   const own = ownDocker(settings).helper_image !== undefined;
   return [{ propertyPath: own ? "config.runners[0].docker.helper_image" : "helperImage", reason }];
+}
+
+/** Sections of config.toml that only other executors read. */
+const otherExecutors = [
+  "ssh",
+  "parallels",
+  "virtualbox",
+  "machine",
+  "kubernetes",
+  "custom",
+  "autoscaler",
+  "instance",
+] as const;
+
+/** The runner takes the settings of another executor, and does nothing with them. */
+function sectionErrors({ config }: DockerRunnerSettings): InputError[] {
+  return otherExecutors
+    .filter((section) => config?.runners?.[0]?.[section] !== undefined)
+    .map((section) => ({
+      propertyPath: `config.runners[0].${section}`,
+      reason: "is for another executor, and this runner has the docker executor; drop it",
+    }));
 }
 
 /** The runner refuses every job when its own pull policy is not among the allowed ones. */

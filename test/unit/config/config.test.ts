@@ -97,6 +97,13 @@ describe("the configuration", () => {
 });
 
 describe("bad input", () => {
+  it("a token in place of a runner's name, without showing it [8.29]", () => {
+    const tokens = { ...(sound["tokens"] as object), "glrt-SeCrEtSeCrEt": "dood" };
+    const found = errorsOf({ ...sound, tokens });
+    assert.match(found["tokens"]!, /in place of a runner's name.*revoke/);
+    assert.ok(!JSON.stringify(found).includes("glrt-SeCrEtSeCrEt"), JSON.stringify(Object.keys(found)));
+  });
+
   it("no token", () => oneError({ tokens: {} }, "tokens.dood", /has no token; pulumi config set --path --secret/));
   it("a legacy token where an authentication token is due", () =>
     oneError({ tokens: { dood: "GR1348941SeCrEtSeCrEt" } }, "tokens.dood", /legacy registration token.*New runner/));

@@ -86,6 +86,13 @@ describe("settings with which no job could run", () => {
     assert.deepEqual(complaints("dind-job", docker({ services_privileged: false, disable_cache: true })), []);
   });
 
+  it("are refused: settings of another executor, with which the runner would do nothing [8.28]", () => {
+    const config = { runners: [{ kubernetes: { namespace: "ci" }, custom: { run_exec: "/bin/true" } }] };
+    const expected = ["config.runners[0].kubernetes", "config.runners[0].custom"];
+    assert.deepEqual(complaints("dood", { config }), expected);
+    assert.deepEqual(complaints("dind", { config }), expected);
+  });
+
   it("are refused: a pull policy of its own that is not allowed [8.28]", () => {
     const never = docker({ allowed_pull_policies: ["never"] });
     assert.deepEqual(complaints("dood", never), ["config.runners[0].docker.allowed_pull_policies"]);
