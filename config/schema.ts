@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { namespaceSettings } from "../components/namespace/settings";
 import { trustNodeSettings, trustSettings } from "../components/registryTrust/args";
 import { about, optional, port, text } from "../components/schema";
 import { allowTlsOff, ownSettings, settableSettings } from "../components/runners/docker/settings";
@@ -99,19 +100,7 @@ export const stackSchema = z.strictObject({
   registrationTokens: about(z.record(z.string(), token).default({}), {
     description: "Legacy registration tokens. Not supported; here so that the refusal can say what to do.",
   }),
-  metricsFrom: about(table.default({}), {
-    description:
-      "Labels of the namespaces whose pods may read the runners' metrics: `{kubernetes.io/metadata.name: monitoring}`.",
-    defaultText: "none may",
-  }),
-  egressPorts: about(z.array(port).default([]), {
-    description: "Further TCP ports that runner pods may reach, such as an S3 cache's.",
-    defaultText: "only DNS and GitLab's",
-  }),
-  quota: about(table.default({}), {
-    description: "Hard limits of the namespace's ResourceQuota.",
-    defaultText: "no load balancers, node ports or storage claims",
-  }),
+  ...namespaceSettings,
 });
 
 /** The stack file as it was read: every key known, every value of the right kind. */

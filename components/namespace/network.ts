@@ -24,7 +24,7 @@ export function networkPolicySpec(network: RunnerNetwork): types.input.networkin
   const gitlab = network.gitlabUrl === undefined ? 443 : portOf(network.gitlabUrl);
   const ports = [...new Set([gitlab, ...(network.egressPorts ?? [])])];
   const ingress: types.input.networking.v1.NetworkPolicyIngressRule[] =
-    network.metricsFrom === undefined
+    Object.keys(network.metricsFrom ?? {}).length === 0
       ? []
       : [
           {

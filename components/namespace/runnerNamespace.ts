@@ -4,13 +4,16 @@ import { ResourceQuota } from "@pulumi/kubernetes/core/v1/resourceQuota";
 import { ServiceAccount } from "@pulumi/kubernetes/core/v1/serviceAccount";
 import { NetworkPolicy } from "@pulumi/kubernetes/networking/v1/networkPolicy";
 import * as pulumi from "@pulumi/pulumi";
+import type { z } from "zod";
+import type { Inputs } from "../schema";
 import { networkPolicySpec } from "./network";
+import type { namespaceSettings } from "./settings";
 
 /** How strictly Kubernetes judges the pods of a namespace (Pod Security Standards). */
 export type PodSecurity = "privileged" | "baseline" | "restricted";
 
 /** Settings of RunnerNamespace. */
-export interface RunnerNamespaceArgs {
+export interface RunnerNamespaceArgs extends Inputs<z.input<z.ZodObject<typeof namespaceSettings>>> {
   /** Name of the Kubernetes namespace. Default: the component's own name. */
   namespace?: pulumi.Input<string>;
   /**
@@ -20,17 +23,8 @@ export interface RunnerNamespaceArgs {
   podSecurity?: pulumi.Input<PodSecurity>;
   /** Address of the GitLab instance: runner pods may reach its port, and DNS, and nothing else. Default: port 443. */
   gitlabUrl?: pulumi.Input<string>;
-  /** Further TCP ports that runner pods may reach, for example of an S3 cache. Default: none. */
-  egressPorts?: pulumi.Input<pulumi.Input<number>[]>;
-  /** Labels of the namespaces whose pods may read the metrics. Default: nobody may, except the node's own probes. */
-  metricsFrom?: pulumi.Input<Record<string, pulumi.Input<string>>>;
   /** TCP port of the metrics. Default: the port that each pod itself calls `metrics`, as every runner's does. */
   metricsPort?: pulumi.Input<number>;
-  /**
-   * Hard limits of the namespace's ResourceQuota. Default: no load balancers, no node ports and no claims on storage.
-   * A limit of pods is no default: a DaemonSet beyond it would wait without an end.
-   */
-  quota?: pulumi.Input<Record<string, pulumi.Input<string>>>;
   /**
    * What a container gets that names no requests or limits of its own, by the LimitRange. Default: requests of 50m CPU
    * and 64Mi, a limit of 256Mi.

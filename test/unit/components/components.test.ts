@@ -134,6 +134,11 @@ describe("components", () => {
     assert.deepEqual(container.ports, [{ name: spec.ingress[0].ports[0].port, containerPort: 9300, protocol: "TCP" }]);
   });
 
+  it("lets nobody read metrics where no labels say who may", async () => {
+    const all = await during(() => new components.RunnerNamespace("place", { namespace: "ci", metricsFrom: {} }));
+    assert.deepEqual(only(all, "kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs["spec"].ingress, []);
+  });
+
   it("clean up after a runner when it goes, and connect to no node before, nor to one that is to be retained [8.32]", async () => {
     const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB4Cpnm4JYmCjMHlTt4bgXVGpKcBVCNwYzrPVTm5pQoS";
     const nodes = [
