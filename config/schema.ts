@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { namespaceSettings } from "../components/namespace/settings";
 import { trustNodeSettings, trustSettings } from "../components/registryTrust/args";
-import { about, optional, port, text } from "../components/schema";
+import { about, optional, text } from "../components/schema";
 import { allowTlsOff, ownSettings, settableSettings } from "../components/runners/docker/settings";
 import { dockerWays } from "../components/runners/docker/ways";
 import { rolloutSettings } from "../hosts/rollout";
