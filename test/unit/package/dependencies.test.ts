@@ -6,8 +6,6 @@ import { dirname, join, resolve } from "node:path";
 
 const root = resolve(__dirname, "../../..");
 
-const publicRegistry = "https://registry.npmjs.org/";
-
 interface Package {
   dependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
@@ -62,16 +60,14 @@ describe("dependencies", () => {
     }
   });
 
-  it("are in the lock file as both packages name them, in one range each, from the public registry", () => {
+  it("are in the lock file as both packages name them, in one range each, and no place to get them from", () => {
     const named = { ...product.dependencies, ...product.devDependencies };
     for (const [name, range] of Object.entries(lab.devDependencies!)) {
       assert.equal(named[name] ?? range, range, `${name}: package.json and lab/package.json differ`);
     }
     assert.deepEqual(lock.packages["lab"]!.devDependencies, lab.devDependencies);
-    const elsewhere = Object.values(lock.packages).filter(
-      ({ link, resolved }) => !link && !(resolved ?? publicRegistry).startsWith(publicRegistry),
-    );
-    assert.deepEqual(elsewhere, [], `resolved is either missing or begins with ${publicRegistry}`);
+    const elsewhere = Object.values(lock.packages).filter(({ link, resolved }) => !link && resolved !== undefined);
+    assert.deepEqual(elsewhere, [], "resolved names where one machine got it; leave it to the user's npm");
   });
 
   it("are refused where they are used and not named", function () {
