@@ -25,22 +25,44 @@ interface Row extends Counts {
 
 const scratch = mkdtempSync(join(tmpdir(), "pi-runners-test-"));
 
-async function run(stage: Stage): Promise<Row> {
+/** @param beside true: other stages run at the same time, so every line of its output names the stage */
+async function run(stage: Stage, beside = false): Promise<Row> {
   const { execa } = await import("execa"); // cannot be required: some of its dependencies are ESM only
   const started = Date.now();
   const countsFile = join(scratch, `${stage.name.replaceAll(" ", "-")}.json`);
   console.log(`\n== ${stage.name}`);
   const [file, ...args] = stage.command;
+  const output = beside ? ([prefixed(stage.name), "inherit"] as const) : "inherit";
   const result = await execa(
     file!,
     stage.files === undefined ? args : [...args, stage.files, "--reporter", "test/reporter.cjs"],
-    { stdio: ["ignore", "inherit", "inherit"], env: { TEST_COUNTS: countsFile }, reject: false },
+    { stdin: "ignore", stdout: output, stderr: output, env: { TEST_COUNTS: countsFile }, reject: false, buffer: false },
   );
   const counts = stage.files === undefined ? single(result.failed) : mochaCounts(countsFile, result.failed);
   const seconds = Number(((Date.now() - started) / 1000).toFixed(1));
   const row: Row = { stage: stage.name, result: counts.failed > 0 ? "FAILED" : "ok", ...counts, seconds };
   console.log(`== ${row.stage}: ${row.result}, ${row.seconds} s`);
   return row;
+}
+
+/** Puts the stage's name before each line. */
+function prefixed(name: string) {
+  return function* (line: unknown): Generator<string> {
+    yield `${name} | ${String(line)}`;
+  };
+}
+
+/** The stages in order; those that may run beside each other, together. */
+async function inOrder(stages: Stage[]): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (let at = 0; at < stages.length;) {
+    const alone = stages.slice(at).findIndex(({ beside }) => beside !== true);
+    const count = Math.max(1, alone === -1 ? stages.length - at : alone);
+    const together = stages.slice(at, at + count);
+    rows.push(...(await Promise.all(together.map((stage) => run(stage, together.length > 1)))));
+    at += count;
+  }
+  return rows;
 }
 
 function single(failed: boolean): Counts {
@@ -69,9 +91,7 @@ async function everything(options: { lab: boolean; keep: boolean }): Promise<Row
   }
   rows.push(await run(labUp));
   if (rows.at(-1)!.failed === 0) {
-    for (const stage of onLab) {
-      rows.push(await run(stage));
-    }
+    rows.push(...(await inOrder(onLab)));
   }
   if (!options.keep) {
     rows.push(await run(labDown));

@@ -8,6 +8,8 @@ export interface Stage {
   command: string[];
   /** True: the lab has to be up, with stack dev on it. Tests of hosts bring their nodes up themselves. */
   needsLab?: boolean;
+  /** Runs at the same time as the stages around it that say so too: each has nodes of its own, and waits for them much. */
+  beside?: true;
 }
 
 const onMachine = ["mocha", "--config", "test/lab/.mocharc.json"];
@@ -31,17 +33,19 @@ export const onLab: Stage[] = [
   { name: "plugins", files: "test/lab/plugins/*.test.ts", command: onMachine, needsLab: true },
   { name: "package", files: "test/lab/package/*.test.ts", command: onMachine, needsLab: true },
   { name: "upgrade", files: "test/lab/upgrade/*.test.ts", command: onMachine, needsLab: true },
-  { name: "registry trust on nodes", files: "test/host/**/*.test.ts", command: onMachine },
+  { name: "registry trust on nodes", files: "test/host/**/*.test.ts", command: onMachine, beside: true },
   // What differs by the engine's version: the same tests on nodes of the other kinds (lab/cluster/nodes.ts).
   {
     name: "registry trust on Debian 12",
-    files: "test/host/trust/{docker,authorities,install}.test.ts",
+    files: "test/host/trust/@(docker|authorities|install).test.ts",
     command: ["env", "LAB_KIND=debian12", ...onMachine],
+    beside: true,
   },
   {
     name: "registry trust on Docker 29",
-    files: "test/host/trust/{docker,authorities}.test.ts",
+    files: "test/host/trust/@(docker|authorities).test.ts",
     command: ["env", "LAB_KIND=docker29", ...onMachine],
+    beside: true,
   },
   { name: "stack on the lab", files: "test/lab/stack/*.test.ts", command: onMachine, needsLab: true },
 ];

@@ -24,6 +24,13 @@ def run(command, seconds=20, check=None):
     return status, output
 
 
+def restart(name, check=None):
+    """Restarts a unit. systemd's count of its starts is cleared first: with too many of them it would stop a unit that
+    runs (Docker's own allows three a minute) and then refuse to start it."""
+    run(["systemctl", "reset-failed", name])
+    return run(["systemctl", "restart", name], 180, check)
+
+
 class Unit:
     """A systemd service as `systemctl show` tells it."""
 

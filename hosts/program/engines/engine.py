@@ -108,7 +108,7 @@ class Engine:
         if self.snap and host.has("snap"):
             host.run(["snap", "restart", "docker"], 180)
         else:
-            host.run(["systemctl", "restart", self.unit.name], 180)
+            host.restart(self.unit.name)
         self.find_again()
 
     def start(self):

@@ -291,7 +291,7 @@ class Run:
                 files.delete(now, "put back")
             elif now.data != self.seen.data:
                 files.replace(now, self.seen.data, "put back")
-            host.run(["systemctl", "restart", unit.name], 180)
+            host.restart(unit.name)
             raise NodeError(error.step, error.what, error.fix, "The settings were put back and the service restarted.")
 
     def settle(self, drop):
@@ -386,6 +386,6 @@ def process(unit):
 def restart_service(unit):
     """Until the service says that it runs."""
     reached("restart")
-    host.run(["systemctl", "restart", unit.name], 180, check="restart")
+    host.restart(unit.name, check="restart")
     if not host.settled(unit.name, 60).active:
         raise NodeError("restart", "%s does not come up" % unit.name, "See `journalctl -u %s`." % unit.name)

@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { daemonJson, type Host } from "./host";
-import { stopRegistries, testRegistries, patience, trustLab, type TestRegistry, type TrustLab } from "./lab";
+import {
+  patience,
+  registryContainer,
+  stopRegistries,
+  testRegistries,
+  trustLab,
+  type TestRegistry,
+  type TrustLab,
+} from "./lab";
 
 let lab: TrustLab;
 let host: Host;
@@ -139,12 +147,12 @@ describe("registry trust: certificate authorities", () => {
         const authorities = () => host.ok(`ls /etc/docker/certs.d/${tls.address} | wc -l`);
         const old = readFileSync(join(folder, "other.crt"), "utf8");
         // As long as the registry has not got its new certificate, no run sees that the old CA does not fit.
-        await lab.engine.run(["pause", "pi-lab-trust-tls"]);
+        await lab.engine.run(["pause", registryContainer(lab, "tls")]);
         try {
           await stack("one", old);
           await stack("two", old);
         } finally {
-          await lab.engine.run(["unpause", "pi-lab-trust-tls"]);
+          await lab.engine.run(["unpause", registryContainer(lab, "tls")]);
         }
         assert.match((await pull(tls.address)).err, /x509|certificate/);
         await stack(first, tls.ca);
@@ -192,11 +200,11 @@ describe("registry trust: certificate authorities", () => {
     it("a CA that could not be tried and does not fit: the next run, with nothing to write, says so [8.17]", async () => {
       const ca = readFileSync(join(folder, "other.crt"), "utf8");
       const registries = [{ ...tls, ca }];
-      await lab.engine.run(["pause", "pi-lab-trust-tls"]);
+      await lab.engine.run(["pause", registryContainer(lab, "tls")]);
       try {
         assert.match((await host.apply({ registries })).warnings.join("\n"), /does not answer this node/);
       } finally {
-        await lab.engine.run(["unpause", "pi-lab-trust-tls"]);
+        await lab.engine.run(["unpause", registryContainer(lab, "tls")]);
       }
       const before = await host.traces();
       await host.refused({ registries, reapply: "1" }, ["does not trust", "x509", "Nothing was changed"]);

@@ -38,7 +38,9 @@ describe("registry trust: BuildKit 0.33, a real buildkitd", () => {
   });
 
   beforeEach(async () => {
-    await host.ok(`rm -rf /etc/buildkit /var/lib/pi-runners; systemctl restart ${unit}`);
+    await host.ok(
+      `rm -rf /etc/buildkit /var/lib/pi-runners; systemctl reset-failed ${unit}; systemctl restart ${unit}`,
+    );
     assert.equal(await host.ok(`systemctl is-active ${unit}`), "active");
   });
 
@@ -85,6 +87,15 @@ describe("registry trust: BuildKit 0.33, a real buildkitd", () => {
     await host.apply({ ...only, allowRestart: true }, "remove");
     assert.match((await build(plain.address)).err, /HTTP response to HTTPS client/);
     assert.equal((await host.sh("ls -d /etc/buildkit /var/lib/pi-runners")).out, "");
+  });
+
+  it("restarted although systemd has counted too many starts of it, which would stop it and not start it", async () => {
+    await host.ok(`for i in 1 2 3 4; do systemctl restart ${unit}; done`);
+    const settings = { ...only, registries: [plain], allowRestart: true };
+    assert.equal((await host.apply(settings)).engines[0]!.how, "restart");
+    assert.equal(await host.ok(`systemctl is-active ${unit}`), "active");
+    await host.apply({ ...only, allowRestart: true }, "remove");
+    assert.equal(await host.ok(`systemctl is-active ${unit}`), "active");
   });
 
   it("CA: no build before, from and to it after apply, none after remove", async () => {

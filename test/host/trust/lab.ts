@@ -24,19 +24,24 @@ export interface TrustLab {
 /** For a hook that brings nodes up, in milliseconds: it may have to wait for another run, and to build images. */
 export const patience = 30 * 60_000;
 
-let alone: Promise<void> | undefined;
+const alone = new Map<NodeKind, Promise<void>>();
 
-/** Other checkouts on this machine share the nodes: one test run at a time, until this process ends. */
-function wait(): Promise<void> {
-  alone ??= new Promise((held, failed) => {
+/** Other runs on this machine share the nodes of a kind: one at a time, until this process ends. */
+function wait(kind: NodeKind): Promise<void> {
+  const turn = alone.get(kind) ?? whenFree(kind);
+  alone.set(kind, turn);
+  return turn;
+}
+
+function whenFree(kind: NodeKind): Promise<void> {
+  return new Promise((held, failed) => {
     const say = (): void => console.log("another run of these tests works on their nodes, waiting");
     const forever = (): Promise<never> => {
       held();
       return new Promise(() => undefined);
     };
-    withLock(join(cache, "locks", "trust-tests"), say, forever).catch(failed);
+    withLock(join(cache, "locks", `trust-tests-${kind}`), say, forever).catch(failed);
   });
-  return alone;
 }
 
 /** The kind of node that a run of these tests asks for by LAB_KIND; Debian 13 otherwise. */
@@ -54,7 +59,7 @@ function kindAsked(): NodeKind {
  * @param kind what they run; default: what LAB_KIND says
  */
 export async function trustLab(count: number, kind: NodeKind = kindAsked()): Promise<TrustLab> {
-  await wait();
+  await wait(kind);
   const engine = await startEngine(() => undefined);
   await ensureNetwork(engine);
   const nodes = Array.from({ length: count }, (_, index) => node(first[kind] + index));
@@ -74,20 +79,25 @@ export interface TestRegistry {
   ca?: string;
 }
 
-/** Where the two registries are in the lab's network. */
-const places = { plain: "172.30.99.253", tls: "172.30.99.252" };
+/** Where the two registries of each kind of node are in the lab's network: tests of several kinds may run at once. */
+const places: Record<NodeKind, { plain: string; tls: string }> = {
+  debian13: { plain: "172.30.99.253", tls: "172.30.99.252" },
+  debian12: { plain: "172.30.99.247", tls: "172.30.99.246" },
+  docker29: { plain: "172.30.99.245", tls: "172.30.99.244" },
+};
 
 /** Starts both registries, one over plain HTTP and one over HTTPS with a CA of its own. */
 export async function testRegistries(
   lab: TrustLab,
 ): Promise<{ plain: TestRegistry; tls: TestRegistry; folder: string }> {
   const folder = mkdtempSync(join(tmpdir(), "pi-runners-trust-"));
-  certificates(folder, places.tls);
+  const at = places[lab.kind];
+  certificates(folder, at.tls);
   await startRegistry(lab, "plain", {}, []);
   const tls = { REGISTRY_HTTP_TLS_CERTIFICATE: "/tls/server.crt", REGISTRY_HTTP_TLS_KEY: "/tls/server.key" };
   await startRegistry(lab, "tls", tls, [folder]);
   const ca = readFileSync(join(folder, "ca.crt"), "utf8");
-  return { plain: { address: `${places.plain}:5000` }, tls: { address: `${places.tls}:5000`, ca }, folder };
+  return { plain: { address: `${at.plain}:5000` }, tls: { address: `${at.tls}:5000`, ca }, folder };
 }
 
 async function startRegistry(
@@ -96,7 +106,7 @@ async function startRegistry(
   settings: Record<string, string>,
   folders: string[],
 ): Promise<void> {
-  const container = `pi-lab-trust-${name}`;
+  const container = registryContainer(lab, name);
   await lab.engine.attempt(["rm", "-fv", container]);
   const config = join(mkdtempSync(join(tmpdir(), "pi-runners-registry-")), "config.yml");
   writeFileSync(config, "version: 0.1\nstorage: {filesystem: {rootdirectory: /data}}\nhttp: {addr: ':5000'}\n");
@@ -111,7 +121,7 @@ async function startRegistry(
       "--network",
       network.name,
       "--ip",
-      places[name],
+      places[lab.kind][name],
       "--tmpfs",
       "/data",
     ],
@@ -126,7 +136,12 @@ async function startRegistry(
 }
 
 export async function stopRegistries(lab: TrustLab): Promise<void> {
-  await lab.engine.attempt(["rm", "-fv", "pi-lab-trust-plain", "pi-lab-trust-tls"]);
+  await lab.engine.attempt(["rm", "-fv", registryContainer(lab, "plain"), registryContainer(lab, "tls")]);
+}
+
+/** The container of a test registry. */
+export function registryContainer({ kind }: TrustLab, name: "plain" | "tls"): string {
+  return `pi-lab-trust-${kind}-${name}`;
 }
 
 /** ca.crt, server.crt, server.key; also expired.crt and other.crt, CAs that do not fit. */
