@@ -70,8 +70,9 @@ def rehearsed(works, context):
             work.rehearse(look)
             able.append(work)
         except NodeError as error:
-            # "preflight" says that there is something to take back all the same: the ledger was lost.
-            if work.want or work.had or error.step == "preflight":
+            # "preflight" says that there is something to take back all the same: the ledger was lost. "ledger" says that
+            # nobody can tell.
+            if work.want or work.had or error.step in ("preflight", "ledger"):
                 raise
             left_out(error, context)
     return able
