@@ -85,7 +85,7 @@ describe("registry trust: Docker installed where it is missing", () => {
 });
 
 describe("registry trust: Docker removed altogether between apply and remove", () => {
-  const authority = { address: "gitlab.lab:5050", ca: `${rootCertificates[0]}\n` };
+  const authority = { address: "172.30.99.251:5999", ca: `${rootCertificates[0]}\n` };
   const traces = `ls -d /var/lib/pi-runners /etc/docker/certs.d /etc/docker/.daemon.json*`;
 
   before(async function () {
