@@ -89,6 +89,9 @@ export type Arguments<S extends z.ZodRawShape, Late extends keyof z.infer<z.ZodO
 /** A text that is not empty. */
 export const text = z.string().min(1);
 
+/** Texts by name. */
+export const table = z.record(z.string(), z.string());
+
 /** A TCP port. */
 export const port = z.int().min(1).max(65535);
 

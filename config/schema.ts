@@ -1,13 +1,11 @@
 import { z } from "zod";
 import { namespaceSettings } from "../components/namespace/settings";
 import { trustNodeSettings, trustSettings } from "../components/registryTrust/args";
-import { about, optional, text } from "../components/schema";
+import { about, optional, table, text } from "../components/schema";
 import { allowTlsOff, ownSettings, settableSettings } from "../components/runners/docker/settings";
 import { dockerWays } from "../components/runners/docker/ways";
 import { rolloutSettings } from "../hosts/rollout";
 import { hostSettings, sshSettings } from "../hosts/ssh";
-
-const table = z.record(z.string(), z.string());
 
 const registry = z.strictObject({
   address: about(

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { deflateRawSync } from "node:zlib";
+import { quote } from "./asRoot";
 
 /** Where the modules that run on hosts are in this package; their names are unique whatever the folder. */
 export const programFolder = join(__dirname, "program");
@@ -75,10 +76,6 @@ function say(what: string, fix: string): string {
     `{ printf '%s\\n' ${quote(what)} "  where: node $node, step start" ` +
     `'  state: Nothing was changed.' ${quote(`  what to do: ${fix}`)} >&2; exit 1; }`
   );
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Shell for any POSIX sh; finds python3 and a way to be root, and says what is missing. The same for every host. */

@@ -1,7 +1,5 @@
 import { z } from "zod";
-import { about, port } from "../schema";
-
-const table = z.record(z.string(), z.string());
+import { about, port, table } from "../schema";
 
 /** What a stack file says of the namespace, beyond its name. */
 export const namespaceSettings = {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { about, optional, text, withoutDefaults } from "../../schema";
+import { about, optional, table, text, withoutDefaults } from "../../schema";
 import { architectures } from "../architecture";
 import { configRest } from "../configToml/rest";
 import type { DockerSettings } from "../configToml/settings/docker";
@@ -8,8 +8,6 @@ import { pullPolicy } from "../configToml/settings/values";
 import { images } from "../images";
 import { nodeSizes } from "../sizes";
 import { dockerWays } from "./ways";
-
-const table = z.record(z.string(), z.string());
 
 /** What a pod tolerates; as Kubernetes writes it. */
 const toleration = z.strictObject({
