@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { homedir } from "node:os";
+import { homedir, userInfo } from "node:os";
 import { resolve } from "node:path";
 import { registryTrustErrors, type RegistryTrustArgs } from "../components/registryTrust/args";
 import type { Registry } from "../components/registryTrust/registry";
@@ -20,6 +20,19 @@ import type { StackFile } from "./schema";
 /** The absolute path of a file that the stack file names; `~/` is the home directory, anything else is in the project. */
 export function pathOf(file: string): string {
   return file.startsWith("~/") ? resolve(homedir(), file.slice(2)) : resolve(file);
+}
+
+/**
+ * The kubeconfig for the provider, such that every checkout and every job gives it the same text: it stands in the state,
+ * and another one is an update in the preview. The provider runs in the project's folder, and knows `~/`, as the home that
+ * the system has for the user. Empty, not left out: the SDK would put in what KUBECONFIG says on this machine, and the
+ * provider reads that itself (pulumi-kubernetes, provider/pkg/provider/provider.go and util.go).
+ */
+export function placeless(file: string | undefined): string {
+  if (file === undefined) {
+    return "";
+  }
+  return file.startsWith("~/") && homedir() !== userInfo().homedir ? pathOf(file) : file;
 }
 
 /** Reads a file that the stack file names; a file that cannot be read is an error, and gives undefined. */

@@ -11,8 +11,8 @@ import { loginSecrets, type HostSsh } from "../hosts/ssh";
 import {
   allRunnersErrors,
   nodeErrors,
-  pathOf,
   placeErrors,
+  placeless,
   readCertificate,
   readRegistries,
   tokenErrors,
@@ -33,7 +33,8 @@ export type RunnerConfig = DockerRunnerSettings & {
 
 /** Everything that the stack file says, checked. */
 export interface StackConfig {
-  kubeconfig?: string;
+  /** Kubeconfig as the state is to remember it: empty for what kubectl uses. */
+  kubeconfig: string;
   context?: string;
   namespace: string;
   gitlabUrl: string;
@@ -118,7 +119,7 @@ function assemble(stack: StackFile, errors: InputError[]): StackConfig {
   errors.push(...trustErrors(trust, errors));
   return {
     ...trust,
-    kubeconfig: stack.kubeconfig === undefined ? undefined : pathOf(stack.kubeconfig),
+    kubeconfig: placeless(stack.kubeconfig),
     context: stack.context,
     namespace: stack.namespace,
     gitlabUrl: stack.gitlab.url,

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
@@ -15,6 +24,7 @@ const released = "9e7e48e";
  */
 const namedUpdates: Record<string, { why: string; properties?: RegExp }> = {
   "pulumi:pulumi:Stack": { why: "its outputs" },
+  "pulumi:providers:kubernetes": { why: "its kubeconfig, as the stack file names it", properties: /^kubeconfig$/ },
   "pi-runners:index:DoodRunner": { why: "shows its settings" },
   "pi-runners:index:DindRunner": { why: "shows its settings" },
   "pi-runners:index:RegistryTrust": { why: "shows its registries by address" },
@@ -116,6 +126,7 @@ describe(`a stack that ${released} deployed`, function () {
     mkdirSync(old);
     const archive = execFileSync("git", ["archive", released], { cwd: checkout, maxBuffer: 1 << 28 });
     execFileSync("tar", ["-x", "-C", old], { input: archive });
+    symlinkSync(realpathSync(join(checkout, ".lab")), join(old, ".lab"));
   }
 
   /** Every way to build, on no node (no pod is started), and trust on both nodes of the lab. */
@@ -123,7 +134,7 @@ describe(`a stack that ${released} deployed`, function () {
     const dev = parse(readFileSync(join(checkout, "Pulumi.dev.yaml"), "utf8")) as { config: Record<string, object> };
     const ways = ["dood", "dind", "dind-job", "dind-plain"];
     const config = {
-      kubeconfig: join(checkout, ".lab/kubeconfig"),
+      kubeconfig: ".lab/kubeconfig",
       namespace: "upgrade",
       gitlab: { url: "http://gitlab.lab:8929" },
       registries: [{ address, insecure: true }],

@@ -58,6 +58,13 @@ describe("the configuration", () => {
     assert.deepEqual(config.runners[0]!.tags, ["dood"]);
   });
 
+  it("gives the provider the kubeconfig as it was given: the state is the same wherever the checkout lies", () => {
+    const kubeconfig = ".kube/home.yaml";
+    assert.equal(inPlaceWith([kubeconfig], () => read({ ...sound, kubeconfig })).kubeconfig, kubeconfig);
+    // Left out, the SDK would put in what KUBECONFIG says on this machine.
+    assert.equal(read(sound).kubeconfig, "");
+  });
+
   it("hands on how trust is rolled out, a first failure that is one too many included", () => {
     const config = read({ ...sound, trust: { maxFailures: 0, batchSize: 3, reapply: "after the new SD card" } });
     assert.deepEqual(config.rollout, { canary: undefined, batchSize: 3, maxFailures: 0 });
