@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # Not the tsx command: it would end what it started before that has cleaned up after a Ctrl-C.
 TSX := node --import=tsx
 
-.PHONY: help up down status env job test test-one check bench docs format
+.PHONY: help up down status env job test test-long test-one check bench docs format
 
 help: ## list these words
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ job: node_modules/.installed ## build and push an image on the running lab; WAY=
 
 test: node_modules/.installed ## check, then everything on the lab, which is removed at the end (KEEP=1 keeps it)
 	@$(TSX) test/run.ts
+
+test-long: node_modules/.installed ## what takes too long for every change, on the lab, which is removed at the end
+	@$(TSX) test/run.ts --long
 
 test-one: node_modules/.installed ## run one test file with what it needs: FILE=test/…/x.test.ts, and GREP=words of its titles
 	@$(TSX) test/run.ts --file '$(FILE)' $(if $(GREP),--grep '$(GREP)')

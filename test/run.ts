@@ -9,7 +9,7 @@ import { Command } from "commander";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { labDown, labUp, onLab, quick, stageOf, type Stage } from "./stages";
+import { labDown, labUp, long, onLab, quick, stageOf, type Stage } from "./stages";
 
 interface Counts {
   passed: number;
@@ -81,9 +81,9 @@ function mochaCounts(file: string, failed: boolean): Counts {
   return silent ? { ...counts, failed: counts.failed + 1 } : counts;
 }
 
-async function everything(options: { lab: boolean; keep: boolean }): Promise<Row[]> {
+async function everything(options: { lab: boolean; long: boolean; keep: boolean }): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const stage of quick) {
+  for (const stage of options.long ? [] : quick) {
     rows.push(await run(stage));
   }
   if (!options.lab) {
@@ -91,7 +91,7 @@ async function everything(options: { lab: boolean; keep: boolean }): Promise<Row
   }
   rows.push(await run(labUp));
   if (rows.at(-1)!.failed === 0) {
-    rows.push(...(await inOrder(onLab)));
+    rows.push(...(await inOrder(options.long ? long : onLab)));
   }
   if (!options.keep) {
     rows.push(await run(labDown));
@@ -129,11 +129,12 @@ async function main(): Promise<void> {
   const options = new Command()
     .description("Run the project's checks; the last line counts them.")
     .option("--no-lab", "only what needs no lab")
+    .option("--long", "instead of all the others, the tests that take long", false)
     .option("--keep", "leave the lab running at the end", process.env.KEEP === "1")
     .option("--file <path>", "one test file, with what it needs")
     .option("--grep <words>", "of that file, only tests with these words in their titles")
     .parse()
-    .opts<{ lab: boolean; keep: boolean; file?: string; grep?: string }>();
+    .opts<{ lab: boolean; long: boolean; keep: boolean; file?: string; grep?: string }>();
   try {
     report(options.file === undefined ? await everything(options) : await one(options.file, options.grep));
   } finally {

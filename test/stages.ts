@@ -50,10 +50,27 @@ export const onLab: Stage[] = [
   { name: "stack on the lab", files: "test/lab/stack/*.test.ts", command: onMachine, needsLab: true },
 ];
 
+/** What takes long and seldom breaks: `make test-long`. */
+export const long: Stage[] = [
+  { name: "long", files: "test/long/**/*.test.ts", command: onMachine, needsLab: true },
+  {
+    name: "registry trust on Docker 28",
+    files: "test/host/trust/@(docker|authorities).test.ts",
+    command: ["env", "LAB_KIND=docker28", ...onMachine],
+    needsLab: true,
+  },
+  {
+    name: "Docker 28 in the cluster",
+    files: "test/lab/stack/kinds.test.ts",
+    command: ["env", "LAB_KIND=docker28", ...onMachine],
+    needsLab: true,
+  },
+];
+
 /** Removes the lab, and proves that nothing of it stays. */
 export const labDown: Stage = { name: "lab down", files: "test/lab/down/*.test.ts", command: onMachine };
 
 /** The stage that a test file belongs to: its folder says what it needs. */
 export function stageOf(file: string): Stage | undefined {
-  return [...quick, ...onLab, labDown].find(({ files }) => files !== undefined && matchesGlob(file, files));
+  return [...quick, ...onLab, ...long, labDown].find(({ files }) => files !== undefined && matchesGlob(file, files));
 }

@@ -14,6 +14,8 @@ export const nodeKinds = {
   debian13: "node",
   /** The one before: Docker 20.10, containerd 1.6. */
   debian12: "node12",
+  /** What Debian's unstable suite brings to Debian 13: Docker 28, containerd 2.1. */
+  docker28: "node28",
   /** What Docker's own packages bring to Debian 13: Docker 29 and containerd 2; and BuildKit 0.33. */
   docker29: "node29",
 } as const satisfies Record<string, ImageName>;

@@ -41,6 +41,7 @@ const specs = {
     programs: { runc: "oci" },
     arguments: { DOCKER: "docker.io" },
   },
+  node28: { folder: "node-docker28", base: "node" },
   node29: {
     folder: "node-docker29",
     base: "node",

@@ -51,7 +51,7 @@ describe("registry trust: Docker installed where it is missing", () => {
 
   it("by apt: the command comes too, which Debian 13 has in a package of its own [8.14]", async () => {
     await host.apply({ ...wish, installDocker: "apt" });
-    const from = { debian13: "docker-cli", debian12: "docker.io", docker29: "" }[lab.kind];
+    const from = { debian13: "docker-cli", debian12: "docker.io", docker28: "", docker29: "" }[lab.kind];
     assert.equal(await host.ok("dpkg -S $(command -v docker)"), `${from}: /usr/bin/docker`);
     assert.deepEqual(await host.insecure(), [plain.address]);
     await host.remove();

@@ -11,7 +11,7 @@ import { cache, label, network, node, type LabNode } from "../../../lab/machine/
 import { Host } from "./host";
 
 /** Numbers of these tests' nodes: far from those of the cluster, whose engines must not be stopped under it. */
-const first: Record<NodeKind, number> = { debian13: 191, debian12: 181, docker29: 171 };
+const first: Record<NodeKind, number> = { debian13: 191, debian12: 181, docker28: 161, docker29: 171 };
 
 export interface TrustLab {
   kind: NodeKind;
@@ -83,6 +83,7 @@ export interface TestRegistry {
 const places: Record<NodeKind, { plain: string; tls: string }> = {
   debian13: { plain: "172.30.99.253", tls: "172.30.99.252" },
   debian12: { plain: "172.30.99.247", tls: "172.30.99.246" },
+  docker28: { plain: "172.30.99.243", tls: "172.30.99.242" },
   docker29: { plain: "172.30.99.245", tls: "172.30.99.244" },
 };
 

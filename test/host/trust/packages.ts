@@ -12,7 +12,7 @@ export const repository = "/repository";
 /** A node whose Docker is Debian's. */
 export async function debianLab(): Promise<TrustLab> {
   const lab = await trustLab(1);
-  assert.notEqual(lab.kind, "docker29", "Debian's packages would take the place of this kind's Docker.");
+  assert.ok(lab.kind.startsWith("debian"), "Debian's packages would take the place of this kind's Docker.");
   return lab;
 }
 

@@ -21,11 +21,15 @@ interface Joined {
 }
 
 /** Nodes of these tests, far from the cluster's own. */
-const joined: Joined[] = [
+const kinds: Joined[] = [
   { kind: "debian13", node: node(131), containerd: /^containerd:\/\/v?1\.7\./, docker: /^26\.1\./ },
   { kind: "debian12", node: node(132), containerd: /^containerd:\/\/v?1\.6\./, docker: /^20\.10\./ },
+  { kind: "docker28", node: node(134), containerd: /^containerd:\/\/v?2\.1\./, docker: /^28\.5\./ },
   { kind: "docker29", node: node(133), containerd: /^containerd:\/\/v?2\.4\./, docker: /^29\./ },
 ];
+/** The one that LAB_KIND asks for; otherwise all but Docker 28, which is only in `make test-long`. */
+const { LAB_KIND } = process.env;
+const joined = kinds.filter(({ kind }) => (LAB_KIND === undefined ? kind !== "docker28" : kind === LAB_KIND));
 const nodes = joined.map((one) => one.node);
 
 /** An image in each kind of registry that the lab has, and how a pull fails where the node does not trust it. */
