@@ -1,6 +1,17 @@
 import { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
-import { DindRunner, DoodRunner, RegistryTrust, RunnerCleanup, RunnerNamespace, RunnerToken } from "./components";
+import {
+  DindRunner,
+  DoodRunner,
+  KubernetesRunner,
+  RegistryTrust,
+  RunnerCleanup,
+  RunnerNamespace,
+  RunnerToken,
+  type DockerRunnerArgs,
+} from "./components";
+import type { DockerRunnerSettings } from "./components/runners/docker/settings";
+import { hasInnerDaemon } from "./components/runners/docker/ways";
 import { readConfig, type RunnerConfig } from "./config/stackConfig";
 import { printPipeline } from "./templates/print";
 
@@ -30,11 +41,14 @@ const trust =
         reapply: config.reapply,
       });
 
+/** Jobs that are pods leave nothing on a node that its kubelet does not remove. */
+const leavesTraces = ({ executor }: RunnerConfig): boolean => executor === "docker";
+
 /** Per runner, what removes its traces from the nodes when it goes. */
 const cleanups = new Map(
   config.nodes.length === 0
     ? []
-    : config.runners.map(({ name, namespace }) => {
+    : config.runners.filter(leavesTraces).map(({ settings: { name, namespace } }) => {
         const { nodes, ssh } = config;
         return [name, new RunnerCleanup(name, { namespace, nodes, ssh })];
       }),
@@ -57,44 +71,58 @@ const place = new RunnerNamespace(
 );
 
 /** Types of the components that run the ways. */
-const runnerTypes = { dood: "pi-runners:index:DoodRunner", inner: "pi-runners:index:DindRunner" };
+const runnerTypes = {
+  dood: "pi-runners:index:DoodRunner",
+  inner: "pi-runners:index:DindRunner",
+  kubernetes: "pi-runners:index:KubernetesRunner",
+};
 
-function makeRunner(settings: RunnerConfig): DoodRunner | DindRunner {
-  const { name, way, authenticationToken, ...rest } = settings;
-  const { token } = new RunnerToken(name, { authenticationToken });
-  const args = {
-    ...rest,
-    runnerName: name,
-    namespace: place.namespace,
-    serviceAccountName: place.serviceAccountName,
-    token,
-  };
-  // A runner whose way is changed has the same objects by the same names: they are updated, as a create would collide.
-  const aliases = [{ type: way === "dood" ? runnerTypes.inner : runnerTypes.dood }];
-  const opts = { provider: cluster, deletedWith: place.resource, dependsOn: grounds, aliases };
-  switch (way) {
-    case "dood":
-      return new DoodRunner(name, args, opts);
-    case "dind":
-    case "dind-job":
-    case "dind-plain":
-      return new DindRunner(name, { ...args, way }, opts);
+/** A runner whose way is changed has some of the same objects by the same names: they are updated, as a create would collide. */
+function runnerOptions(type: keyof typeof runnerTypes): pulumi.ComponentResourceOptions {
+  const others = Object.values(runnerTypes).filter((other) => other !== runnerTypes[type]);
+  const aliases = others.map((other) => ({ type: other }));
+  return { provider: cluster, deletedWith: place.resource, dependsOn: grounds, aliases };
+}
+
+type Runner = DoodRunner | DindRunner | KubernetesRunner;
+
+/** A runner by its executor. */
+function makeRunner(runner: RunnerConfig): Runner {
+  const { executor, settings, tags, waitForNodes, authenticationToken } = runner;
+  const { token } = new RunnerToken(settings.name, { authenticationToken });
+  const common = { runnerName: settings.name, namespace: place.namespace, token, tags, waitForNodes };
+  switch (executor) {
+    case "docker":
+      return makeDockerRunner(settings, { ...common, serviceAccountName: place.serviceAccountName });
+    case "kubernetes": {
+      const { name, way: _way, ...rest } = settings;
+      return new KubernetesRunner(name, { ...rest, ...common }, runnerOptions("kubernetes"));
+    }
     default:
-      throw new Error(`No component runs way ${String(way satisfies never)}; add it to index.ts.`);
+      throw new Error(`No component has executor ${String(executor satisfies never)}; add it to index.ts.`);
   }
 }
 
-const made = config.runners.map((settings) => ({ settings, runner: makeRunner(settings) }));
+function makeDockerRunner(
+  { name, way, ...settings }: DockerRunnerSettings,
+  common: Pick<DockerRunnerArgs, "namespace" | "serviceAccountName" | "token" | "tags" | "waitForNodes">,
+): Runner {
+  return hasInnerDaemon(way)
+    ? new DindRunner(name, { ...settings, ...common, way }, runnerOptions("inner"))
+    : new DoodRunner(name, { ...settings, ...common }, runnerOptions("dood"));
+}
+
+const made = config.runners.map((runner) => ({ runner, component: makeRunner(runner) }));
 
 /** Namespace of the runners. */
 export const namespace = place.namespace;
 
 /** Per runner: how it builds, its tags, and what its jobs can do to a node. */
-export const runners = made.map(({ settings, runner }) => ({
-  name: runner.runnerName,
-  way: settings.way,
-  tags: runner.tags,
-  risk: runner.risk,
+export const runners = made.map(({ runner, component }) => ({
+  name: component.runnerName,
+  way: runner.settings.way,
+  tags: component.tags,
+  risk: component.risk,
 }));
 
 /** Per node: what was found there and how it came to trust the registries. */
@@ -103,8 +131,8 @@ export { trustReport as trust };
 
 /** A ready .gitlab-ci.yml per runner, by its name. */
 export const pipelines = Object.fromEntries(
-  config.runners.map((runner) => [runner.name, printPipeline(runner, config.registries)]),
+  config.runners.map((runner) => [runner.settings.name, printPipeline(runner, config.registries)]),
 );
 
 /** A ready .gitlab-ci.yml for this stack, on its first runner. */
-export const pipeline = pipelines[config.runners[0]!.name];
+export const pipeline = pipelines[config.runners[0]!.settings.name];

@@ -1,6 +1,7 @@
 /** What other programs may import: every component, and every type that their arguments and outputs name. */
 export { DindRunner, type DindMode, type DindRunnerArgs } from "./runners/docker/dindRunner";
 export { DoodRunner, type DoodRunnerArgs } from "./runners/docker/doodRunner";
+export { KubernetesRunner, type KubernetesRunnerArgs } from "./runners/kubernetes/kubernetesRunner";
 export { RunnerCleanup, type CleanupNode, type RunnerCleanupArgs } from "./runners/docker/runnerCleanup";
 export type { HostAccess, HostBastion, HostLogin, HostNode, HostSsh, LoginSecret } from "../hosts/ssh";
 export type { RolloutSettings } from "../hosts/rollout";
@@ -14,10 +15,12 @@ export { RunnerToken, type RunnerTokenArgs } from "./token/runnerToken";
 export type { Registry } from "./registryTrust/registry";
 export type { Architecture } from "./runners/architecture";
 export type { DockerRunnerArgs, InnerDaemonArgs } from "./runners/docker/dockerRunner";
-export type { Toleration } from "./runners/docker/settings";
+export type { Toleration } from "./runners/settings";
 export type { Arguments, Inputs } from "./schema";
 export type { NodeSize, Resources } from "./runners/sizes";
-export type { DockerWay, InnerDaemonWay, Risk } from "./runners/docker/ways";
+export type { DockerWay, InnerDaemonWay } from "./runners/docker/ways";
+export type { Executor, Way } from "./runners/executors";
+export type { Risk } from "./runners/risk";
 
 export { InvalidInputsError, type InputError } from "./inputErrors";
 

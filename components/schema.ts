@@ -33,6 +33,21 @@ export function bare(schema: unknown): unknown {
   return at;
 }
 
+/** A kind of object where there may be one of several. */
+export interface UnionKind {
+  /** The words of the discriminating key by which it is known. */
+  words: string[];
+  object: z.ZodObject;
+}
+
+/** The kinds of object of a union; each has an enum for its discriminating key. */
+export function unionKinds({ def, options }: z.ZodDiscriminatedUnion): UnionKind[] {
+  return (options as z.ZodObject[]).map((object) => {
+    const words = object.shape[def.discriminator] as z.ZodEnum;
+    return { object, words: words.options.map(String) };
+  });
+}
+
 type WithoutDefaults<S extends z.ZodRawShape> = {
   [K in keyof S]: S[K] extends z.ZodDefault<infer T> ? z.ZodOptional<T> : S[K];
 };

@@ -1,18 +1,27 @@
 import { z } from "zod";
 import { propertyPath, type InputError } from "./inputErrors";
-import { bare } from "./schema";
+import { bare, unionKinds } from "./schema";
 
 type Path = readonly PropertyKey[];
 
-/** What zod found, as errors of inputs; an unknown key becomes one of its own, with the key that was probably meant. */
-export function schemaErrors(schema: z.ZodType, issues: readonly z.core.$ZodIssue[]): InputError[] {
+/**
+ * What zod found, as errors of inputs; an unknown key becomes one of its own, with the key that was probably meant.
+ *
+ * @param value what was judged: it tells which of several kinds of object one was meant to be
+ */
+export function schemaErrors(schema: z.ZodType, issues: readonly z.core.$ZodIssue[], value?: unknown): InputError[] {
   return issues.flatMap((issue) => {
     if (issue.code === "unrecognized_keys") {
-      const known = keysAt(schema, issue.path);
+      const place = placeAt(schema, issue.path, value);
       return issue.keys.map((key) => ({
         propertyPath: propertyPath([...issue.path, key]),
-        reason: unknownKey(key, known),
+        reason: otherKinds(key, place) ?? unknownKey(key, keysOf(place.schema)),
       }));
+    }
+    if (issue.code === "invalid_union" && issue.discriminator !== undefined) {
+      const kinds = unionKinds(placeAt(schema, issue.path.slice(0, -1), value).union!);
+      const reason = `must be one of ${kinds.flatMap(({ words }) => words).join(", ")}`;
+      return [{ propertyPath: propertyPath(issue.path), reason }];
     }
     const reason =
       issue.code === "invalid_union" && issue.errors.length > 0
@@ -66,14 +75,52 @@ function withArticle(kind: string): string {
   return words[kind] ?? kind;
 }
 
-/** The keys that an object at this place of the schema may have. */
-function keysAt(schema: z.ZodType, path: Path): string[] {
-  let at: unknown = schema;
+/** A place of the schema, and what was given there. */
+interface Place {
+  schema: unknown;
+  value: unknown;
+  /** Where the place may hold several kinds of object, all of them; `schema` is then the one that was meant. */
+  union?: z.ZodDiscriminatedUnion;
+}
+
+function placeAt(schema: z.ZodType, path: Path, value: unknown): Place {
+  let place = meant(schema, value);
   for (const part of path) {
-    at = bare(at);
-    at = at instanceof z.ZodArray ? at.element : at instanceof z.ZodObject ? at.shape[String(part)] : undefined;
+    const at = bare(place.schema);
+    const below =
+      at instanceof z.ZodArray ? at.element : at instanceof z.ZodObject ? at.shape[String(part)] : undefined;
+    place = meant(below, (place.value as Record<PropertyKey, unknown> | undefined)?.[part]);
   }
-  const last = bare(at);
+  return place;
+}
+
+/** Of several kinds of object, the one that a value says it is. */
+function meant(schema: unknown, value: unknown): Place {
+  const union = bare(schema);
+  if (!(union instanceof z.ZodDiscriminatedUnion)) {
+    return { schema, value };
+  }
+  const word = wordOf(union, value);
+  return { schema: unionKinds(union).find(({ words }) => words.includes(word))?.object, value, union };
+}
+
+const wordOf = ({ def }: z.ZodDiscriminatedUnion, value: unknown): string =>
+  String((value as Record<string, unknown> | undefined)?.[def.discriminator]);
+
+/** What is said of a key that only other kinds of object have. */
+function otherKinds(key: string, { union, value }: Place): string | undefined {
+  const others = union && unionKinds(union).filter(({ object }) => Object.hasOwn(object.shape, key));
+  if (union === undefined || others === undefined || others.length === 0) {
+    return undefined;
+  }
+  const { discriminator } = union.def;
+  const words = others.flatMap((kind) => kind.words).join(", ");
+  return `is for ${discriminator} ${words}, which another executor runs, and not for ${wordOf(union, value)}; drop it`;
+}
+
+/** The keys that an object of this kind may have. */
+function keysOf(schema: unknown): string[] {
+  const last = bare(schema);
   if (last instanceof z.ZodRecord && last.keyType instanceof z.ZodEnum) {
     return last.keyType.options.map(String);
   }

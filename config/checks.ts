@@ -5,17 +5,14 @@ import { registryTrustErrors, type RegistryTrustArgs } from "../components/regis
 import type { Registry } from "../components/registryTrust/registry";
 import { certificateError } from "../components/certificate";
 import { below, type InputError } from "../components/inputErrors";
-import {
-  dnsLabelError,
-  hostAliasErrors,
-  namespaceError,
-  oneError,
-  runnerErrors,
-  urlError,
-} from "../components/runners/docker/errors";
+import { dnsLabelError, hostAliasErrors, namespaceError, oneError, urlError } from "../components/runners/errors";
+import { runnerErrors as dockerRunnerErrors } from "../components/runners/docker/errors";
 import type { DockerRunnerSettings } from "../components/runners/docker/settings";
+import { executorOf } from "../components/runners/executors";
+import { kubernetesRunnerErrors } from "../components/runners/kubernetes/errors";
+import type { KubernetesRunnerSettings } from "../components/runners/kubernetes/settings";
 import { authenticationTokenError, registrationTokenError, tokenKind } from "../components/token/tokenKind";
-import type { StackFile } from "./schema";
+import { runnerSchemas, type StackFile } from "./schema";
 
 /** The absolute path of a file that the stack file names; `~/` is the home directory, anything else is in the project. */
 export function pathOf(file: string): string {
@@ -135,13 +132,40 @@ export function trustErrors(args: RegistryTrustArgs, found: InputError[]): Input
   return registryTrustErrors(args, "trust").filter(({ propertyPath }) => !said.has(propertyPath));
 }
 
+/** The settings of a runner with its defaults, by its executor. */
+export type CheckedRunner =
+  | { executor: "docker"; settings: DockerRunnerSettings }
+  | { executor: "kubernetes"; settings: KubernetesRunnerSettings };
+
 /** Errors in the runners, each with its defaults filled in. */
-export function allRunnersErrors(runners: DockerRunnerSettings[]): InputError[] {
-  const names = runners.map(({ name }) => name);
+export function allRunnersErrors(runners: CheckedRunner[]): InputError[] {
+  const names = runners.map(({ settings }) => settings.name);
   return [
     ...duplicates("runners", "name", names, "name"),
     ...runners.flatMap((runner, index) => below(`runners[${index}]`, runnerErrors(runner))),
   ];
+}
+
+function runnerErrors({ executor, settings }: CheckedRunner): InputError[] {
+  switch (executor) {
+    case "docker":
+      return dockerRunnerErrors(settings);
+    case "kubernetes":
+      return kubernetesRunnerErrors(settings);
+    default:
+      throw new Error(`No checks for executor ${String(executor satisfies never)}; add them to checks.ts.`);
+  }
+}
+
+/** Defaults that no runner of the stack can take: a key of another executor, probably meant for one that went. */
+export function defaultsErrors(stack: StackFile): InputError[] {
+  const known = new Set(stack.runners.flatMap(({ way }) => Object.keys(runnerSchemas[executorOf(way)].shape)));
+  return Object.keys(stack.runnerDefaults)
+    .filter((key) => !known.has(key))
+    .map((key) => ({
+      propertyPath: `runnerDefaults.${key}`,
+      reason: `no runner of this stack can use it: none has an executor that knows it; drop it`,
+    }));
 }
 
 /** Errors in tokens. No token is ever part of a message. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { propertyPath, type InputError } from "../components/inputErrors";
-import { bare, metaOf } from "../components/schema";
+import { bare, metaOf, unionKinds } from "../components/schema";
 import { stackSchema } from "./schema";
 import type { RawConfig } from "./stackFile";
 
@@ -69,6 +69,10 @@ function secretLeaves(schema: unknown, value: unknown, path: Path): Leaf[] {
   }
   const at = bare(schema);
   const below = (key: string): unknown => {
+    if (at instanceof z.ZodDiscriminatedUnion) {
+      // Of whatever kind it was meant to be, which may be misspelt: one key is the same kind of secret in all.
+      return unionKinds(at).find(({ object }) => Object.hasOwn(object.shape, key))?.object.shape[key];
+    }
     if (at instanceof z.ZodObject) {
       return Object.hasOwn(at.shape, key) ? at.shape[key] : undefined;
     }

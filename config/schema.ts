@@ -2,8 +2,9 @@ import { z } from "zod";
 import { namespaceSettings } from "../components/namespace/settings";
 import { trustNodeSettings, trustSettings } from "../components/registryTrust/args";
 import { about, optional, table, text } from "../components/schema";
-import { allowTlsOff, ownSettings, settableSettings } from "../components/runners/docker/settings";
-import { dockerWays } from "../components/runners/docker/ways";
+import * as docker from "../components/runners/docker/settings";
+import { executorOf, waysByExecutor, type Executor } from "../components/runners/executors";
+import * as kubernetes from "../components/runners/kubernetes/settings";
 import { rolloutSettings } from "../hosts/rollout";
 import { hostSettings, sshSettings } from "../hosts/ssh";
 
@@ -27,21 +28,52 @@ const waitForNodes = optional(z.boolean(), {
   defaultText: "`true`",
 });
 
-const runner = z.strictObject({
+const wayMeaning =
+  "How its jobs build: `dood` (the node's Docker), `dind` (Docker in Docker as a service with TLS), `dind-job` (a daemon inside the job), `dind-plain` (a service without TLS), `kubernetes` (unprivileged pods, with Buildah or BuildKit).";
+
+/** What every runner says for itself, whatever its executor. */
+const identity = {
   name: about(text, "Unique; name of the runner's objects, and key of its token."),
-  way: about(
-    z.enum(dockerWays),
-    "How its jobs build: `dood` (the node's Docker), `dind` (Docker in Docker as a service with TLS), `dind-job` (a daemon inside the job), `dind-plain` (a service without TLS).",
-  ),
-  allowTlsOff,
   tags: optional(z.array(text), {
     description: "Its tags in GitLab, for the printed pipelines.",
     defaultText: "its name",
   }),
-  ...settableSettings,
-  waitForNodes,
-  ...ownSettings,
-});
+};
+
+/** What all runners of an executor may have in common; a stack file says it in `runnerDefaults` or of one runner. */
+const defaults = {
+  docker: { ...docker.settableSettings, waitForNodes },
+  kubernetes: { ...kubernetes.settableSettings, waitForNodes },
+} satisfies Record<Executor, z.ZodRawShape>;
+
+/** A runner, by its executor: the way that it builds in says which. */
+export const runnerSchemas = {
+  docker: z.strictObject({
+    ...identity,
+    way: about(z.enum(waysByExecutor.docker), wayMeaning),
+    allowTlsOff: docker.allowTlsOff,
+    ...defaults.docker,
+    ...docker.ownSettings,
+  }),
+  kubernetes: z.strictObject({
+    ...identity,
+    way: about(z.enum(waysByExecutor.kubernetes), wayMeaning),
+    ...defaults.kubernetes,
+    ...kubernetes.ownSettings,
+  }),
+} satisfies Record<Executor, z.ZodObject>;
+
+const runner = z.discriminatedUnion("way", [runnerSchemas.docker, runnerSchemas.kubernetes]);
+
+/** A runner of the stack file with the executor that runs its way: one of these for each executor. */
+export type RunnerEntry = {
+  [E in Executor]: { executor: E; runner: z.infer<(typeof runnerSchemas)[E]> };
+}[Executor];
+
+/** Tells runners of different executors apart, for the compiler too. */
+export function runnerEntry(given: z.infer<typeof runner>): RunnerEntry {
+  return { executor: executorOf(given.way), runner: given } as RunnerEntry;
+}
 
 const token = about(z.string(), { description: "A token.", secret: true });
 
@@ -87,8 +119,9 @@ export const stackSchema = z.strictObject({
     "How a change of trust is rolled out.",
   ),
   runnerDefaults: about(
-    z.strictObject({ ...settableSettings, waitForNodes }).default({}),
-    "Settings that every runner has unless it sets them itself.",
+    // What a setting of several executors means is said of the first.
+    z.strictObject({ ...defaults.kubernetes, ...defaults.docker }).default({}),
+    "Settings that every runner has unless it sets them itself, each for the runners whose executor knows it.",
   ),
   runners: about(z.array(runner).min(1), "The runners, at least one."),
   tokens: about(z.record(z.string(), token).default({}), {

@@ -1,15 +1,18 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { z } from "zod";
 import type { Registry } from "../components/registryTrust/registry";
 import type { TrustNode } from "../components/registryTrust/args";
 import { InvalidInputsError, linesOf, type InputError } from "../components/inputErrors";
 import { dockerRunnerSettings, type DockerRunnerSettings } from "../components/runners/docker/settings";
-import { shutdownTimeout } from "../components/runners/docker/dockerConfig";
+import { kubernetesRunnerSettings } from "../components/runners/kubernetes/settings";
+import { shutdownTimeout } from "../components/runners/manager/config";
 import type { Resources } from "../components/runners/sizes";
 import { schemaErrors } from "../components/schemaErrors";
 import type { RolloutSettings } from "../hosts/rollout";
 import { loginSecrets, type HostSsh } from "../hosts/ssh";
 import {
   allRunnersErrors,
+  defaultsErrors,
   nodeErrors,
   placeErrors,
   placeless,
@@ -17,13 +20,14 @@ import {
   readRegistries,
   tokenErrors,
   trustErrors,
+  type CheckedRunner,
 } from "./checks";
 import { plainSecrets } from "./plainSecrets";
-import { stackSchema, type StackFile } from "./schema";
+import { runnerEntry, stackSchema, type RunnerEntry, type StackFile } from "./schema";
 import { rawStackFile, type RawConfig } from "./stackFile";
 
-/** Settings of one runner, ready for its component. */
-export type RunnerConfig = DockerRunnerSettings & {
+/** Settings of one runner, ready for the component of its executor. */
+export type RunnerConfig = CheckedRunner & {
   /** Tags that it has in GitLab. */
   tags: string[];
   /** Its authentication token, as a secret. */
@@ -85,7 +89,7 @@ export function parseConfig(
   const errors = plainSecrets(values, (key) => isEncrypted(prefix + key), ownKeys(file));
   const parsed = stackSchema.safeParse(values);
   if (!parsed.success) {
-    errors.push(...schemaErrors(stackSchema, parsed.error.issues));
+    errors.push(...schemaErrors(stackSchema, parsed.error.issues, values));
     // A key of the wrong kind hides nothing: what can be judged without it is judged all the same.
     errors.push(...judgeParts(values, parsed.error.issues));
     throw refusal([...inNamespace(errors), ...misspeltNamespace(all)]);
@@ -108,8 +112,10 @@ function ownKeys(file: RawConfig | undefined): RawConfig | undefined {
 function assemble(stack: StackFile, errors: InputError[]): StackConfig {
   const registries = readRegistries(stack, errors);
   const serverCa = readCertificate("gitlab.caFile", stack.gitlab.caFile, errors);
-  const runners = stack.runners.map((runner) => runnerConfig(stack, runner, registries, serverCa));
-  errors.push(...placeErrors(stack), ...nodeErrors(stack), ...allRunnersErrors(runners), ...tokenErrors(stack));
+  const place = { namespace: stack.namespace, url: stack.gitlab.url, hostAliases: stack.hostAliases, serverCa };
+  const runners = stack.runners.map((runner) => runnerConfig(stack, runnerEntry(runner), place, registries));
+  errors.push(...placeErrors(stack), ...nodeErrors(stack), ...allRunnersErrors(runners));
+  errors.push(...defaultsErrors(stack), ...tokenErrors(stack));
   const trust = {
     registries,
     ssh: { ...stack.ssh, ...secretsOf(stack.ssh), ...bastionOf(stack.ssh) },
@@ -137,35 +143,51 @@ function assemble(stack: StackFile, errors: InputError[]): StackConfig {
 }
 
 /** Seconds that jobs of a runner may take to end; the first half minute of an abort is in what pods have beside. */
-function stopTime(runner: RunnerConfig): number {
-  return runner.drainTimeout + Math.max(0, shutdownTimeout(runner) - 30);
+function stopTime({ settings }: RunnerConfig): number {
+  return settings.drainTimeout + Math.max(0, shutdownTimeout(settings) - 30);
 }
 
 function unlessEmpty(table: Record<string, string>): Record<string, string> | undefined {
   return Object.keys(table).length === 0 ? undefined : table;
 }
 
+/** What a runner is given by its stack, whatever its executor. */
+type Place = Pick<DockerRunnerSettings, "namespace" | "url" | "hostAliases" | "serverCa">;
+
 /** One runner's settings, over those that all runners have. */
-function runnerConfig(
-  stack: StackFile,
-  runner: StackFile["runners"][number],
-  registries: Registry[],
-  serverCa: string | undefined,
-): RunnerConfig {
-  const { dindImage, waitForNodes, resources, ...defaults } = stack.runnerDefaults;
-  const { tags = [runner.name], waitForNodes: wait = waitForNodes, ...own } = runner;
-  const token = Object.hasOwn(stack.tokens, runner.name) ? stack.tokens[runner.name] : undefined;
-  const settings = dockerRunnerSettings.parse({
-    ...defaults,
-    ...own,
-    resources: mergedResources(resources, own.resources),
-    ...(runner.way === "dood" ? {} : { dindImage: runner.dindImage ?? dindImage, registries }),
-    namespace: stack.namespace,
-    url: stack.gitlab.url,
-    hostAliases: stack.hostAliases,
-    serverCa,
-  });
-  return { ...settings, tags, waitForNodes: wait, authenticationToken: pulumi.secret(token ?? "") };
+function runnerConfig(stack: StackFile, entry: RunnerEntry, place: Place, registries: Registry[]): RunnerConfig {
+  const { name, tags = [name], waitForNodes = stack.runnerDefaults.waitForNodes } = entry.runner;
+  const token = Object.hasOwn(stack.tokens, name) ? stack.tokens[name] : undefined;
+  const checked = checkedRunner(stack, entry, place, registries);
+  return { ...checked, tags, waitForNodes, authenticationToken: pulumi.secret(token ?? "") };
+}
+
+function checkedRunner(stack: StackFile, entry: RunnerEntry, place: Place, registries: Registry[]): CheckedRunner {
+  const { executor } = entry;
+  switch (executor) {
+    case "docker": {
+      const { dindImage, ...own } = withDefaults(stack, entry.runner, dockerRunnerSettings);
+      // A default that is not for the node's own Docker is no error of the runners that use that.
+      const inner = entry.runner.way === "dood" ? { dindImage: entry.runner.dindImage } : { dindImage, registries };
+      return { executor, settings: dockerRunnerSettings.parse({ ...own, ...inner, ...place }) };
+    }
+    case "kubernetes": {
+      const own = withDefaults(stack, entry.runner, kubernetesRunnerSettings);
+      return { executor, settings: kubernetesRunnerSettings.parse({ ...own, registries, ...place }) };
+    }
+    default:
+      throw new Error(`No settings for executor ${String(executor satisfies never)}; add them to stackConfig.ts.`);
+  }
+}
+
+/** What a runner says of itself, over those defaults of all runners that its executor knows. */
+function withDefaults<R extends RunnerEntry["runner"]>(stack: StackFile, runner: R, settings: z.ZodObject): R {
+  const known = ([key, value]: [string, unknown]): boolean => Object.hasOwn(settings.shape, key) && value !== undefined;
+  return {
+    ...Object.fromEntries(Object.entries(stack.runnerDefaults).filter(known)),
+    ...Object.fromEntries(Object.entries(runner).filter(known)),
+    resources: mergedResources(stack.runnerDefaults.resources, runner.resources),
+  } as R;
 }
 
 /** A runner's requests and limits over those of all runners, resource by resource. */

@@ -1,5 +1,5 @@
 import { images } from "../components/runners/images";
-import { hasInnerDaemon, type DockerWay } from "../components/runners/docker/ways";
+import type { Way } from "../components/runners/executors";
 
 /** What of a CI/CD component depends on how it builds. */
 interface Part {
@@ -8,40 +8,52 @@ interface Part {
   jobImage: string;
   /** Programs that the job's image needs. */
   needs: string;
+  /** The job itself. */
+  job(): string;
 }
 
-const parts: Record<DockerWay, Part> = {
+const parts: Record<Way, Part> = {
   dood: {
     title: "with the Docker of the node (Docker out of Docker).",
     jobImage: images.job,
     needs: "the docker command",
+    job: () => dockerJob + cleanUpNode,
   },
   dind: {
     title: "with a Docker daemon beside the job, over TLS; the runner starts it and waits for it.",
     jobImage: images.job,
     needs: "the docker command",
+    job: () => dockerJob + cleanUpInner,
   },
   "dind-job": {
     title: "with a Docker daemon inside the job; the runner starts it and waits for it.",
     jobImage: images.dind,
     needs: "the commands docker and dockerd",
+    job: () => dockerJob + cleanUpInner,
   },
   "dind-plain": {
     title: "with a Docker daemon beside the job, without TLS; the runner starts it and waits for it.",
     jobImage: images.job,
     needs: "the docker command",
+    job: () => dockerJob + cleanUpInner,
+  },
+  kubernetes: {
+    title: "with Buildah in an unprivileged pod; there is no daemon, and nothing to clean up after.",
+    jobImage: images.buildah,
+    needs: "the buildah command",
+    job: () => buildahJob,
   },
 };
 
 /** The file that GitLab finds a way's component in: `include: component` knows only the folder templates. */
-export const componentFile = (way: DockerWay): string => `templates/${way}.yml`;
+export const componentFile = (way: Way): string => `templates/${way}.yml`;
 
 /** The text of a way's CI/CD component: a header with `spec: inputs`, a line `---`, and the job. */
-export function component(way: DockerWay): string {
-  return `${header(way)}---\n${job}${hasInnerDaemon(way) ? cleanUpInner : cleanUpNode}`;
+export function component(way: Way): string {
+  return `${header(way)}---\n${parts[way].job()}`;
 }
 
-const header = (way: DockerWay): string => `# Builds and pushes an image ${parts[way].title}
+const header = (way: Way): string => `# Builds and pushes an image ${parts[way].title}
 # Include it as a CI/CD component, copy it below templates/ of a project of your own,
 # or let \`pulumi stack output pipeline\` print it with everything filled in. docs/pipelines.md says more.
 # Generated from templates/component.ts by \`make docs\`.
@@ -77,7 +89,8 @@ spec:
       description: Dockerfile, relative to the project.
 `;
 
-const job = `$[[ inputs.job ]]:
+/** What every job has: its place, its image, and the names that it builds under. */
+const head = `$[[ inputs.job ]]:
   stage: $[[ inputs.stage ]]
   tags: $[[ inputs.tags ]]
   image: $[[ inputs.job_image ]]
@@ -87,26 +100,38 @@ const job = `$[[ inputs.job ]]:
     IMAGE_TAG: "$[[ inputs.tag ]]"
     BUILD_CONTEXT: "$[[ inputs.context ]]"
     DOCKERFILE: "$[[ inputs.dockerfile ]]"
-    # The daemon, which trusts the registry, fetches its tokens; the client in the job does not know the registry's CA.
-    BUILDKIT_NO_CLIENT_TOKEN: "1"
-  before_script:
+`;
+
+/** Logs in by a program's own words. */
+const logIn = (login: string): string => `  before_script:
     # The job's own user and password are for GitLab's registry; for another one set REGISTRY_USER and REGISTRY_PASSWORD
     # as CI/CD variables. The password goes by stdin: command lines can be read by others.
     - |
       if [ -n "\${REGISTRY_USER:-}" ]; then
-        printf '%s' "$REGISTRY_PASSWORD" | docker login --username "$REGISTRY_USER" --password-stdin "$REGISTRY"
+        printf '%s' "$REGISTRY_PASSWORD" | ${login} --username "$REGISTRY_USER" --password-stdin "$REGISTRY"
       elif [ -n "\${CI_REGISTRY_USER:-}" ] && [ "$REGISTRY" = "\${CI_REGISTRY:-}" ]; then
-        printf '%s' "$CI_REGISTRY_PASSWORD" | docker login --username "$CI_REGISTRY_USER" --password-stdin "$REGISTRY"
+        printf '%s' "$CI_REGISTRY_PASSWORD" | ${login} --username "$CI_REGISTRY_USER" --password-stdin "$REGISTRY"
       else
         echo "No login to $REGISTRY: it is not this GitLab's own registry, and REGISTRY_USER is not set."
       fi
-  script:
+`;
+
+const dockerJob = `${head}    # The daemon, which trusts the registry, fetches its tokens; the client in the job does not know the registry's CA.
+    BUILDKIT_NO_CLIENT_TOKEN: "1"
+${logIn("docker login")}  script:
     - IMAGE="$(printf '%s' "$IMAGE_NAME" | tr '[:upper:]' '[:lower:]'):$IMAGE_TAG"
     - docker build --pull --file "$DOCKERFILE" --tag "$IMAGE" "$BUILD_CONTEXT"
     - docker push "$IMAGE"
     # The same image may have been pushed elsewhere, too.
     - docker image inspect --format '{{join .RepoDigests "\\n"}}' "$IMAGE" | grep -F "\${IMAGE%:*}@"
   after_script:
+`;
+
+const buildahJob = `${head}${logIn("buildah login")}  script:
+    - IMAGE="$(printf '%s' "$IMAGE_NAME" | tr '[:upper:]' '[:lower:]'):$IMAGE_TAG"
+    - buildah build --pull --file "$DOCKERFILE" --tag "$IMAGE" "$BUILD_CONTEXT"
+    - buildah push --digestfile /tmp/pushed "$IMAGE"
+    - echo "\${IMAGE%:*}@$(cat /tmp/pushed)"
 `;
 
 const cleanUpNode = `    # The node's Docker keeps what jobs leave behind. --no-prune keeps the layers below, for the next build.

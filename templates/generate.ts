@@ -1,9 +1,9 @@
 /** Writes the CI/CD components from what they are made of. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { dockerWays } from "../components/runners/docker/ways";
+import { ways } from "../components/runners/executors";
 import { component, componentFile } from "./component";
 
-for (const way of dockerWays) {
+for (const way of ways) {
   writeFileSync(join(__dirname, "..", componentFile(way)), component(way));
 }

@@ -1,8 +1,16 @@
 import { parse } from "yaml";
 import type { Registry } from "../components/registryTrust/registry";
 import type { DockerRunnerSettings } from "../components/runners/docker/settings";
-import { jobImage } from "../components/runners/docker/usedImages";
+import { jobImage as dockerJobImage } from "../components/runners/docker/usedImages";
+import { jobImage as podJobImage } from "../components/runners/kubernetes/kubernetesConfig";
+import type { KubernetesRunnerSettings } from "../components/runners/kubernetes/settings";
 import { component } from "./component";
+
+/** A runner of a stack, as far as its pipeline depends on it. */
+export type PrintedRunner = { tags: string[] } & (
+  | { executor: "docker"; settings: Pick<DockerRunnerSettings, "way" | "jobImage" | "dindImage" | "config"> }
+  | { executor: "kubernetes"; settings: Pick<KubernetesRunnerSettings, "way" | "jobImage" | "config"> }
+);
 
 /** An input of a CI/CD component, as its header describes it. */
 interface Input {
@@ -12,14 +20,26 @@ interface Input {
 }
 
 /** The CI/CD component of a runner's way with the stack's registry, the runner's tags and its job image filled in. */
-export function printPipeline(runner: DockerRunnerSettings & { tags: string[] }, registries: Registry[]): string {
+export function printPipeline(runner: PrintedRunner, registries: Registry[]): string {
   // A network may be trusted too, but one cannot push to it.
   const registry = registries.find(({ address }) => !address.includes("/"))?.address;
-  return fillIn(component(runner.way), {
+  return fillIn(component(runner.settings.way), {
     tags: runner.tags,
-    job_image: jobImage(runner),
+    ...inputs(runner),
     ...(registry === undefined ? {} : { registry, image: `${registry}/$CI_PROJECT_PATH` }),
   });
+}
+
+/** What a pipeline takes from its runner, by the executor. */
+function inputs({ executor, settings }: PrintedRunner): Record<string, string> {
+  switch (executor) {
+    case "docker":
+      return { job_image: dockerJobImage(settings) };
+    case "kubernetes":
+      return { job_image: podJobImage(settings) };
+    default:
+      throw new Error(`No pipeline for executor ${String(executor satisfies never)}; add it to print.ts.`);
+  }
 }
 
 /**

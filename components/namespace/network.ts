@@ -1,5 +1,5 @@
 import type { types } from "@pulumi/kubernetes";
-import { metricsPortName } from "../runners/docker/dockerConfig";
+import { metricsPortName } from "../runners/manager/config";
 
 /** What runner pods may talk to. */
 export interface RunnerNetwork {

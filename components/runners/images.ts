@@ -10,11 +10,13 @@ export const dockerVersion = "29.7.2";
  * Every image that is used unless the stack file says otherwise, pinned here and nowhere else.
  *
  * - runner: published for amd64, arm64 and others, not for 32-bit arm (gitlab-runner 19.4.0, dockerfiles/runner/docker-bake.hcl).
+ * - buildah: published for amd64, arm64 and others, not for 32-bit arm.
  * - job, dind: published for amd64, arm64v8, arm32v7 and arm32v6 (docker-library/docker, versions.json at 29.7.2).
  */
 export const images = {
   runner: `gitlab/gitlab-runner:alpine-v${runnerVersion}`,
   job: `docker:${dockerVersion}-cli`,
+  buildah: "quay.io/buildah/stable:v1.43.4",
   dind: `docker:${dockerVersion}-dind`,
 } as const;
 

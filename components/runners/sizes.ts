@@ -15,6 +15,8 @@ export interface Budget {
   manager: Resources;
   /** Memory of one job container, as Docker writes it. */
   jobMemory: string;
+  /** A job's container where that is one of a pod. */
+  job: { requests: { cpu: string; memory: string }; limits: { memory: string } };
   /** Memory of one service container: the inner daemon of DinD builds in there. */
   serviceMemory: string;
 }
@@ -28,11 +30,14 @@ export const budgets: Record<NodeSize, Budget> = {
   "4GB": {
     manager: { requests: { cpu: "50m", memory: "64Mi" }, limits: { memory: "256Mi" } },
     jobMemory: "1g",
+    // The build runs in there, so the job gets what job and inner daemon have together elsewhere.
+    job: { requests: { cpu: "200m", memory: "512Mi" }, limits: { memory: "2560Mi" } },
     serviceMemory: "1536m",
   },
   "8GB": {
     manager: { requests: { cpu: "50m", memory: "96Mi" }, limits: { memory: "384Mi" } },
     jobMemory: "2g",
+    job: { requests: { cpu: "200m", memory: "1Gi" }, limits: { memory: "5Gi" } },
     serviceMemory: "3g",
   },
 };

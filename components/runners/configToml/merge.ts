@@ -29,6 +29,11 @@ export function serviceNames(service: Service): string[] {
   return [image.replaceAll("/", "__"), image.replaceAll("/", "-"), ...aliases].filter((name) => name !== "");
 }
 
+/** A volume of a pod is known by where it is mounted. */
+function mountPath(volume: { mount_path?: string }): string[] {
+  return [mountPoint(volume.mount_path ?? "")];
+}
+
 /**
  * Lists that a build mode depends on, with what an entry is known by. What the user gives is added to them, and takes the
  * place of the preset's entry that is known by the same: the runner refuses two volumes with one destination, and of two
@@ -39,6 +44,10 @@ const mergedLists = new Map<string, (entry: never) => string[]>([
   ["runners.docker.volumes", (volume: string) => [volumeDestination(volume)]],
   ["runners.docker.extra_hosts", (host: string) => [host.split(":", 1)[0]!.toLowerCase()]],
   ["runners.docker.services", serviceNames],
+  ["runners.kubernetes.host_aliases", ({ hostnames = [] }: { hostnames?: string[] }) => hostnames],
+  ["runners.kubernetes.volumes.config_map", mountPath],
+  ["runners.kubernetes.volumes.empty_dir", mountPath],
+  ["runners.kubernetes.pod_spec", ({ name }: { name?: string }) => [name ?? ""]],
   // The image of the mode's daemon stays privileged, as no job could build without.
   ["runners.docker.allowed_privileged_images", (image: string) => [image]],
   ["runners.docker.allowed_privileged_services", (image: string) => [image]],

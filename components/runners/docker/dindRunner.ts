@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { Risk } from "../risk";
 import { dockerRunner, visible, type DockerRunnerArgs, type InnerDaemonArgs } from "./dockerRunner";
-import type { InnerDaemonWay, Risk } from "./ways";
+import type { InnerDaemonWay } from "./ways";
 
 /**
  * What `DindRunnerArgs.way` was called first, each with its word of today.

@@ -3,28 +3,12 @@ import type { ConfigToml } from "../configToml/settings/config";
 import type { DockerSettings } from "../configToml/settings/docker";
 import type { RunnerSettings } from "../configToml/settings/runner";
 import type { PullPolicy } from "../configToml/settings/values";
+import { presetConfig } from "../manager/config";
 import { budgets } from "../sizes";
 import { dockerMajor, innerDaemonFiles } from "./innerDaemon";
 import { buildModes } from "./modes/buildModes";
 import { defaultDockerSocket, ownDocker, type DockerRunnerSettings } from "./settings";
 import { jobImage, usedHelperImage } from "./usedImages";
-
-export { defaultDockerSocket, defaultMetricsPort, type DockerRunnerSettings } from "./settings";
-
-/** Where the pod has the files of its Secret. */
-export const secretFolder = "/config";
-
-/** What pods call the port of their metrics. */
-export const metricsPortName = "metrics";
-
-/** How long a runner that was told to abort its jobs cleans up after them, seconds: also when 0 or less is given. */
-const defaultShutdownTimeout = 30;
-
-/** The same, as the runner understands what was given (gitlab-runner 19.4.0, common/config.go, GetShutdownTimeout). */
-export function shutdownTimeout(settings: Pick<DockerRunnerSettings, "config">): number {
-  const given = settings.config?.shutdown_timeout ?? 0;
-  return given > 0 ? given : defaultShutdownTimeout;
-}
 
 /** The files of the inner daemon, by path below /etc/docker; none where the mode has no inner daemon. */
 export function daemonFiles(settings: DockerRunnerSettings): Record<string, string> {
@@ -35,37 +19,12 @@ export function daemonFiles(settings: DockerRunnerSettings): Record<string, stri
 
 /** The config.toml of a runner: the build mode's preset, and over it what the stack file says. */
 export function dockerRunnerConfig(settings: DockerRunnerSettings, token: string): ConfigToml {
-  const preset: ConfigToml = {
-    concurrent: settings.concurrent,
-    check_interval: settings.checkInterval,
-    log_level: "info",
-    log_format: "json",
-    // For the jobs that did not end within the drain.
-    shutdown_timeout: defaultShutdownTimeout,
-    listen_address: `:${settings.metricsPort}`,
-    runners: [
-      {
-        name: settings.name,
-        url: settings.url,
-        token,
-        executor: "docker",
-        // With 1, a request that GitLab holds open for 50 s (long polling) keeps every other job waiting.
-        request_concurrency: Math.max(2, settings.concurrent),
-        // A job's log, KiB: enough for a build, too little to fill a card.
-        output_limit: 8192,
-        // Every node's manager has the same token: the first to rotate it would cut the others off, and what it got would
-        // be lost, as the file is not written to.
-        feature_flags: {
-          FF_DISABLE_AUTOMATIC_TOKEN_ROTATION: true,
-          // `network_mtu` is for a network that the runner makes for the job; without one it is ignored.
-          ...(settings.mtu === undefined ? {} : { FF_NETWORK_PER_BUILD: true }),
-        },
-        ...(settings.serverCa === undefined ? {} : { "tls-ca-file": `${secretFolder}/gitlab-ca.crt` }),
-        ...modeSection(settings),
-        docker: dockerSection(settings),
-      },
-    ],
-  };
+  const preset = presetConfig(settings, token, "docker", {
+    // `network_mtu` is for a network that the runner makes for the job; without one it is ignored.
+    ...(settings.mtu === undefined ? {} : { feature_flags: { FF_NETWORK_PER_BUILD: true } }),
+    ...modeSection(settings),
+    docker: dockerSection(settings),
+  });
   return merge(preset, settings.config ?? {});
 }
 

@@ -5,17 +5,15 @@ import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { refuseInvalid } from "../../inputErrors";
 import type { Inputs } from "../../schema";
+import { encoded } from "../manager/config";
+import { selectorLabels } from "../manager/pod";
+import type { Risk } from "../risk";
+import { drainOf } from "../settings";
 import { checkDockerRunner } from "./errors";
 import { buildModes } from "./modes/buildModes";
-import { innerDaemonItems, objectNames, podTemplate, secretFiles, selectorLabels } from "./pod";
-import {
-  defaultDrainTimeout,
-  longestDrain,
-  type componentSettings,
-  type DockerRunnerSettings,
-  type innerDaemonComponentSettings,
-} from "./settings";
-import { hasInnerDaemon, type DockerWay, type Risk } from "./ways";
+import { innerDaemonItems, objectNames, podTemplate, secretFiles } from "./pod";
+import type { componentSettings, DockerRunnerSettings, innerDaemonComponentSettings } from "./settings";
+import { hasInnerDaemon, type DockerWay } from "./ways";
 
 /** Settings that every runner on the Docker of the nodes has; docs/reference/configuration.md says what each means. */
 export interface DockerRunnerArgs extends Inputs<z.input<typeof componentSettings>> {
@@ -74,7 +72,6 @@ export function dockerRunner(
     `${name}-config`,
     {
       metadata: { name: objectName("secret"), namespace: args.namespace },
-      // Encoded here rather than sent as stringData, which the API server never gives back: a refresh would see a change.
       data: pulumi.all([settings, pulumi.secret(token)]).apply(([plain, value]) => encoded(secretFiles(plain, value))),
     },
     inside,
@@ -93,12 +90,6 @@ function checked(parent: pulumi.Resource, name: string, given: unknown): DockerR
   const { settings, errors } = checkDockerRunner(given);
   refuseInvalid(`Runner ${name}`, errors, parent);
   return settings!;
-}
-
-function encoded(files: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(files).map(([file, content]) => [file, Buffer.from(content).toString("base64")]),
-  );
 }
 
 /** The files of the inner daemon hold nothing secret: addresses and certificates of registries. */
@@ -148,9 +139,4 @@ function makeDaemonSet(
     },
     { ...opts, customTimeouts: { create: "10m", update: slow, delete: slow } },
   );
-}
-
-/** Timeouts have to be known when the program runs: a drain that is not may be as long as any. */
-function drainOf({ drainTimeout = defaultDrainTimeout }: DockerRunnerArgs): number {
-  return typeof drainTimeout === "number" ? drainTimeout : longestDrain;
 }

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Risk } from "./ways";
+import type { Risk } from "../risk";
 import { dockerRunner, visible, type DockerRunnerArgs } from "./dockerRunner";
 
 /** Settings of DoodRunner: those of every runner on the Docker of the nodes, and no others. */

@@ -1,5 +1,6 @@
 import { systemIdScript } from "../identity";
-import { nodeFolderFile, stateFolder, waitForDocker } from "./managerScripts";
+import { stateFolder } from "../manager/scripts";
+import { nodeFolderFile, waitForDocker } from "./managerScripts";
 import { nodeFolder } from "./nodeFolder";
 
 /** Where the init container has nodeFolder(). */

@@ -1,6 +1,8 @@
 import { posix } from "node:path";
 import { systemIdScript } from "../identity";
-import { defaultDockerSocket, secretFolder } from "./dockerConfig";
+import { secretFolder } from "../manager/config";
+import { runManager, stateFolder } from "../manager/scripts";
+import { defaultDockerSocket } from "./settings";
 
 /**
  * Where the pod has the folder of the node's Docker socket. The folder, not the file: Docker makes the file again when it
@@ -9,17 +11,8 @@ import { defaultDockerSocket, secretFolder } from "./dockerConfig";
  */
 export const socketFolder = "/docker-socket";
 
-/** The folder that the pod keeps its own state in: the runner's identity, and what the init container found out. */
-export const stateFolder = "/etc/gitlab-runner";
-
 /** File in `stateFolder`: the folder on the node that the node's Docker can see, see folderScript.ts. */
 export const nodeFolderFile = "node-folder";
-
-/** Seconds that a runner has beyond drain and `shutdown_timeout`, for the scripts around it. */
-export const graceMargin = 15;
-
-/** Seconds that a container gets whose probe failed: its runner answers to nothing, and is not worth waiting for. */
-export const probeGrace = 10;
 
 /**
  * Shell: waits until the node's Docker answers, and leaves what it says of itself in `$info`. `docker_api PATH [curl's
@@ -99,24 +92,6 @@ export function startScript(dockerSocket: string, folder: string): string {
     `${systemIdScript} >${stateFolder}/.runner_system_id`,
     ...removeLeftovers,
     ...placeConfig(folder),
-    `exec gitlab-runner run --config ${stateFolder}/config.toml --working-directory /home/gitlab-runner`,
-  ].join("\n");
-}
-
-/**
- * The preStop hook. SIGQUIT lets jobs finish, SIGTERM aborts them and cleans up within `shutdown_timeout`
- * (docs/commands/_index.md, "Signals"). It never returns while the runner lives: kubelet would send the image's stop
- * signal next, which is SIGQUIT again, and that ends an abort half-way. Time is the kernel's, as a Pi's clock jumps.
- */
-export function drainScript(drainTimeout: number): string {
-  return [
-    'up() { read -r seconds _ </proc/uptime; echo "${seconds%%.*}"; }',
-    `end=$(($(up) + ${drainTimeout}))`,
-    "kill -QUIT 1",
-    'while kill -0 1 2>/dev/null && [ "$(up)" -lt "$end" ]; do sleep 1; done',
-    "kill -0 1 2>/dev/null || exit 0",
-    `echo "pi-runners: jobs did not end within drainTimeout, ${drainTimeout} s: they are aborted" 2>/dev/null >/proc/1/fd/2`,
-    "kill -TERM 1",
-    "while kill -0 1 2>/dev/null; do sleep 1; done",
+    runManager,
   ].join("\n");
 }

@@ -1,20 +1,15 @@
 import { createHash } from "node:crypto";
 import type { types } from "@pulumi/kubernetes";
 import { posix } from "node:path";
-import {
-  daemonFiles,
-  defaultDockerSocket,
-  dockerRunnerConfig,
-  metricsPortName,
-  secretFolder,
-  shutdownTimeout,
-} from "./dockerConfig";
-import type { DockerRunnerSettings } from "./dockerConfig";
-import { filesMount, folderMount, folderScript, snapMount } from "./folderScript";
-import { drainScript, graceMargin, probeGrace, socketFolder, startScript, stateFolder } from "./managerScripts";
-import { nodeFolder } from "./nodeFolder";
-import { renderConfigToml } from "../configToml/render";
+import { managerFiles, secretFolder } from "../manager/config";
+import { gracePeriod, hostAliases, placement, selectorLabels, watched } from "../manager/pod";
+import { homeFolder, stateFolder } from "../manager/scripts";
 import { managerResources } from "../sizes";
+import { daemonFiles, dockerRunnerConfig } from "./dockerConfig";
+import { filesMount, folderMount, folderScript, snapMount } from "./folderScript";
+import { socketFolder, startScript } from "./managerScripts";
+import { nodeFolder } from "./nodeFolder";
+import { defaultDockerSocket, type DockerRunnerSettings } from "./settings";
 import { hasInnerDaemon } from "./ways";
 
 type Container = types.input.core.v1.Container;
@@ -25,18 +20,9 @@ export function objectNames(name: string): { daemonSet: string; secret: string; 
   return { daemonSet: name, secret: `${name}-config`, files: `${name}-inner-daemon` };
 }
 
-/** Labels that find the pods of one runner; they never change, as a DaemonSet's selector cannot. */
-export function selectorLabels(name: string): Record<string, string> {
-  return { "app.kubernetes.io/name": "gitlab-runner", "app.kubernetes.io/instance": name };
-}
-
-/** What the runner's Secret holds: config.toml, and the CA of the GitLab instance where there is one. */
+/** What the runner's Secret holds. */
 export function secretFiles(settings: DockerRunnerSettings, token: string): Record<string, string> {
-  const files: Record<string, string> = { "config.toml": renderConfigToml(dockerRunnerConfig(settings, token)) };
-  if (settings.serverCa !== undefined) {
-    files["gitlab-ca.crt"] = settings.serverCa;
-  }
-  return files;
+  return managerFiles(dockerRunnerConfig(settings, token), settings.serverCa);
 }
 
 /** ConfigMap keys take no slash, so the inner daemon's files are numbered there; `path` is where they go. */
@@ -66,15 +52,8 @@ export function podTemplate(settings: DockerRunnerSettings): types.input.core.v1
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       terminationGracePeriodSeconds: gracePeriod(settings),
-      priorityClassName: settings.priorityClassName,
-      nodeSelector: {
-        "kubernetes.io/os": "linux",
-        ...(settings.architecture === undefined ? {} : { "kubernetes.io/arch": settings.architecture }),
-        ...settings.nodeSelector,
-      },
-      tolerations: settings.tolerations,
-      imagePullSecrets: settings.imagePullSecrets?.map((name) => ({ name })),
-      hostAliases: hostAliases(settings),
+      ...placement(settings),
+      hostAliases: hostAliases(settings.hostAliases),
       securityContext: { seccompProfile: { type: "RuntimeDefault" } },
       initContainers: [folderContainer(settings, files)],
       containers: [managerContainer(settings)],
@@ -83,24 +62,9 @@ export function podTemplate(settings: DockerRunnerSettings): types.input.core.v1
   };
 }
 
-/** How long a pod may take to stop: jobs finish, those that do not are aborted and cleaned up after. */
-function gracePeriod(settings: DockerRunnerSettings): number {
-  return settings.drainTimeout + shutdownTimeout(settings) + graceMargin;
-}
-
 function digest(files: { path: string; content: string }[]): string {
   const text = JSON.stringify(files.map(({ path, content }) => [path, content]));
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
-}
-
-/** Kubernetes wants one entry per address. */
-function hostAliases(settings: DockerRunnerSettings): types.input.core.v1.HostAlias[] | undefined {
-  const byAddress = new Map<string, string[]>();
-  for (const [name, address] of Object.entries(settings.hostAliases ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))) {
-    byAddress.set(address, [...(byAddress.get(address) ?? []), name]);
-  }
-  const aliases = [...byAddress].map(([ip, hostnames]) => ({ ip, hostnames }));
-  return aliases.length === 0 ? undefined : aliases;
 }
 
 /**
@@ -125,30 +89,20 @@ function identity(settings: DockerRunnerSettings): types.input.core.v1.EnvVar[] 
 }
 
 function managerContainer(settings: DockerRunnerSettings): Container {
-  const port = settings.metricsPort;
-  // The runner's own page, so that an outage of GitLab restarts nothing.
-  const httpGet = { path: "/metrics", port: metricsPortName };
-  // Without this, the container of a runner that hangs would first wait for its drain, an hour by default.
-  const killed = { terminationGracePeriodSeconds: probeGrace };
   const socket = settings.dockerSocket;
-  const drain = drainScript(settings.drainTimeout);
   return {
     name: "runner",
     image: settings.image,
     imagePullPolicy: "IfNotPresent",
     command: ["/bin/sh", "-c", startScript(socket, nodeFolder(settings.namespace, settings.name))],
-    env: [...identity(settings), { name: "HOME", value: "/home/gitlab-runner" }],
-    ports: [{ name: metricsPortName, containerPort: port, protocol: "TCP" }],
-    startupProbe: { httpGet, periodSeconds: 2, failureThreshold: 60, timeoutSeconds: 5, ...killed },
-    readinessProbe: { httpGet, periodSeconds: 10, failureThreshold: 3, timeoutSeconds: 5 },
-    livenessProbe: { httpGet, periodSeconds: 30, failureThreshold: 6, timeoutSeconds: 10, ...killed },
-    lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", drain] } } },
+    env: [...identity(settings), { name: "HOME", value: homeFolder }],
+    ...watched(settings),
     resources: managerResources(settings.size, settings.resources),
     securityContext,
     volumeMounts: [
       { name: "config", mountPath: secretFolder, readOnly: true },
       { name: "state", mountPath: stateFolder },
-      { name: "home", mountPath: "/home/gitlab-runner" },
+      { name: "home", mountPath: homeFolder },
       { name: "tmp", mountPath: "/tmp" },
       { name: "run", mountPath: posix.dirname(defaultDockerSocket) },
       dockerMount,

@@ -29,9 +29,3 @@ export function hasInnerDaemon(way: DockerWay): way is InnerDaemonWay {
 export function hasService(way: DockerWay): boolean {
   return daemonPlaces[way] === "service";
 }
-
-/** What a job can do to the node, in a word for policies and in a sentence for people. */
-export interface Risk {
-  level: "node-root" | "node-root-by-escape" | "node-root-by-escape-and-open-daemon";
-  meaning: string;
-}

@@ -5,7 +5,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 import { parseConfig, type StackConfig } from "../../../config/stackConfig";
 import { metaOf } from "../../../components/schema";
+import type { DockerRunnerSettings } from "../../../components/runners/docker/settings";
 import { dockerWays } from "../../../components/runners/docker/ways";
+import { ways } from "../../../components/runners/executors";
 import { stackSchema } from "../../../config/schema";
 import { asText, configOf, hostKey, inPlaceWith, project } from "./stackFile";
 
@@ -27,6 +29,14 @@ function read(values: Values, others: Record<string, string> = {}, file?: Values
   const own = Object.entries(values).filter(([, value]) => value !== undefined);
   const all = asText(Object.fromEntries(own.map(([name, value]) => [`pi-runners:${name}`, value])));
   return parseConfig({ ...all, ...others }, () => true, file);
+}
+
+/** The settings of a stack's runners, which all have the Docker executor. */
+function dockerSettings(config: StackConfig): DockerRunnerSettings[] {
+  return config.runners.map((runner) => {
+    assert.equal(runner.executor, "docker");
+    return runner.settings;
+  });
 }
 
 /** The keys that are complained about, each with what is said. */
@@ -54,7 +64,7 @@ describe("the configuration", () => {
   it("of a sound stack is read, with its defaults", () => {
     const config = read(sound);
     assert.equal(config.namespace, "gitlab-runners");
-    assert.equal(config.runners[0]!.url, "https://gitlab.lan");
+    assert.equal(config.runners[0]!.settings.url, "https://gitlab.lan");
     assert.deepEqual(config.runners[0]!.tags, ["dood"]);
   });
 
@@ -88,18 +98,37 @@ describe("the configuration", () => {
       tokens: { dood: "glrt-aaaaaaaaaaaa", dind: "glrt-bbbbbbbbbbbb" },
     });
     assert.deepEqual(
-      config.runners.map(({ size }) => size),
+      config.runners.map(({ settings }) => settings.size),
       ["4GB", "8GB"],
     );
     assert.deepEqual(
-      config.runners.map(({ pullPolicy }) => pullPolicy),
+      dockerSettings(config).map(({ pullPolicy }) => pullPolicy),
       [["never"], ["never"]],
     );
     assert.deepEqual(
-      config.runners.map(({ dindImage }) => dindImage),
+      dockerSettings(config).map(({ dindImage }) => dindImage),
       [undefined, "mine:dind"],
     );
-    assert.deepEqual(config.runners[1]!.registries, [{ address: "registry.lan:5000", insecure: true }]);
+    assert.deepEqual(dockerSettings(config)[1]!.registries, [{ address: "registry.lan:5000", insecure: true }]);
+  });
+
+  it("gives a default to the runners whose executor knows it, and to no other", () => {
+    const config = read({
+      ...sound,
+      runnerDefaults: { dockerSocket: "/run/other.sock", replicas: 2, concurrent: 7 },
+      runners: [
+        { name: "dood", way: "dood" },
+        { name: "pods", way: "kubernetes" },
+      ],
+      tokens: { dood: "glrt-aaaaaaaaaaaa", pods: "glrt-bbbbbbbbbbbb" },
+    });
+    const [dood, pods] = config.runners.map(({ settings }) => settings as unknown as Record<string, unknown>);
+    assert.deepEqual(
+      [dood!["dockerSocket"], dood!["replicas"], dood!["concurrent"]],
+      ["/run/other.sock", undefined, 7],
+    );
+    assert.deepEqual([pods!["dockerSocket"], pods!["replicas"], pods!["concurrent"]], [undefined, 2, 7]);
+    assert.deepEqual(pods!["registries"], [{ address: "registry.lan:5000", insecure: true }]);
   });
 });
 
@@ -187,8 +216,22 @@ describe("bad input", () => {
     oneError(
       { runners: [{ name: "dood", way: "docker" }] },
       "runners[0].way",
-      /one of dood, dind, dind-job, dind-plain/,
+      new RegExp(`one of ${ways.join(", ")}`),
     ));
+  it("a setting that another executor has", () => {
+    const found = errorsOf({
+      ...sound,
+      runners: [
+        { name: "dood", way: "dood", replicas: 2 },
+        { name: "pods", way: "kubernetes", dockerSocket: "/run/docker.sock", replics: 2 },
+      ],
+    });
+    assert.match(found["runners[0].replicas"]!, /is for way kubernetes, .*not for dood/);
+    assert.match(found["runners[1].dockerSocket"]!, /is for way dood, dind, .*not for kubernetes/);
+    assert.match(found["runners[1].replics"]!, /did you mean replicas\?/);
+  });
+  it("a default that no runner of the stack can use", () =>
+    oneError({ runnerDefaults: { replicas: 2 } }, "runnerDefaults.replicas", /no runner of this stack/));
   it("duplicate runner names", () =>
     oneError(
       {
@@ -306,7 +349,7 @@ describe("a stack file", () => {
     const runners = [{ name: "constructor", way: "dood" }];
     assert.match(errorsOf({ ...sound, runners, tokens: {} })["tokens.constructor"]!, /has no token/);
     const config = read({ ...sound, runners, tokens: { constructor: "glrt-SeCrEtSeCrEt" } });
-    assert.equal(config.runners[0]!.name, "constructor");
+    assert.equal(config.runners[0]!.settings.name, "constructor");
   });
 
   it("may have two nodes with one private address behind different bastions [8.31]", () => {
@@ -331,7 +374,7 @@ describe("a stack file", () => {
   it("merges a runner's requests and limits with everybody's [8.28]", () => {
     const runnerDefaults = { resources: { requests: { memory: "100Mi" }, limits: { cpu: "1" } } };
     const runners = [{ name: "dood", way: "dood", resources: { requests: { cpu: "60m" } } }];
-    assert.deepEqual(read({ ...sound, runnerDefaults, runners }).runners[0]!.resources, {
+    assert.deepEqual(read({ ...sound, runnerDefaults, runners }).runners[0]!.settings.resources, {
       requests: { memory: "100Mi", cpu: "60m" },
       limits: { cpu: "1" },
     });
@@ -423,7 +466,7 @@ describe("the stack files that come with the project", () => {
       const all = { ...config, "pi-runners:tokens": JSON.stringify(tokens) };
       const read = inPlaceWith([...new Set(files(config))], () => parseConfig(all));
       assert.deepEqual(
-        read.runners.map(({ name }) => name),
+        read.runners.map(({ settings }) => settings.name),
         runners.map(({ name }) => name),
       );
     });
@@ -452,10 +495,12 @@ describe("the stack files that come with the project", () => {
   });
 
   it("are told in the reference what each build mode is", () => {
-    const { description } = metaOf(stackSchema.shape.runners.element.shape.way);
-    assert.deepEqual(
-      dockerWays.filter((way) => !description!.includes(`\`${way}\``)),
-      [],
-    );
+    for (const { shape } of stackSchema.shape.runners.element.options) {
+      const { description } = metaOf(shape.way);
+      assert.deepEqual(
+        ways.filter((way) => !description!.includes(`\`${way}\``)),
+        [],
+      );
+    }
   });
 });

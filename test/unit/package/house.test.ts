@@ -3,7 +3,7 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as components from "../../../components/index";
-import { dockerWays } from "../../../components/runners/docker/ways";
+import { ways } from "../../../components/runners/executors";
 import { stageOf } from "../../stages";
 
 const root = resolve(__dirname, "../../..");
@@ -70,7 +70,7 @@ describe("the house", () => {
       ([, value]) => typeof value === "function" && value.prototype instanceof pulumi.ComponentResource,
     );
     assert.ok(named.length >= 5);
-    for (const name of [...named.map(([key]) => key), ...dockerWays]) {
+    for (const name of [...named.map(([key]) => key), ...ways]) {
       assert.ok(rows.includes(name), name);
     }
   });

@@ -7,7 +7,8 @@ import { innerDaemonFiles } from "../../../components/runners/docker/innerDaemon
 import { cleanupScript } from "../../../components/runners/docker/cleanupScript";
 import { asRoot } from "../../../hosts/asRoot";
 import { systemId } from "../../../components/runners/identity";
-import { drainScript, startScript } from "../../../components/runners/docker/managerScripts";
+import { startScript } from "../../../components/runners/docker/managerScripts";
+import { drainScript } from "../../../components/runners/manager/scripts";
 import { command, run, scratch } from "./shell";
 
 const socket = "/var/run/docker.sock";

@@ -6,6 +6,7 @@ import { component, componentFile } from "../../../templates/component";
 import { fillIn, printPipeline } from "../../../templates/print";
 import { jobImage } from "../../../components/runners/docker/usedImages";
 import { dockerWays } from "../../../components/runners/docker/ways";
+import { ways } from "../../../components/runners/executors";
 import { settingsOf } from "../runners/settings";
 import { command, run, scratch } from "../runners/shell";
 
@@ -26,13 +27,13 @@ function jobOf(text: string): Job {
 
 for (const way of dockerWays) {
   describe(`the pipeline of way ${way}`, () => {
-    const runner = { ...settingsOf(way), tags: ["pi", way] };
+    const runner = { executor: "docker" as const, settings: settingsOf(way), tags: ["pi", way] };
     const text = printPipeline(runner, registries);
 
     it("has the stack's registry, tags and image in it, and nothing left to fill in", () => {
       const job = jobOf(text);
       assert.deepEqual(job.tags, ["pi", way]);
-      assert.equal(job.image, jobImage(runner));
+      assert.equal(job.image, jobImage(runner.settings));
       assert.equal(job.variables["REGISTRY"], "registry.lan:5000");
       assert.doesNotMatch(text, /\[\[/);
     });
@@ -132,5 +133,5 @@ it("an input that a component does not have is refused", () => {
 
 it("every component below templates/ is one of a way", () => {
   const files = readdirSync(join(__dirname, "../../../templates")).filter((name) => name.endsWith(".yml"));
-  assert.deepEqual(files.map((name) => `templates/${name}`).sort(), dockerWays.map(componentFile).sort());
+  assert.deepEqual(files.map((name) => `templates/${name}`).sort(), ways.map(componentFile).sort());
 });

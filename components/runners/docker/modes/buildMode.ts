@@ -1,9 +1,9 @@
 import type { InputError } from "../../../inputErrors";
 import type { DockerSettings } from "../../configToml/settings/docker";
 import type { RunnerSettings } from "../../configToml/settings/runner";
+import type { Risk } from "../../risk";
 import type { Budget } from "../../sizes";
 import type { DockerRunnerSettings } from "../settings";
-import type { Risk } from "../ways";
 
 /** What makes a build mode: one file for each, beside this one. */
 export interface BuildMode {

@@ -1,6 +1,7 @@
 import type { InputError } from "../../../inputErrors";
+import { ownRunner } from "../../settings";
 import { preBuildScripts } from "../scripts";
-import { ownDocker, ownRunner } from "../settings";
+import { ownDocker } from "../settings";
 import { dindImage } from "../usedImages";
 import type { BuildMode } from "./buildMode";
 import { fileVolumes, innerDaemonErrors, serviceErrors, serviceSection } from "./innerDaemonMode";

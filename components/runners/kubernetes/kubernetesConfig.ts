@@ -1,0 +1,121 @@
+import { merge } from "../configToml/merge";
+import type { ConfigToml } from "../configToml/settings/config";
+import type { PullPolicy } from "../configToml/settings/values";
+import { helperImage, images } from "../images";
+import { presetConfig } from "../manager/config";
+import { hostAliases, nodeLabels } from "../manager/pod";
+import type { Toleration } from "../settings";
+import { budgets } from "../sizes";
+import { buildkitFolder, containersFolder, containersItems, imageStore } from "./buildFiles";
+import { objectNames } from "./names";
+import { ownKubernetes, type KubernetesRunnerSettings, type KubernetesSection } from "./settings";
+
+/** The config.toml of a runner with the Kubernetes executor: the preset, and over it what the stack file says. */
+export function kubernetesRunnerConfig(settings: KubernetesRunnerSettings, token: string): ConfigToml {
+  const preset = presetConfig(settings, token, "kubernetes", {
+    environment: [
+      // Without privileges a RUN step gets a chroot, not a container of its own: the pod around it is one already.
+      "BUILDAH_ISOLATION=chroot",
+      `BUILDKITD_FLAGS=--config ${buildkitFolder}/buildkitd.toml --oci-worker-no-process-sandbox`,
+      // As for the Docker executor: BuildKit's daemon, which knows the registry's CA, fetches its tokens.
+      "BUILDKIT_NO_CLIENT_TOKEN=1",
+    ],
+    kubernetes: section(settings),
+  });
+  return merge(preset, settings.config ?? {});
+}
+
+/** `[runners.kubernetes]`. */
+function section(settings: KubernetesRunnerSettings): KubernetesSection {
+  const names = objectNames(settings.name);
+  const { job } = budgets[settings.size];
+  return {
+    namespace: settings.namespace,
+    image: jobImage(settings),
+    helper_image: usedHelperImage(settings),
+    pull_policy: usedPullPolicy(settings),
+    // The runner holds its own policy against this list as well, so they are never two.
+    allowed_pull_policies: usedPullPolicy(settings),
+    allowed_images: settings.allowedImages,
+    allowed_services: settings.allowedServices,
+    image_pull_secrets: settings.imagePullSecrets,
+    privileged: false,
+    // Root in a build maps further users by newuidmap, a setuid program; Kubernetes' level `baseline` allows that.
+    allow_privilege_escalation: true,
+    service_account: names.jobs,
+    automount_service_account_token: false,
+    pod_labels: { "app.kubernetes.io/managed-by": "pi-runners", [jobLabel]: settings.name },
+    node_selector: nodeLabels(settings),
+    ...tolerations(settings.tolerations),
+    priority_class_name: settings.priorityClassName,
+    host_aliases: hostAliases(settings.hostAliases),
+    cpu_request: job.requests.cpu,
+    memory_request: job.requests.memory,
+    memory_limit: job.limits.memory,
+    helper_cpu_request: "50m",
+    helper_memory_request: "64Mi",
+    helper_memory_limit: "256Mi",
+    service_cpu_request: "50m",
+    service_memory_request: "64Mi",
+    service_memory_limit: job.limits.memory,
+    volumes: {
+      config_map: [
+        {
+          name: names.containers,
+          mount_path: containersFolder,
+          read_only: true,
+          items: Object.fromEntries(containersItems(settings.registries ?? []).map(({ key, path }) => [key, path])),
+        },
+        { name: names.buildkit, mount_path: buildkitFolder, read_only: true },
+      ],
+      empty_dir: [{ name: "image-store", mount_path: imageStore }],
+    },
+    ...podSpec(settings),
+  };
+}
+
+/** Label of the pods of one runner's jobs. */
+export const jobLabel = "pi-runners/jobs-of";
+
+/** What config.toml has no word for goes into the pod's specification as it is. */
+function podSpec(settings: KubernetesRunnerSettings): Pick<KubernetesSection, "pod_spec"> {
+  const patch = {
+    ...(settings.hostUsers === undefined ? {} : { hostUsers: settings.hostUsers }),
+    ...(settings.tolerations?.some(isBeyondToml) === true ? { tolerations: settings.tolerations } : {}),
+  };
+  return Object.keys(patch).length === 0
+    ? {}
+    : { pod_spec: [{ name: "pi-runners", patch_type: "strategic", patch: JSON.stringify(patch) }] };
+}
+
+/** `node_tolerations` knows keys with or without a value, and their effect, and no more. */
+function isBeyondToml({ key, operator, tolerationSeconds }: Toleration): boolean {
+  return key === undefined || tolerationSeconds !== undefined || (operator !== "Exists" && key.includes("="));
+}
+
+function tolerations(given: Toleration[] | undefined): Pick<KubernetesSection, "node_tolerations"> {
+  if (given === undefined || given.some(isBeyondToml)) {
+    return {};
+  }
+  const entries = given.map(({ key, operator, value = "", effect = "" }) => [
+    operator === "Exists" ? key! : `${key}=${value}`,
+    effect,
+  ]);
+  return { node_tolerations: Object.fromEntries(entries) as Record<string, string> };
+}
+
+/** The image that a job without one of its own runs in. */
+export function jobImage(settings: Pick<KubernetesRunnerSettings, "jobImage" | "config">): string {
+  return ownKubernetes(settings).image ?? settings.jobImage ?? images.buildah;
+}
+
+/** The helper image that the runner is told to use; undefined: it chooses by itself. */
+export function usedHelperImage(settings: KubernetesRunnerSettings): string | undefined {
+  const own = ownKubernetes(settings).helper_image;
+  return own ?? settings.helperImage ?? helperImage(settings.architecture, settings.image);
+}
+
+/** The pull policies in the end: `config` may say them in config.toml's own words. */
+export function usedPullPolicy(settings: KubernetesRunnerSettings): PullPolicy[] {
+  return [ownKubernetes(settings).pull_policy ?? settings.pullPolicy].flat();
+}

@@ -1,0 +1,185 @@
+import { Deployment } from "@pulumi/kubernetes/apps/v1/deployment";
+import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap";
+import { Secret } from "@pulumi/kubernetes/core/v1/secret";
+import { ServiceAccount } from "@pulumi/kubernetes/core/v1/serviceAccount";
+import { NetworkPolicy } from "@pulumi/kubernetes/networking/v1/networkPolicy";
+import { PodDisruptionBudget } from "@pulumi/kubernetes/policy/v1/podDisruptionBudget";
+import { Role } from "@pulumi/kubernetes/rbac/v1/role";
+import { RoleBinding } from "@pulumi/kubernetes/rbac/v1/roleBinding";
+import * as pulumi from "@pulumi/pulumi";
+import type { z } from "zod";
+import { refuseInvalid } from "../../inputErrors";
+import type { Inputs } from "../../schema";
+import { encoded } from "../manager/config";
+import { selectorLabels } from "../manager/pod";
+import type { Risk } from "../risk";
+import { drainOf } from "../settings";
+import { buildkitFile, containersItems } from "./buildFiles";
+import { checkKubernetesRunner } from "./errors";
+import { objectNames } from "./names";
+import { jobsPolicy, managerPolicy } from "./network";
+import { podTemplate, secretFiles } from "./pod";
+import { risk } from "./risk";
+import { rules } from "./role";
+import type { componentSettings, KubernetesRunnerSettings } from "./settings";
+
+/** Settings of KubernetesRunner; docs/reference/configuration.md says what each means. */
+export interface KubernetesRunnerArgs extends Inputs<z.input<typeof componentSettings>> {
+  /** The runner's authentication token, such as `RunnerToken.token`. Kept as a secret. */
+  token: pulumi.Input<string>;
+  /** Name of the runner and of its objects, a DNS label; unique in the namespace. Default: the component's own name. */
+  runnerName?: pulumi.Input<string>;
+  /** Tags that the runner has in GitLab. They live there; here they are only passed on as an output. Default: none. */
+  tags?: pulumi.Input<pulumi.Input<string>[]>;
+  /** Wait until the pods are ready. With `false` an unhealthy pod is not noticed. Default: true. */
+  waitForNodes?: boolean;
+}
+
+type Settings = pulumi.Output<KubernetesRunnerSettings>;
+
+/**
+ * A runner whose jobs are pods of the cluster, unprivileged, and build with Buildah or BuildKit: no Docker is needed on any
+ * node. The manager is a Deployment; it may do in its namespace what a job needs, and nothing else.
+ *
+ * @example
+ * new KubernetesRunner("pods", { namespace: place.namespace, url: "https://gitlab.lan", token: token.token });
+ */
+export class KubernetesRunner extends pulumi.ComponentResource {
+  /** Name of the runner, as its manager shows in GitLab. */
+  public readonly runnerName: pulumi.Output<string>;
+  /** Tags as they were given. */
+  public readonly tags: pulumi.Output<string[]>;
+  /** What a job can do to the node. */
+  public readonly risk: pulumi.Output<Risk>;
+
+  public constructor(name: string, args: KubernetesRunnerArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { token: _secret, config: _config, ...visible } = args;
+    super("pi-runners:index:KubernetesRunner", name, visible, opts);
+    const { token: _token, tags, waitForNodes: _wait, runnerName, ...given } = args;
+    const settings = pulumi
+      .output({ ...given, name: runnerName ?? name, way: "kubernetes" as const })
+      .apply((values) => this.checked(name, values));
+    const dependsOn = [
+      this.makeSecret(name, args, settings),
+      ...this.makeBuildFiles(name, args, settings),
+      ...this.makeRights(name, args, settings),
+      ...this.makePolicies(name, args, settings),
+    ];
+    this.makeDeployment(name, args, settings, { parent: this, dependsOn });
+    this.makeDisruptionBudget(name, args, settings);
+    this.runnerName = settings.apply((plain) => plain.name);
+    this.tags = pulumi.output(tags ?? []);
+    this.risk = settings.apply(risk);
+    this.registerOutputs({ runnerName: this.runnerName, tags: this.tags, risk: this.risk });
+  }
+
+  /** The settings with their defaults. The stack file's were checked before, by the same; this is for other programs. */
+  private checked(name: string, given: unknown): KubernetesRunnerSettings {
+    const { settings, errors } = checkKubernetesRunner(given);
+    refuseInvalid(`Runner ${name}`, errors, this);
+    return settings!;
+  }
+
+  private metadata(args: KubernetesRunnerArgs, settings: Settings, object: keyof ReturnType<typeof objectNames>) {
+    return { name: settings.apply((plain) => objectNames(plain.name)[object]), namespace: args.namespace };
+  }
+
+  private makeSecret(name: string, args: KubernetesRunnerArgs, settings: Settings): Secret {
+    const data = pulumi
+      .all([settings, pulumi.secret(args.token)])
+      .apply(([plain, token]) => encoded(secretFiles(plain, token)));
+    return new Secret(`${name}-config`, { metadata: this.metadata(args, settings, "secret"), data }, { parent: this });
+  }
+
+  /** What builders in jobs' pods are told of registries. A pod that starts after a change has it. Nothing in it is secret. */
+  private makeBuildFiles(name: string, args: KubernetesRunnerArgs, settings: Settings): ConfigMap[] {
+    const containers = settings.apply(({ registries = [] }) =>
+      Object.fromEntries(containersItems(registries).map(({ key, content }) => [key, content])),
+    );
+    const buildkit = settings.apply(({ registries = [] }) => ({ "buildkitd.toml": buildkitFile(registries) }));
+    const make = (object: "containers" | "buildkit", data: pulumi.Input<Record<string, string>>): ConfigMap =>
+      new ConfigMap(`${name}-${object}`, { metadata: this.metadata(args, settings, object), data }, { parent: this });
+    return [make("containers", containers), make("buildkit", buildkit)];
+  }
+
+  /** Two accounts: the manager's, which may make jobs' pods, and those pods' own, which may nothing and has no token. */
+  private makeRights(name: string, args: KubernetesRunnerArgs, settings: Settings): pulumi.Resource[] {
+    const inside = { parent: this };
+    const metadata = this.metadata(args, settings, "manager");
+    const jobs = this.metadata(args, settings, "jobs");
+    return [
+      new ServiceAccount(`${name}-manager`, { metadata, automountServiceAccountToken: false }, inside),
+      new ServiceAccount(`${name}-jobs`, { metadata: jobs, automountServiceAccountToken: false }, inside),
+      new Role(`${name}-manager`, { metadata, rules: settings.apply(rules) }, inside),
+      new RoleBinding(
+        `${name}-manager`,
+        {
+          metadata,
+          roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: metadata.name },
+          subjects: [{ kind: "ServiceAccount", name: metadata.name, namespace: args.namespace }],
+        },
+        inside,
+      ),
+    ];
+  }
+
+  /** Beside the namespace's own policy, which lets pods reach GitLab only. */
+  private makePolicies(name: string, args: KubernetesRunnerArgs, settings: Settings): NetworkPolicy[] {
+    const make = (object: "manager" | "jobs", spec: typeof jobsPolicy): NetworkPolicy =>
+      new NetworkPolicy(
+        `${name}-${object}`,
+        { metadata: this.metadata(args, settings, object), spec: settings.apply((plain) => spec(plain.name)) },
+        { parent: this },
+      );
+    return [make("manager", managerPolicy), make("jobs", jobsPolicy)];
+  }
+
+  private makeDeployment(
+    name: string,
+    args: KubernetesRunnerArgs,
+    settings: Settings,
+    opts: pulumi.CustomResourceOptions,
+  ): Deployment {
+    const slow = `${drainOf(args) + 900}s`;
+    return new Deployment(
+      name,
+      {
+        metadata: {
+          ...this.metadata(args, settings, "deployment"),
+          labels: settings.apply((plain) => ({
+            ...selectorLabels(plain.name),
+            "app.kubernetes.io/managed-by": "pi-runners",
+          })),
+          annotations: (args.waitForNodes ?? true) ? {} : { "pulumi.com/skipAwait": "true" },
+        },
+        spec: {
+          replicas: settings.apply(({ replicas }) => replicas),
+          selector: { matchLabels: settings.apply((plain) => selectorLabels(plain.name)) },
+          // The next one takes jobs while the one before lets its own finish.
+          strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+          template: settings.apply(podTemplate),
+        },
+      },
+      { ...opts, customTimeouts: { create: "10m", update: "10m", delete: slow } },
+    );
+  }
+
+  /** Of several managers one stays while nodes are drained. Of one, an eviction would never come to an end. */
+  private makeDisruptionBudget(name: string, args: KubernetesRunnerArgs, settings: Settings): void {
+    // Known when the program runs, or made: a budget that allows one of one to go forbids nothing.
+    if (args.replicas === undefined || args.replicas === 1) {
+      return;
+    }
+    new PodDisruptionBudget(
+      name,
+      {
+        metadata: this.metadata(args, settings, "deployment"),
+        spec: {
+          maxUnavailable: 1,
+          selector: { matchLabels: settings.apply((plain) => selectorLabels(plain.name)) },
+        },
+      },
+      { parent: this },
+    );
+  }
+}

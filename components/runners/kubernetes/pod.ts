@@ -1,0 +1,88 @@
+import type { types } from "@pulumi/kubernetes";
+import { systemIdScript } from "../identity";
+import { managerFiles, secretFolder } from "../manager/config";
+import { gracePeriod, hostAliases, placement, selectorLabels, watched } from "../manager/pod";
+import { homeFolder, runManager, stateFolder } from "../manager/scripts";
+import { managerResources } from "../sizes";
+import { kubernetesRunnerConfig } from "./kubernetesConfig";
+import { objectNames } from "./names";
+import type { KubernetesRunnerSettings } from "./settings";
+
+/** User and group of the manager, as in Debian's and GitLab's own packages of the runner; the image's is root. */
+const user = 999;
+
+/** What the runner's Secret holds. */
+export function secretFiles(settings: KubernetesRunnerSettings, token: string): Record<string, string> {
+  return managerFiles(kubernetesRunnerConfig(settings, token), settings.serverCa);
+}
+
+/**
+ * The pod template of a manager that runs jobs as pods, as data. It meets Kubernetes' level `restricted`. It depends on
+ * nothing that the runner can reload by itself, and on nothing secret: a change of those leaves every pod alone.
+ */
+export function podTemplate(settings: KubernetesRunnerSettings): types.input.core.v1.PodTemplateSpec {
+  const names = objectNames(settings.name);
+  return {
+    metadata: { labels: { ...selectorLabels(settings.name), "app.kubernetes.io/managed-by": "pi-runners" } },
+    spec: {
+      serviceAccountName: names.manager,
+      automountServiceAccountToken: true,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: gracePeriod(settings),
+      ...placement(settings),
+      hostAliases: hostAliases(settings.hostAliases),
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: user,
+        runAsGroup: user,
+        fsGroup: user,
+        seccompProfile: { type: "RuntimeDefault" },
+      },
+      containers: [managerContainer(settings)],
+      volumes: [
+        { name: "config", secret: { secretName: names.secret, defaultMode: 0o440 } },
+        { name: "state", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
+        { name: "home", emptyDir: { sizeLimit: "64Mi" } },
+        { name: "tmp", emptyDir: { sizeLimit: "256Mi" } },
+      ],
+    },
+  };
+}
+
+/** config.toml stays in the mounted Secret, where the runner's own reload sees it change, and a link leads to it. */
+const startScript = [
+  "set -eu",
+  "umask 077",
+  `${systemIdScript} >${stateFolder}/.runner_system_id`,
+  `ln -sf ${secretFolder}/config.toml ${stateFolder}/config.toml`,
+  runManager,
+].join("\n");
+
+function managerContainer(settings: KubernetesRunnerSettings): types.input.core.v1.Container {
+  return {
+    name: "runner",
+    image: settings.image,
+    imagePullPolicy: "IfNotPresent",
+    command: ["/bin/sh", "-c", startScript],
+    env: [
+      // A Deployment's pods move from node to node, and are one runner: their system id has no node in it.
+      { name: "NODE_NAME", value: "" },
+      { name: "RUNNER_POOL", value: `${settings.namespace}/${settings.name}` },
+      { name: "HOME", value: homeFolder },
+    ],
+    ...watched(settings),
+    resources: managerResources(settings.size, settings.resources),
+    securityContext: {
+      privileged: false,
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    },
+    volumeMounts: [
+      { name: "config", mountPath: secretFolder, readOnly: true },
+      { name: "state", mountPath: stateFolder },
+      { name: "home", mountPath: homeFolder },
+      { name: "tmp", mountPath: "/tmp" },
+    ],
+  };
+}
