@@ -50,7 +50,7 @@ const cleanups = new Map(
     ? []
     : config.runners.filter(leavesTraces).map(({ settings: { name, namespace } }) => {
         const { nodes, ssh } = config;
-        return [name, new RunnerCleanup(name, { namespace, nodes, ssh })];
+        return [name, new RunnerCleanup(name, { namespace, nodes, ssh, after: trust?.commands })];
       }),
 );
 

@@ -18,6 +18,8 @@ import { reportsOf, type NodeTrust } from "./report";
 export class RegistryTrust extends pulumi.ComponentResource {
   /** What each node reported, by node name. */
   public readonly report: pulumi.Output<Record<string, NodeTrust>>;
+  /** By a node's name, what brings it trust: for resources that make sense only on a node that can be reached. */
+  public readonly commands: Readonly<Record<string, pulumi.Resource>>;
 
   /**
    * @throws InvalidInputsError with every error in `args` at once, among them nodes whose host key is unknown
@@ -55,6 +57,7 @@ export class RegistryTrust extends pulumi.ComponentResource {
       follow(rollout, node.name, command);
       return command;
     });
+    this.commands = Object.fromEntries(args.nodes.map((node, index) => [node.name, commands[index]!]));
     if (args.probe && pulumi.runtime.isDryRun()) {
       probeNodes(this, probes);
     }

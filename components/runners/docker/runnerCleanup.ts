@@ -22,6 +22,11 @@ export interface RunnerCleanupArgs {
   nodes: CleanupNode[];
   /** How to reach them. */
   ssh?: HostSsh;
+  /**
+   * By a node's name, what has to succeed there first, such as RegistryTrust's `commands`: a node that was never reached
+   * has nothing to remove, and must not be asked for it. Default: nothing.
+   */
+  after?: Readonly<Record<string, pulumi.Resource>>;
 }
 
 /**
@@ -44,6 +49,7 @@ export class RunnerCleanup extends pulumi.ComponentResource {
       .all([args.namespace, args.runnerName ?? name])
       .apply(([namespace, runner]) => asRoot(cleanupScript(namespace, runner)));
     for (const node of args.nodes) {
+      const after = args.after?.[node.name];
       const password = node.sudoPassword ?? args.ssh?.sudoPassword;
       new remote.Command(
         `${name}-cleanup-${node.name}`,
@@ -53,7 +59,7 @@ export class RunnerCleanup extends pulumi.ComponentResource {
           stdin: password === undefined ? "\n" : pulumi.secret(password).apply((text) => `${text}\n`),
           addPreviousOutputInEnv: false,
         },
-        { parent: this, retainOnDelete: node.retain },
+        { parent: this, retainOnDelete: node.retain, dependsOn: after === undefined ? [] : [after] },
       );
     }
     this.registerOutputs({});
