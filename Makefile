@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # Not the tsx command: it would end what it started before that has cleaned up after a Ctrl-C.
 TSX := node --import=tsx
 
-.PHONY: help up down status env job test test-long test-one check bench docs format
+.PHONY: help up down status env job test test-long test-one check preview bench docs format
 
 help: ## list these words
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ test-one: node_modules/.installed ## run one test file with what it needs: FILE=
 
 check: node_modules/.installed ## types, lint, format and unit tests: no lab needed
 	@$(TSX) test/run.ts --no-lab
+
+preview: node_modules/.installed ## say in words what pulumi up would do to STACK, and write it to preview/ for a merge request
+	@$(TSX) ci/preview.ts --stack '$(STACK)' || test $$? = 2 # 2: there are changes
 
 bench: node_modules/.installed ## measure what docs/benchmarks.md shows
 	@$(TSX) bench/bench.ts

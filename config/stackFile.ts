@@ -11,11 +11,25 @@ export type RawConfig = Record<string, unknown>;
  * then came from elsewhere (Pulumi Cloud, ESC).
  *
  * @param project folder of Pulumi.yaml, where Pulumi starts programs
+ * @param file the stack file, where it is another one
  */
-export function rawStackFile(stack: string, project = process.cwd()): RawConfig | undefined {
-  const path = configFileOption() ?? join(stackFolder(project), `Pulumi.${stack}.yaml`);
+export function rawStackFile(stack: string, project = process.cwd(), file = configFileOption()): RawConfig | undefined {
+  const path = file ?? stackFilePath(stack, project);
   const content = yamlOf(path) as { config?: RawConfig } | undefined;
   return content?.config;
+}
+
+/** Where Pulumi looks for the file of a stack. */
+function stackFilePath(stack: string, project: string): string {
+  return join(stackFolder(project), `Pulumi.${stack}.yaml`);
+}
+
+/** The file of a stack as it stands there; undefined where there is none. */
+export function stackFileText(
+  stack: string,
+  file = stackFilePath(stack, process.cwd()),
+): { path: string; text: string } | undefined {
+  return existsSync(file) ? { path: file, text: readFileSync(file, "utf8") } : undefined;
 }
 
 /** `stackConfigDir` of Pulumi.yaml says where stack files are, if not beside it. */

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { deflateRawSync } from "node:zlib";
@@ -52,6 +53,20 @@ export function hostInput(program: HostProgram, settings: HostSettings, sudoPass
 
 const settingsMark = "--- settings";
 const programMark = "--- program";
+
+/** What hostInput was made of: the settings, and a digest of the program. Undefined for any other text. */
+export function settingsOfHostInput(input: string): { settings: unknown; program: string } | undefined {
+  const [, settings, program] = new RegExp(`\\n${settingsMark}\\n([^]*)\\n${programMark}\\n([^]*)$`).exec(input) ?? [];
+  if (settings === undefined || program === undefined) {
+    return undefined;
+  }
+  try {
+    const digest = createHash("sha256").update(program).digest("hex").slice(0, 16);
+    return { settings: JSON.parse(settings) as unknown, program: digest };
+  } catch {
+    return undefined;
+  }
+}
 
 /** Python's side of the same: skips to the settings, unpacks the modules, runs. -I -S: none of the host's own code. */
 function loader(entry: string): string {

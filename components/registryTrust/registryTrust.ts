@@ -40,7 +40,7 @@ export class RegistryTrust extends pulumi.ComponentResource {
       const childName = args.owner === undefined ? `${name}-${node.name}` : `${name}-${args.owner}-${node.name}`;
       const input = inputOf(node, `${owner}/${node.name}`, registries, args);
       const connection = connections.get(node.name)!;
-      probes.push({ node: node.name, connection, input });
+      probes.push({ node: node.name, connection, input, mayRestart: mayRestart(node, args) === true });
       const command = new remote.Command(
         childName,
         {

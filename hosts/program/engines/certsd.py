@@ -53,7 +53,8 @@ class Run:
         for path in list(write) + drop:
             self.check_untouched(path)
         if self.context.dry and not self.context.strict:
-            return self.report("none", ["+ %s" % path for path in write] + ["- %s" % path for path in drop])
+            differs = ["+ %s" % path for path in write] + ["- %s" % path for path in drop]
+            return self.report("files" if differs else "none", differs)  # what a run would do
         for path in ([self.record.file] if write or drop else []) + list(write) + drop:
             files.check_writable(path, "preflight")
         if self.context.dry:

@@ -29,7 +29,8 @@ def reconcile_once(engine, want, context):
     if context.dry:
         if context.strict and not plan.idle:
             docker_check.check(plan)
-        return report(plan, "none", plan.differences())
+        # Not what was done, as nothing was: what a run would do.
+        return report(plan, "reload" if plan.stale else "none" if plan.idle else "files", plan.differences())
     files.sweep(os.path.dirname(plan.seen.real))
     if plan.idle:
         docker_apply.prove_authorities(plan)

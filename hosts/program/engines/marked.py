@@ -80,7 +80,10 @@ class Run:
         if context.dry and not context.strict:
             restart = " (needs a restart)" if dialect.active else ""
             differs = ["~ %s%s" % (dialect.config, restart)] if changed or stale else []
-            return self.report("none", differs + ["+ %s" % path for path in add] + ["- %s" % path for path in drop])
+            differs += ["+ %s" % path for path in add] + ["- %s" % path for path in drop]
+            # What a run would do.
+            how = "restart" if dialect.active and (changed or stale or add) else "files" if differs else "none"
+            return self.report(how, differs)
         self.check(final, stale, add, drop)
         if context.dry:
             return self.report("none")

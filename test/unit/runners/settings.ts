@@ -1,3 +1,4 @@
+import { ca } from "../config/stackFile";
 import {
   dockerRunnerSettings,
   type DockerRunnerInput,
@@ -21,3 +22,37 @@ export function givenSettings(way: DockerWay, different: Partial<DockerRunnerInp
 export function settingsOf(way: DockerWay, different: Partial<DockerRunnerInput> = {}): DockerRunnerSettings {
   return dockerRunnerSettings.parse(givenSettings(way, different));
 }
+
+/** For every setting a value that is not its default; the compiler asks for one that is missing. */
+export const otherValues: { [K in keyof DockerRunnerInput]-?: NonNullable<DockerRunnerInput[K]> } = {
+  name: "another",
+  way: "dood",
+  allowTlsOff: true,
+  namespace: "elsewhere",
+  url: "https://gitlab.example",
+  serviceAccountName: "runner",
+  hostAliases: { "gitlab.lan": "192.168.1.10" },
+  serverCa: ca,
+  concurrent: 3,
+  checkInterval: 9,
+  architecture: "arm64",
+  nodeSelector: { builds: "yes" },
+  tolerations: [{ operator: "Exists" }],
+  priorityClassName: "low",
+  size: "8GB",
+  resources: { limits: { memory: "300Mi" } },
+  image: "gitlab/gitlab-runner:alpine-v19.3.0",
+  helperImage: "example/helper:1",
+  jobImage: "docker:28-cli",
+  pullPolicy: "never",
+  allowedImages: ["docker:*"],
+  allowedServices: ["docker:*"],
+  imagePullSecrets: ["registry"],
+  mtu: 1400,
+  metricsPort: 9300,
+  drainTimeout: 60,
+  dockerSocket: "/run/other.sock",
+  dindImage: "docker:28-dind",
+  registries: [{ address: "plain.lan", insecure: true }],
+  config: { log_level: "debug" },
+};

@@ -1,0 +1,186 @@
+/**
+ * Previews one stack once, and writes what people and GitLab read of it: see `usage`. Made for jobs of merge requests, and
+ * the same by hand.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { parseArgs } from "node:util";
+import { rawStackFile, stackFileText } from "../config/stackFile";
+import { runPulumi, type Ended } from "./pulumi";
+import { noLimits, noteOf, type Links } from "./report/note";
+import type { Preview } from "./report/preview";
+import { machineReport, reportOf, terraformReport, type Report } from "./report/report";
+import { secretTexts, without } from "./report/secrets";
+import { codeQuality } from "./report/stackFileErrors";
+
+const usage = `Previews a stack, and writes what a merge request shows of it.
+
+  npx tsx ci/preview.ts --stack NAME [--out FOLDER] [--save-plan FILE] [--config-file FILE]
+
+  --stack NAME        the stack to preview; Pulumi has to be logged in, and to have the stack's passphrase
+  --out FOLDER        where the files go; default: preview
+  --save-plan FILE    keep Pulumi's plan there, for pulumi up --plan
+  --config-file FILE  the stack file, where it is not Pulumi.NAME.yaml
+  --help              print this
+
+Files, in FOLDER:
+  NAME.md                note for the merge request, short enough for GitLab
+  NAME.full.md           the same with nothing cut
+  NAME.json              for machines: result, counts, changes, consequences, nodes, warnings, errors
+  NAME.terraform.json    for GitLab's widget: artifacts:reports:terraform
+  NAME.codequality.json  errors of the stack file, with their lines: artifacts:reports:codequality
+
+Exit code: 0 nothing would change, 2 something would, 1 the preview failed.
+Of a GitLab job's variables CI_COMMIT_SHA, CI_JOB_URL and CI_PROJECT_DIR are read, for links and for the paths of errors.`;
+
+const exitCodes: Record<Report["result"], number> = { none: 0, changes: 2, error: 1 };
+
+interface Options {
+  stack: string;
+  out: string;
+  plan?: string;
+  configFile?: string;
+}
+
+async function main(): Promise<number> {
+  const options = optionsOf(process.argv.slice(2));
+  if (options === undefined) {
+    console.log(usage);
+    return 0;
+  }
+  const report = await previewed(options);
+  write(report, options);
+  tell(report, options);
+  return exitCodes[report.result];
+}
+
+function optionsOf(args: string[]): Options | undefined {
+  const { values } = parseArgs({
+    args,
+    options: {
+      stack: { type: "string" },
+      out: { type: "string", default: "preview" },
+      "save-plan": { type: "string" },
+      "config-file": { type: "string" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help) {
+    return undefined;
+  }
+  if (values.stack === undefined) {
+    throw new Error("No stack is named: ci/preview.ts. Give --stack NAME; --help says more.");
+  }
+  const { "save-plan": plan, "config-file": configFile } = values;
+  return {
+    stack: values.stack,
+    out: values.out,
+    ...(plan === undefined ? {} : { plan }),
+    ...(configFile === undefined ? {} : { configFile }),
+  };
+}
+
+/** Runs the preview, and beside it what tells which texts are secret. */
+async function previewed({ stack, plan, configFile }: Options): Promise<Report> {
+  const where = ["--stack", stack, ...(configFile === undefined ? [] : ["--config-file", configFile])];
+  const [preview, secrets] = await Promise.all([
+    runPulumi(["preview", "--json", ...where, ...(plan === undefined ? [] : ["--save-plan", plan])]),
+    secretsOf(stack, where, configFile),
+  ]);
+  process.stderr.write(without(secrets, preview.stderr) as string);
+  const read = jsonOf(preview);
+  const failure = preview.code === 0 ? undefined : failureOf(preview);
+  const file = stackFileText(stack, configFile);
+  const place = file && { name: relative(process.env["CI_PROJECT_DIR"] ?? process.cwd(), file.path), text: file.text };
+  return without(secrets, reportOf(stack, read, failure, place)) as Report;
+}
+
+/** The secrets of the stack file. Where it cannot be decrypted, the preview itself says so, and holds none. */
+async function secretsOf(stack: string, where: string[], configFile: string | undefined): Promise<string[]> {
+  const config = await runPulumi(["config", "--json", "--show-secrets", ...where]);
+  if (config.code !== 0) {
+    return [];
+  }
+  const shown = JSON.parse(config.stdout) as Record<string, { value?: string; objectValue?: unknown }>;
+  const values = Object.entries(shown).map(([key, { value, objectValue }]) => [key, objectValue ?? value]);
+  return secretTexts(
+    rawStackFile(stack, process.cwd(), configFile) ?? {},
+    Object.fromEntries(values) as object as Record<string, unknown>,
+  );
+}
+
+function jsonOf({ stdout }: Ended): Preview {
+  try {
+    return JSON.parse(stdout.slice(Math.max(0, stdout.indexOf("{")))) as Preview;
+  } catch {
+    return {};
+  }
+}
+
+/** What Pulumi said on stderr, without its warnings. */
+function failureOf({ code, stderr }: Ended): string {
+  const at = stderr.search(/^error: /m);
+  const said = (at < 0 ? stderr : stderr.slice(at)).trim();
+  return said === "" ? `pulumi preview ended with exit code ${code}, without a word. See the job's log.` : said;
+}
+
+function write(report: Report, { stack, out }: Options): void {
+  mkdirSync(out, { recursive: true });
+  const full = `${stack}.full.md`;
+  const links = linksOf(join(out, full));
+  const files = {
+    [`${stack}.md`]: noteOf(report, links),
+    [full]: noteOf(report, links, noLimits),
+    [`${stack}.json`]: asText({ ...machineReport(report), ...links }),
+    [`${stack}.terraform.json`]: asText(terraformReport(report)),
+    [`${stack}.codequality.json`]: asText(codeQuality(report.errors)),
+  };
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(join(out, name), text);
+  }
+}
+
+const asText = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+
+/** GitLab serves a job's artifacts below its own page. */
+function linksOf(file: string): Links {
+  const { CI_COMMIT_SHA: commit, CI_JOB_URL: job } = process.env;
+  const path = relative(process.env["CI_PROJECT_DIR"] ?? process.cwd(), file);
+  return {
+    ...(commit ? { commit } : {}),
+    ...(job ? { job, artifact: `${job}/artifacts/file/${path}` } : {}),
+  };
+}
+
+/** The same at a glance, for the job's log. */
+function tell(report: Report, { stack, out }: Options): void {
+  const lines = noteOf({ ...report, changes: [] })
+    .split("\n")
+    .slice(1);
+  console.log(
+    lines
+      .filter((line) => line !== "")
+      .join("\n")
+      .replace(/^###.*/, headline(report)),
+  );
+  console.log(`The whole report is ${join(out, `${stack}.full.md`)}`);
+}
+
+function headline({ stack, result, counts, errors }: Report): string {
+  const { create, update, replace, delete: gone } = counts;
+  return result === "error"
+    ? `Preview of ${stack} failed, errors: ${errors.length}`
+    : `Preview of ${stack}: ${create} to create, ${update} to update, ${replace} to replace, ${gone} to delete`;
+}
+
+if (require.main === module) {
+  main().then(
+    (code) => {
+      process.exitCode = code;
+    },
+    (error: unknown) => {
+      console.error(error instanceof Error ? error.message : error);
+      process.exitCode = 1;
+    },
+  );
+}

@@ -1,0 +1,225 @@
+import type { Looked } from "../../components/registryTrust/probe";
+import type { Change, Counts, Operation } from "./changes";
+import { kindOf, type Consequence } from "./consequences";
+import { linesOf } from "./differenceLines";
+import { block, code, folded, words, type BlockLine } from "./markdown";
+import type { Report } from "./report";
+
+/** Where a note leads, and which commit it is about. */
+export interface Links {
+  commit?: string;
+  job?: string;
+  /** The whole report, of which the note may have left something out. */
+  artifact?: string;
+}
+
+/** What makes a note long. GitLab takes 1,000,000 characters; a bit less leaves room for what counts as several. */
+export interface Limits {
+  all: number;
+  /** Lines of one component. */
+  lines: number;
+}
+
+export const noteLimits: Limits = { all: 900_000, lines: 200 };
+export const noLimits: Limits = { all: Infinity, lines: Infinity };
+
+/** What tells the note of a stack from every other note; it is not seen. */
+export function marker(stack: string): string {
+  return `<!-- pi-runners preview of ${encodeURIComponent(stack)} -->`;
+}
+
+/** The note: the result at a glance, what to look at first, what happens, and folded what changes. */
+export function noteOf(report: Report, links: Links = {}, limits: Limits = noteLimits): string {
+  const head = [
+    marker(report.stack),
+    `### ${titleOf(report)}`,
+    "",
+    ...about(links),
+    ...errorPart(report),
+    ...warningPart(report),
+    ...(report.result === "error" ? [] : [...consequencePart(report), ...nodePart(report)]),
+  ].join("\n");
+  return withDetails(cut(head, limits.all / 2, links), detailParts(report, limits, links), limits.all, links);
+}
+
+/** The first line, which is also what a list of notes or an e-mail shows. */
+export function titleOf({ stack, result, counts, errors }: Report): string {
+  switch (result) {
+    case "error":
+      return `Preview of ${code(stack)} failed: ${errors.length === 1 ? "an error" : `${errors.length} errors`}`;
+    case "none":
+      return `Preview of ${code(stack)}: no changes`;
+    default:
+      return `Preview of ${code(stack)}: ${summary(counts)}`;
+  }
+}
+
+const verbs: Record<Operation, string> = { create: "create", update: "update", replace: "replace", delete: "delete" };
+
+function summary(counts: Counts): string {
+  const some = (Object.keys(verbs) as Operation[]).filter((operation) => counts[operation] > 0);
+  return some.map((operation) => `${counts[operation]} to ${verbs[operation]}`).join(", ");
+}
+
+function about({ commit, job, artifact }: Links): string[] {
+  const parts = [
+    ...(commit === undefined ? [] : [`commit ${code(commit.slice(0, 12))}`]),
+    ...(job === undefined ? [] : [`[job](${link(job)})`]),
+    ...(artifact === undefined ? [] : [`[whole report](${link(artifact)})`]),
+  ];
+  return parts.length === 0 ? [] : [parts.join(" · "), ""];
+}
+
+function link(address: string): string {
+  return encodeURI(address).replace(/[()]/g, (sign) => (sign === "(" ? "%28" : "%29"));
+}
+
+function errorPart({ errors }: Report): string[] {
+  const lines = errors.flatMap(({ key, reason, file, line }) => {
+    const place = file === undefined ? "" : `${code(line === undefined ? file : `${file}:${line}`)} `;
+    if (key !== undefined) {
+      return [`- ${place}${code(key)}: ${words(reason)}`];
+    }
+    return reason.includes("\n")
+      ? ["", ...block(reason.split("\n").map((text) => ({ sign: "-", text }))), ""]
+      : [`- ${place}${words(reason)}`];
+  });
+  return lines.length === 0
+    ? []
+    : ["Nothing was changed, and nothing can be until this is put right:", "", ...lines, ""];
+}
+
+function warningPart(report: Report): string[] {
+  // Of a preview that failed it is not known what else it would do.
+  const risky = report.result === "error" ? [] : grouped(report.consequences.filter(({ warn }) => warn));
+  const silent = report.nodes.filter((look) => look.silent).map(({ text }) => text);
+  const lines = [...risky, ...silent, ...report.warnings];
+  return lines.length === 0
+    ? []
+    : ["**Look at this first**", "", ...lines.map((line) => `- :warning: ${words(line)}`), ""];
+}
+
+function consequencePart({ consequences }: Report): string[] {
+  const lines = grouped(consequences.filter(({ warn }) => !warn)).map((text) => `- ${words(text)}`);
+  return lines.length === 0 ? [] : ["**What happens**", "", ...lines, ""];
+}
+
+/** What happens to several of a kind, in one line. */
+function grouped(consequences: Consequence[]): string[] {
+  const subjects = new Map<string, string[]>();
+  for (const { subject, text } of consequences) {
+    const pattern = text.replace(`\`${subject}\``, "\0");
+    subjects.set(pattern, [...(subjects.get(pattern) ?? []), subject]);
+  }
+  return [...subjects].map(([pattern, names]) => {
+    const shown = names
+      .sort()
+      .slice(0, named)
+      .map((name) => `\`${name}\``);
+    const more = names.length > named ? ` and ${names.length - named} more` : "";
+    return pattern.replace("\0", () => `${shown.join(", ")}${more}`);
+  });
+}
+
+/** How many of a kind are named; the details name all. */
+const named = 12;
+
+/** What nodes have now. Only of a node that the change leaves alone is it drift for sure. */
+function nodePart({ nodes, changes }: Report): string[] {
+  const answered = nodes.filter(({ silent }) => !silent);
+  if (answered.length === 0) {
+    return [];
+  }
+  const changed = (node: string): boolean =>
+    changes.some(
+      ({ type, name, component }) => type === "command:remote:Command" && name === `${component.name}-${node}`,
+    );
+  const [ours, drifted] = [
+    answered.filter((look) => changed(look.node)),
+    answered.filter((look) => !changed(look.node)),
+  ];
+  return [
+    ...nodeList(
+      "**Changed on the nodes, outside of this program**",
+      drifted.filter(({ differs }) => differs),
+    ),
+    ...nodeList(
+      "**On the nodes that this changes**",
+      ours.filter(({ differs }) => differs),
+    ),
+    `${answered.filter(({ differs }) => !differs).length} of ${nodes.length} nodes are as the stack wants them.`,
+    "",
+  ];
+}
+
+function nodeList(title: string, looks: Looked[]): string[] {
+  const lines = looks.flatMap(({ node, text }) => {
+    const found = text
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim());
+    return [`@ ${node}`, ...found];
+  });
+  return lines.length === 0 ? [] : [title, "", ...block(lines.map(signed)), ""];
+}
+
+/** A line that has a sign of its own, as nodes print them. */
+function signed(line: string): BlockLine {
+  const [sign, text] = [line[0] ?? "", line.slice(2)];
+  return /[-+~!@>]/.test(sign) ? { sign: sign as BlockLine["sign"], text } : { sign: "!", text: line };
+}
+
+/** A folded part for each component, in the order of the preview. */
+function detailParts({ changes }: Report, limits: Limits, links: Links): string[] {
+  const groups = new Map<string, Change[]>();
+  for (const change of changes) {
+    const title = `${change.component.name} (${kindOf(change.component.type)})`;
+    groups.set(title, [...(groups.get(title) ?? []), change]);
+  }
+  return [...groups].map(([title, group]) => {
+    const lines = group.flatMap(linesOf);
+    const left = lines.length - limits.lines;
+    const shown = left > 0 ? lines.slice(0, limits.lines) : lines;
+    const body = [...block(shown), ...(left > 0 ? [`${left} more lines are ${inArtifact(links)}.`] : [])];
+    return folded(`${title}: ${countLine(group)}`, body).join("\n");
+  });
+}
+
+function countLine(group: Change[]): string {
+  const operations = (Object.keys(verbs) as Operation[]).map(
+    (operation) => [operation, group.filter((change) => change.operation === operation).length] as const,
+  );
+  return operations
+    .flatMap(([operation, count]) => (count === 0 ? [] : [`${count} to ${verbs[operation]}`]))
+    .join(", ");
+}
+
+function inArtifact({ artifact }: Links): string {
+  return artifact === undefined ? "in the job's artifact" : `in the [whole report](${link(artifact)})`;
+}
+
+/** The head, and as many details as there is room for. */
+function withDetails(head: string, parts: string[], limit: number, links: Links): string {
+  const note = [head];
+  let room = limit - head.length - 300;
+  for (const [index, part] of parts.entries()) {
+    if (part.length > room) {
+      note.push(`${parts.length - index} more components are ${inArtifact(links)}.`);
+      break;
+    }
+    note.push(part);
+    room -= part.length + 1;
+  }
+  return `${note.join("\n").trimEnd()}\n`;
+}
+
+/** The head is short, but for hundreds of nodes; it is cut between lines, and never within a block. */
+function cut(head: string, limit: number, links: Links): string {
+  if (head.length <= limit) {
+    return head;
+  }
+  const kept = head.slice(0, head.lastIndexOf("\n", limit));
+  const open = (/^`{3,}/gm.exec(kept)?.[0] ?? "```").replace(/[^`]/g, "");
+  const fences = [...kept.matchAll(/^`{3,}/gm)].length;
+  return `${kept}\n${fences % 2 === 1 ? `${open}\n` : ""}\nThe rest is ${inArtifact(links)}.\n`;
+}

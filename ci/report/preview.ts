@@ -1,0 +1,49 @@
+/** What `pulumi preview --json` prints, as far as it is read here. */
+export interface Preview {
+  config?: Record<string, string>;
+  steps?: Step[];
+  changeSummary?: Record<string, number>;
+  diagnostics?: Diagnostic[];
+}
+
+export interface Step {
+  op: string;
+  urn: string;
+  oldState?: State;
+  newState?: State;
+  /** What the provider says differs, by path; missing for components. */
+  detailedDiff?: Record<string, { kind: string; inputDiff: boolean }> | null;
+  replaceReasons?: string[] | null;
+}
+
+/** A resource, secrets blinded. */
+export interface State {
+  type: string;
+  parent?: string;
+  inputs?: Record<string, unknown>;
+  outputs?: Record<string, unknown>;
+}
+
+export interface Diagnostic {
+  urn?: string;
+  message?: string;
+  severity?: string;
+}
+
+/** What stands in a preview for a secret. */
+export const blinded = "[secret]";
+
+/** Pulumi's words that a plugin is taken from PATH, which is so with every run where it is so at all. */
+const ambient = /^warning: using pulumi-[\w-]+ from \$PATH at /;
+
+/** Messages of one severity, each once. */
+export function messages({ diagnostics = [] }: Preview, severity: string): string[] {
+  const texts = diagnostics.filter((one) => one.severity === severity).map(({ message = "" }) => message.trim());
+  return [...new Set(texts)].filter((text) => text !== "" && !ambient.test(text));
+}
+
+/** The type of a resource without those of its parents, and its name. */
+export function identity(urn: string): { type: string; name: string } {
+  const [, , types = "", ...name] = urn.split("::");
+  return { type: types.split("$").at(-1)!, name: name.join("::") };
+}

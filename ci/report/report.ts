@@ -1,0 +1,69 @@
+import { readLook, type Looked } from "../../components/registryTrust/probe";
+import { changesOf, countsOf, type Change, type Counts } from "./changes";
+import { consequencesOf, type Consequence } from "./consequences";
+import { messages, type Preview } from "./preview";
+import { reportedErrors, type ReportedError } from "./stackFileErrors";
+
+/** What a preview of one stack found, for people and for machines. */
+export interface Report {
+  stack: string;
+  result: "none" | "changes" | "error";
+  counts: Counts;
+  changes: Change[];
+  consequences: Consequence[];
+  /** What nodes said that were looked at (`trust.probe`). */
+  nodes: Looked[];
+  warnings: string[];
+  errors: ReportedError[];
+}
+
+/**
+ * Reads what a preview found.
+ *
+ * @param failure what Pulumi said when it ended with an error without a word of that in its JSON
+ * @param file the stack file, to find the lines of errors
+ */
+export function reportOf(
+  stack: string,
+  preview: Preview,
+  failure?: string,
+  file?: { name: string; text: string },
+): Report {
+  const failures = messages(preview, "error");
+  // Pulumi's last word on a resource that failed.
+  const told = failures.filter((text) => text !== "preview failed" || failures.length === 1);
+  const errors = reportedErrors(told.length > 0 || failure === undefined ? told : [failure], file);
+  const nodes = [...messages(preview, "info"), ...messages(preview, "warning")]
+    .map(readLook)
+    .filter((look) => look !== undefined);
+  const changes = errors.length > 0 ? [] : changesOf(preview);
+  return {
+    stack,
+    result: errors.length > 0 ? "error" : changes.length > 0 ? "changes" : "none",
+    counts: countsOf(changes),
+    changes,
+    consequences: consequencesOf(changes, nodes),
+    nodes: nodes.sort((a, b) => (a.node < b.node ? -1 : 1)),
+    warnings: messages(preview, "warning").filter((text) => readLook(text) === undefined),
+    errors,
+  };
+}
+
+/** What GitLab's merge request widget reads (`artifacts:reports:terraform`). It knows no replacement: one counts as both. */
+export function terraformReport({ counts }: Pick<Report, "counts">): {
+  create: number;
+  update: number;
+  delete: number;
+} {
+  return {
+    create: counts.create + counts.replace,
+    update: counts.update,
+    delete: counts.delete + counts.replace,
+  };
+}
+
+/** The report for machines: what changed, without the whole states around it. */
+export function machineReport(report: Report): object {
+  const changes = report.changes.map(({ before: _before, after: _after, ...change }) => change);
+  return { ...report, changes };
+}

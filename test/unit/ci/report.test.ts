@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { noteOf } from "../../../ci/report/note";
+import type { Preview } from "../../../ci/report/preview";
+import { reportOf, terraformReport, type Report } from "../../../ci/report/report";
+import { secretTexts, without } from "../../../ci/report/secrets";
+import { codeQuality } from "../../../ci/report/stackFileErrors";
+import { described } from "../../../components/registryTrust/probe";
+import { podTemplate, secretFiles } from "../../../components/runners/docker/pod";
+import type { DockerRunnerInput } from "../../../components/runners/docker/settings";
+import { otherValues, settingsOf } from "../runners/settings";
+import { runnerPreview, step, trustPreview } from "./preview";
+
+const report = (preview: Preview): Report => reportOf("home", preview);
+const kinds = (preview: Preview): string[] => report(preview).consequences.map(({ kind }) => kind);
+
+describe("what a preview's report counts", () => {
+  it("is one for each resource: the halves of a replacement are not counted beside the whole", () => {
+    const type = "kubernetes:core/v1:ConfigMap";
+    const steps = ["create-replacement", "replace", "delete-replaced"].map((op) => step(op, type, "files", {}, {}));
+    const found = report({ steps: [...steps, step("same", type, "other", {}, {})] });
+    assert.deepEqual(found.counts, { create: 0, update: 0, replace: 1, delete: 0 });
+    // GitLab's widget knows no replacement.
+    assert.deepEqual(terraformReport(found), { create: 1, update: 0, delete: 1 });
+  });
+
+  it("is nothing when nothing changes", () => {
+    const found = report({ steps: [step("same", "pi-runners:index:DoodRunner", "dood", {}, {})] });
+    assert.equal(found.result, "none");
+    assert.match(noteOf(found), /### Preview of `home`: no changes/);
+  });
+});
+
+describe("what a report says of a setting that changes", () => {
+  it("is the setting, before and after", () => {
+    assert.match(noteOf(report(runnerPreview({ concurrent: 2 }))), /^~ {5}concurrent: 1 => 2$/m);
+  });
+
+  for (const key of Object.keys(otherValues) as (keyof DockerRunnerInput)[]) {
+    it(`is what it does: ${key}`, () => {
+      const different = { [key]: otherValues[key] };
+      const [before, after] = [settingsOf("dind"), settingsOf("dind", different)];
+      const differs = (make: (settings: typeof before) => unknown): boolean =>
+        JSON.stringify(make(before)) !== JSON.stringify(make(after));
+      const rolls = differs(podTemplate);
+      const reloads = differs((settings) => secretFiles(settings, "token"));
+      assert.deepEqual(kinds(runnerPreview(different)), rolls ? ["roll"] : reloads ? ["reload"] : []);
+    });
+  }
+
+  it("is on top when it lets pods wait for their jobs, with how long that may take", () => {
+    const note = noteOf(report(runnerPreview({ image: "gitlab/gitlab-runner:v19.3.0", drainTimeout: 60 })));
+    assert.match(
+      note,
+      /Look at this first\*\*\n\n- :warning: the pods of runner `builder` are replaced one node at a time.*at most 105 s/,
+    );
+  });
+
+  it("is that a secret changed, and not what it is", () => {
+    assert.match(noteOf(report(runnerPreview({ concurrent: 2 }))), /data\["config.toml"\]: changed \(secret\)/);
+  });
+});
+
+describe("what a report says of nodes", () => {
+  const plain = { address: "registry.lan:5000", insecure: true };
+
+  it("is which registry comes, not that the node's stdin is another one", () => {
+    const note = noteOf(report(trustPreview({}, { registries: [plain] })));
+    assert.match(
+      note,
+      /\+ +settings\.registries\["registry\.lan:5000"\]: \{"address":"registry\.lan:5000","insecure":true\}/,
+    );
+    assert.doesNotMatch(note, /stdin|IFS=/);
+    assert.match(
+      note,
+      /registry trust is applied on node `node1`; engines are reloaded where that is needed, never restarted/,
+    );
+  });
+
+  it("is whether engines may be restarted", () => {
+    const before = { allowRestart: true };
+    const note = noteOf(report(trustPreview(before, { ...before, registries: [plain] })));
+    assert.match(note, /node `node1`; an engine may be restarted where a reload is not enough \(`allowRestart`\)/);
+  });
+
+  it("is what each found on itself: a restart on top, and whether it is allowed; who is silent as well", () => {
+    const look = (how: "reload" | "restart") =>
+      ({ engines: [{ engine: "k3s", how, differs: ["~ /etc/rancher/k3s/registries.yaml"] }], warnings: [] }) as never;
+    const said = (message: string, severity = "info") => ({ message: `${message}\n`, severity });
+    const found = report({
+      diagnostics: [
+        said(described("a", { engines: [], warnings: [] } as never)),
+        said(described("b", look("reload"))),
+        said(described("c", look("restart"), true)),
+        said(described("d", look("restart"), false)),
+        said("warning: node e (192.0.2.1) could not be looked at: no answer within 20 s\nCheck the node.", "warning"),
+      ],
+    });
+    assert.deepEqual(
+      found.consequences.map(({ kind, subject, warn }) => `${kind} ${subject} ${warn}`),
+      ["reload b false", "restart c true", "refused d true"],
+    );
+    const note = noteOf(found);
+    assert.match(note, /:warning: node e \\?\(192\.0\.2\.1\\?\) could not be looked at/);
+    assert.match(note, /Changed on the nodes, outside of this program[^]*@ b\n~ k3s: /);
+    assert.match(note, /1 of 5 nodes are as the stack wants them/);
+  });
+});
+
+describe("errors of a stack file", () => {
+  const text = [
+    "config:",
+    "  pi-runners:namespace: ci",
+    "  pi-runners:runners:",
+    "    - name: dood",
+    "      way: doof",
+    "    - name: second",
+  ].join("\n");
+  const file = { name: "Pulumi.home.yaml", text };
+  const message =
+    "error: The configuration of this stack has 3 errors; nothing was touched.\n" +
+    "  pi-runners:runners[0].way: must be one of dood, dind\n" +
+    "  pi-runners:runners[1].way: is missing\n  pi-runners:gitlab: is missing\n" +
+    "docs/reference/configuration.md describes every key.";
+
+  it("have the line of their key or, where it is missing, of where it would be; GitLab shows them there", () => {
+    const failed = reportOf("home", { diagnostics: [{ severity: "error", message }] }, "error: failed", file);
+    assert.deepEqual(
+      failed.errors.map(({ key, line }) => [key, line]),
+      [
+        ["pi-runners:runners[0].way", 5],
+        ["pi-runners:runners[1].way", 6],
+        ["pi-runners:gitlab", 2],
+      ],
+    );
+    assert.equal(failed.result, "error");
+    assert.match(noteOf(failed), /`Pulumi\.home\.yaml:5` `pi-runners:runners\[0\]\.way`: must be one of dood, dind/);
+    const [finding] = codeQuality(failed.errors);
+    assert.deepEqual(finding!.location, { path: "Pulumi.home.yaml", lines: { begin: 5 } });
+  });
+
+  it("are told when Pulumi gives no JSON at all, with the line where YAML ends to be YAML", () => {
+    const failure = "error: getting stack configuration: invalid YAML file: yaml: line 3: did not find expected node";
+    assert.deepEqual(reportOf("home", {}, failure, file).errors, [
+      { reason: failure.replace("error: ", ""), file: "Pulumi.home.yaml", line: 3 },
+    ]);
+  });
+});
+
+describe("secrets of the stack file", () => {
+  it("are found wherever they are encrypted, and taken out of every text", () => {
+    const file = {
+      "pi-runners:tokens": { dood: { secure: "v1:x" } },
+      "pi-runners:runners": [{ name: "dood", config: { runners: [{ environment: [{ secure: "v1:y" }, "A=plain"] }] } }],
+      namespace: { secure: "v1:z" },
+    };
+    const decrypted = {
+      "pi-runners:tokens": { dood: "glrt-marked-token" },
+      "pi-runners:runners": [{ name: "dood", config: { runners: [{ environment: ["B=marked\nlines", "A=plain"] }] } }],
+      "pi-runners:namespace": "marked-namespace",
+    };
+    const secrets = secretTexts(file, decrypted);
+    assert.deepEqual(secrets, ["glrt-marked-token", "marked-namespace", "B=marked\nlines", "B=marked"]);
+    assert.deepEqual(without(secrets, { "a glrt-marked-token": ["x B=marked", 1, null] }), {
+      "a [secret]": ["x [secret]", 1, null],
+    });
+  });
+});
