@@ -4,6 +4,8 @@ import type { Registry } from "../components/registryTrust/registry";
 import type { TrustNode } from "../components/registryTrust/args";
 import { InvalidInputsError, linesOf, type InputError } from "../components/inputErrors";
 import { dockerRunnerSettings, type DockerRunnerSettings } from "../components/runners/docker/settings";
+import { takesSetting } from "../components/runners/docker/takenSettings";
+import { hasInnerDaemon } from "../components/runners/docker/ways";
 import { kubernetesRunnerSettings } from "../components/runners/kubernetes/settings";
 import { shutdownTimeout } from "../components/runners/manager/config";
 import type { Resources } from "../components/runners/sizes";
@@ -166,9 +168,9 @@ function checkedRunner(stack: StackFile, entry: RunnerEntry, place: Place, regis
   const { executor } = entry;
   switch (executor) {
     case "docker": {
-      const { dindImage, ...own } = withDefaults(stack, entry.runner, dockerRunnerSettings);
-      // A default that is not for the node's own Docker is no error of the runners that use that.
-      const inner = entry.runner.way === "dood" ? { dindImage: entry.runner.dindImage } : { dindImage, registries };
+      const { way } = entry.runner;
+      const own = withDefaults(stack, entry.runner, dockerRunnerSettings, (key) => takesSetting(way, key));
+      const inner = hasInnerDaemon(way) ? { registries } : {};
       return { executor, settings: dockerRunnerSettings.parse({ ...own, ...inner, ...place }) };
     }
     case "kubernetes": {
@@ -180,11 +182,21 @@ function checkedRunner(stack: StackFile, entry: RunnerEntry, place: Place, regis
   }
 }
 
-/** What a runner says of itself, over those defaults of all runners that its executor knows. */
-function withDefaults<R extends RunnerEntry["runner"]>(stack: StackFile, runner: R, settings: z.ZodObject): R {
+/**
+ * What a runner says of itself, over those defaults of all runners that its executor knows.
+ *
+ * @param takes of a default: is it for this runner? One that is not is no error of it, as one of its own would be
+ */
+function withDefaults<R extends RunnerEntry["runner"]>(
+  stack: StackFile,
+  runner: R,
+  settings: z.ZodObject,
+  takes = (_key: string): boolean => true,
+): R {
   const known = ([key, value]: [string, unknown]): boolean => Object.hasOwn(settings.shape, key) && value !== undefined;
+  const common = Object.entries(stack.runnerDefaults).filter(([key]) => takes(key));
   return {
-    ...Object.fromEntries(Object.entries(stack.runnerDefaults).filter(known)),
+    ...Object.fromEntries(common.filter(known)),
     ...Object.fromEntries(Object.entries(runner).filter(known)),
     resources: mergedResources(stack.runnerDefaults.resources, runner.resources),
   } as R;

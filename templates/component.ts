@@ -17,31 +17,37 @@ const parts: Record<Way, Part> = {
     title: "with the Docker of the node (Docker out of Docker).",
     jobImage: images.job,
     needs: "the docker command",
-    job: () => dockerJob + cleanUpNode,
+    job: () => dockerJob + cleanUp,
   },
   dind: {
     title: "with a Docker daemon beside the job, over TLS; the runner starts it and waits for it.",
     jobImage: images.job,
     needs: "the docker command",
-    job: () => dockerJob + cleanUpInner,
+    job: () => dockerJob + cleanUp,
   },
   "dind-job": {
     title: "with a Docker daemon inside the job; the runner starts it and waits for it.",
     jobImage: images.dind,
     needs: "the commands docker and dockerd",
-    job: () => dockerJob + cleanUpInner,
+    job: () => dockerJob + cleanUp,
   },
   "dind-plain": {
     title: "with a Docker daemon beside the job, without TLS; the runner starts it and waits for it.",
     jobImage: images.job,
     needs: "the docker command",
-    job: () => dockerJob + cleanUpInner,
+    job: () => dockerJob + cleanUp,
   },
   kubernetes: {
     title: "with Buildah in an unprivileged pod; there is no daemon, and nothing to clean up after.",
     jobImage: images.buildah,
     needs: "the buildah command",
     job: () => buildahJob,
+  },
+  "dind-resident": {
+    title: "with the Docker daemon of the runner's own pod, which stays up between jobs.",
+    jobImage: images.job,
+    needs: "the docker command",
+    job: () => dockerJob + cleanUp,
   },
 };
 
@@ -134,12 +140,8 @@ const buildahJob = `${head}${logIn("buildah login")}  script:
     - echo "\${IMAGE%:*}@$(cat /tmp/pushed)"
 `;
 
-const cleanUpNode = `    # The node's Docker keeps what jobs leave behind. --no-prune keeps the layers below, for the next build.
+const cleanUp = `    # Whatever keeps layers for the next build keeps images, too. --no-prune keeps the layers below.
     - IMAGE="$(printf '%s' "$IMAGE_NAME" | tr '[:upper:]' '[:lower:]'):$IMAGE_TAG"
     - docker image rm --force --no-prune "$IMAGE" >/dev/null 2>&1 || true
-    - docker logout "$REGISTRY" >/dev/null 2>&1 || true
-`;
-
-const cleanUpInner = `    # Images go with the job's own daemon.
     - docker logout "$REGISTRY" >/dev/null 2>&1 || true
 `;

@@ -4,7 +4,7 @@ import type { InputError } from "../inputErrors";
 import { imageArchitectureError, type Architecture } from "./architecture";
 import type { ConfigRest } from "./configToml/rest";
 import { images, releaseOf, runnerImageLacks } from "./images";
-import { managerResources, quantity, type NodeSize, type Resources } from "./sizes";
+import { quantity, type Resources } from "./sizes";
 
 /** A name that Kubernetes takes for an object and GitLab for a runner: RFC 1123 label. */
 const dnsLabel = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -82,22 +82,22 @@ export function nameErrors(name: string, longest: number, object: string): Input
 }
 
 /** Requests and limits that Kubernetes would refuse, so that no pod came up. */
-export function resourceErrors(settings: { size: NodeSize; resources?: Resources }): InputError[] {
+export function resourceErrors(key: string, given: Resources | undefined, used: Resources): InputError[] {
   const errors: InputError[] = [];
   for (const kind of ["requests", "limits"] as const) {
-    for (const [resource, amount] of Object.entries(settings.resources?.[kind] ?? {})) {
+    for (const [resource, amount] of Object.entries(given?.[kind] ?? {})) {
       if (quantity(amount) === undefined) {
         const reason = `"${amount}" is no quantity; write as Kubernetes does, such as 512Mi or 250m`;
-        errors.push({ propertyPath: `resources.${kind}.${resource}`, reason });
+        errors.push({ propertyPath: `${key}.${kind}.${resource}`, reason });
       }
     }
   }
-  const { requests = {}, limits = {} } = managerResources(settings.size, settings.resources);
+  const { requests = {}, limits = {} } = used;
   for (const [resource, request] of Object.entries(requests)) {
     const limit = limits[resource];
     if (limit !== undefined && (quantity(request) ?? 0) > (quantity(limit) ?? Infinity)) {
-      const reason = `${request} is more than the limit of ${limit}, and Kubernetes would refuse the pod; lower it, or raise resources.limits.${resource}`;
-      errors.push({ propertyPath: `resources.requests.${resource}`, reason });
+      const reason = `${request} is more than the limit of ${limit}, and Kubernetes would refuse the pod; lower it, or raise ${key}.limits.${resource}`;
+      errors.push({ propertyPath: `${key}.requests.${resource}`, reason });
     }
   }
   return errors;

@@ -27,7 +27,10 @@ const toleration = z.strictObject({
 });
 
 /** Kubernetes quantities by resource. */
-const quantities = optional(table, { description: "Such as `{cpu: 500m, memory: 256Mi}`.", defaultText: "by `size`" });
+export const quantities = optional(table, {
+  description: "Such as `{cpu: 500m, memory: 256Mi}`.",
+  defaultText: "by `size`",
+});
 
 export type Toleration = z.infer<typeof toleration>;
 

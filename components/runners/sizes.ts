@@ -42,6 +42,12 @@ export const budgets: Record<NodeSize, Budget> = {
   },
 };
 
+/** What an engine that stays up may take, with all that its jobs run in there. */
+const engines: Record<NodeSize, Resources> = {
+  "4GB": { requests: { cpu: "100m", memory: "192Mi" }, limits: { memory: "2560Mi" } },
+  "8GB": { requests: { cpu: "100m", memory: "256Mi" }, limits: { memory: "5Gi" } },
+};
+
 const binary = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 const decimal = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
 
@@ -58,15 +64,23 @@ export function quantity(text: string): number | undefined {
   return Number(digits) * 10 ** (exponent === undefined ? 3 * (decimal.indexOf(decimalSuffix) - 3) : Number(exponent));
 }
 
+/** What the runner manager's container asks for. */
+export function managerResources(size: NodeSize | undefined, given?: Resources): Resources {
+  return over(budgets[size ?? "4GB"].manager, given);
+}
+
+/** What the container of a resident engine asks for. */
+export function engineResources(size: NodeSize | undefined, given?: Resources): Resources {
+  return over(engines[size ?? "4GB"], given);
+}
+
 /**
- * What the runner manager's container asks for: what was given over the budget of the node's size, resource by resource.
- * Where only one of request and limit was given, and the budget's other one would contradict it, that one follows:
+ * What was given over the budget of the node's size, resource by resource. Where only one of request and limit was given, and the budget's other one would contradict it, that one follows:
  * Kubernetes refuses a request that is above its limit.
  */
-export function managerResources(size: NodeSize | undefined, given: Resources = {}): Resources {
-  const { manager } = budgets[size ?? "4GB"];
-  const requests = { ...manager.requests, ...given.requests };
-  const limits = { ...manager.limits, ...given.limits };
+function over(budget: Resources, given: Resources = {}): Resources {
+  const requests = { ...budget.requests, ...given.requests };
+  const limits = { ...budget.limits, ...given.limits };
   for (const [resource, request] of Object.entries(requests)) {
     const limit = limits[resource];
     if (limit === undefined || (quantity(request) ?? 0) <= (quantity(limit) ?? Infinity)) {

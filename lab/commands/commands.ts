@@ -11,7 +11,7 @@ import { raiseSettings } from "../machine/hostSettings";
 import { mainJob } from "../stack/job";
 import { unstowImages } from "../images/machineImages";
 import { withLock } from "../machine/locks";
-import { type ImageSets, imageSets, pushBaseImage } from "../images/nodeImages";
+import { type ImageSets, imageSets, pushBaseImage, pushJobImages } from "../images/nodeImages";
 import { ensureNodes, newNodes, nodesDeployed } from "../cluster/nodes";
 import { hostPackages } from "../machine/packages";
 import { cache, type LabNode, nodes } from "../machine/places";
@@ -66,9 +66,10 @@ const labSteps = (wanted: LabNode[]): Step<Context>[] => [
   engine,
   builds,
   together("hosts", [
-    step("control plane, registry, stand-in for GitLab", async ({ engine }, say) => {
+    step("control plane, registry, stand-in for GitLab", async ({ engine, sets }, say) => {
       await ensureServer(engine, say);
       await pushBaseImage(engine, say);
+      await pushJobImages(engine, sets, say);
     }),
     step(`${wanted.length} nodes with their images`, ({ engine, sets }, say) => joinNodes(engine, wanted, sets, say)),
   ]),

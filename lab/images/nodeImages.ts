@@ -15,7 +15,7 @@ type Say = (line: string) => void;
 /** For jobs: in each node's Docker. */
 const forJobs = ["runner", "helper", "cli", "dind"] as const;
 /** For pods: in each node's containerd. */
-const forPods = ["runner", "pause"] as const;
+const forPods = ["runner", "pause", "cli", "dind"] as const;
 
 const alias = (name: ImageName): string => images[name].alias ?? name;
 
@@ -139,6 +139,31 @@ export async function pushBaseImage(engine: Engine, say: Say): Promise<void> {
     const copy = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", `docker-archive:${file}`, destination];
     await engine.exec(server.container, copy);
   }
+}
+
+/** Images for jobs of an engine that begins empty, as the one in a runner's pod: it pulls them, as on a real node. */
+const forEngines = ["helper", "cli", "dind"] as const;
+
+/** Pushes these to the registry, under the names that the nodes know them by. */
+export async function pushJobImages(engine: Engine, { jobs }: ImageSets, say: Say): Promise<void> {
+  for (const [repository = "", tag = ""] of forEngines.map((name) => alias(name).split(":"))) {
+    const name = `${repository}:${tag}`;
+    if ((await imageId(repository, tag)) !== jobs.ids.get(name)) {
+      say(`pushing ${registry.address}/${name}`);
+      const [from, to] = [`docker-archive:${jobs.file}:${name}`, `docker://localhost:${registry.port}/${name}`];
+      await engine.exec(server.container, ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", from, to]);
+    }
+  }
+}
+
+/** What Docker calls the id of the image that the registry has under this name. */
+async function imageId(repository: string, tag: string): Promise<string | undefined> {
+  const response = await fetch(`${registryUrl}/v2/${repository}/manifests/${tag}`, {
+    headers: { Accept: manifestTypes[0]! },
+    signal: AbortSignal.timeout(10_000),
+  });
+  const manifest = (await response.json()) as { config?: { digest?: string } };
+  return manifest.config?.digest;
 }
 
 const manifestTypes = [

@@ -1,4 +1,4 @@
-import { systemIdFile } from "./folderScript";
+import { engineFolderFile, systemIdFile } from "./folderScript";
 import { systemIdLabel } from "./managerScripts";
 import { nodeFolder } from "./nodeFolder";
 
@@ -6,8 +6,8 @@ import { nodeFolder } from "./nodeFolder";
 const patience = 60;
 
 /**
- * What removes a runner's traces from a node, once it is gone from the cluster: its folder, and on the node's Docker the
- * containers and cache volumes that carry its system id. A runner that is still there loses nothing; a Docker that is
+ * What removes a runner's traces from a node, once it is gone from the cluster: its folder, the data of its
+ * own engine, and on the node's Docker the containers and cache volumes that carry its system id. A runner that is still there loses nothing; a Docker that is
  * stopped is not woken.
  */
 export function cleanupScript(namespace: string, name: string): string {
@@ -35,6 +35,16 @@ export function cleanupScript(namespace: string, name: string): string {
     '    printf %s "$containers" | xargs -r timeout -k 5 900 docker rm -f -v >/dev/null',
     '    volumes=$(ask volume ls -q "$@") || give_up',
     '    printf %s "$volumes" | xargs -r timeout -k 5 900 docker volume rm -f >/dev/null',
+    "  fi",
+    `  case "$(cat "$folder/${engineFolderFile}" 2>/dev/null)" in`,
+    // Only what this runner's own pod wrote there is taken for its engine's data.
+    `    /*/${namespace}/${name}/engine) engine=$(cat "$folder/${engineFolderFile}") ;;`,
+    "    *) engine= ;;",
+    "  esac",
+    '  if [ -n "$engine" ]; then',
+    '    rm -rf "$engine" || exit 1',
+    '    above=$(dirname "$engine")',
+    '    rmdir "$above" "$(dirname "$above")" 2>/dev/null',
     "  fi",
     '  rm -rf "$folder" || exit 1',
     '  above=$(dirname "$folder")',

@@ -9,12 +9,14 @@ import { dockerMajor, innerDaemonFiles } from "./innerDaemon";
 import { buildModes } from "./modes/buildModes";
 import { defaultDockerSocket, ownDocker, type DockerRunnerSettings } from "./settings";
 import { jobImage, usedHelperImage } from "./usedImages";
+import { hasResidentEngine } from "./ways";
 
 /** The files of the inner daemon, by path below /etc/docker; none where the mode has no inner daemon. */
 export function daemonFiles(settings: DockerRunnerSettings): Record<string, string> {
   const image = buildModes[settings.way].daemonImage(settings);
   const { registries = [], mtu } = settings;
-  return image === undefined ? {} : innerDaemonFiles({ registries, mtu, dockerMajor: dockerMajor(image) });
+  const reloads = hasResidentEngine(settings.way);
+  return image === undefined ? {} : innerDaemonFiles({ registries, mtu, dockerMajor: dockerMajor(image), reloads });
 }
 
 /** The config.toml of a runner: the build mode's preset, and over it what the stack file says. */

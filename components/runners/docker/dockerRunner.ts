@@ -1,6 +1,7 @@
 import { DaemonSet } from "@pulumi/kubernetes/apps/v1/daemonSet";
 import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap";
 import { Secret } from "@pulumi/kubernetes/core/v1/secret";
+import { NetworkPolicy } from "@pulumi/kubernetes/networking/v1/networkPolicy";
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { refuseInvalid } from "../../inputErrors";
@@ -9,11 +10,12 @@ import { encoded } from "../manager/config";
 import { selectorLabels } from "../manager/pod";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
+import { engineNetwork } from "./engine";
 import { checkDockerRunner } from "./errors";
 import { buildModes } from "./modes/buildModes";
-import { innerDaemonItems, objectNames, podTemplate, secretFiles } from "./pod";
+import { innerDaemonData, objectNames, podTemplate, secretFiles } from "./pod";
 import type { componentSettings, DockerRunnerSettings, innerDaemonComponentSettings } from "./settings";
-import { hasInnerDaemon, type DockerWay } from "./ways";
+import { hasInnerDaemon, hasResidentEngine, type DockerWay } from "./ways";
 
 /** Settings that every runner on the Docker of the nodes has; docs/reference/configuration.md says what each means. */
 export interface DockerRunnerArgs extends Inputs<z.input<typeof componentSettings>> {
@@ -65,7 +67,7 @@ export function dockerRunner(
   const settings = pulumi
     .output({ ...given, name: runnerName ?? name, way })
     .apply((values) => checked(parent, name, values));
-  const objectName = (kind: "daemonSet" | "secret" | "files"): pulumi.Output<string> =>
+  const objectName = (kind: keyof ReturnType<typeof objectNames>): pulumi.Output<string> =>
     settings.apply((plain) => objectNames(plain.name)[kind]);
   const inside = { parent };
   const secret = new Secret(
@@ -77,6 +79,10 @@ export function dockerRunner(
     inside,
   );
   const files = makeInnerDaemonFiles(name, way, args, settings, inside);
+  if (hasResidentEngine(way)) {
+    const metadata = { name: objectName("jobs"), namespace: args.namespace };
+    new NetworkPolicy(`${name}-jobs`, { metadata, spec: settings.apply((plain) => engineNetwork(plain.name)) }, inside);
+  }
   makeDaemonSet(name, args, settings, waitForNodes ?? true, { parent, dependsOn: [secret, ...files] });
   return {
     runnerName: settings.apply((plain) => plain.name),
@@ -103,9 +109,7 @@ function makeInnerDaemonFiles(
   if (!hasInnerDaemon(way)) {
     return [];
   }
-  const data = settings.apply((plain) =>
-    Object.fromEntries(innerDaemonItems(plain).map(({ key, content }) => [key, content])),
-  );
+  const data = settings.apply(innerDaemonData);
   const metadata = { name: settings.apply((plain) => objectNames(plain.name).files), namespace: args.namespace };
   return [new ConfigMap(`${name}-inner-daemon`, { metadata, data }, opts)];
 }

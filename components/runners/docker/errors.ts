@@ -11,12 +11,14 @@ import {
   sectionErrors,
   type UsedImage,
 } from "../errors";
+import { engineResources, managerResources } from "../sizes";
 import { usedPullPolicy } from "./dockerConfig";
 import { buildModes } from "./modes/buildModes";
 import { dockerRunnerSettings, ownDocker, type DockerRunnerSettings } from "./settings";
+import { strayErrors } from "./takenSettings";
 import { dindImage, jobImage, usedHelperImage } from "./usedImages";
 import { volumeErrors } from "./volumeErrors";
-import { hasService } from "./ways";
+import { hasResidentEngine, hasService } from "./ways";
 
 /**
  * The settings of a runner with their defaults, or everything that is wrong with them: kinds and ranges by the schema, and
@@ -36,7 +38,12 @@ export function runnerErrors(settings: DockerRunnerSettings): InputError[] {
   return [
     // The controller adds a dash and ten characters of hash to a DaemonSet's name for its revisions.
     ...nameErrors(settings.name, 52, "DaemonSet"),
-    ...resourceErrors(settings),
+    ...resourceErrors("resources", settings.resources, managerResources(settings.size, settings.resources)),
+    ...resourceErrors(
+      "engineResources",
+      settings.engineResources,
+      engineResources(settings.size, settings.engineResources),
+    ),
     ...imageErrors(settings, imagesOf(settings)),
     ...releaseErrors(
       settings.image,
@@ -53,6 +60,7 @@ export function runnerErrors(settings: DockerRunnerSettings): InputError[] {
     ...(settings.allowTlsOff === true && settings.way !== "dind-plain"
       ? oneError("allowTlsOff", `way ${settings.way} does not use it; drop it, or choose way dind-plain`)
       : []),
+    ...strayErrors(settings),
     ...buildModes[settings.way].errors(settings),
   ];
 }
@@ -67,7 +75,12 @@ function imagesOf(settings: DockerRunnerSettings): UsedImage[] {
       ? ["helperImage", settings.helperImage]
       : [`${own}.helper_image`, docker.helper_image],
     docker.image === undefined ? ["jobImage", jobImage(settings)] : [`${own}.image`, docker.image],
-    ["dindImage", hasService(settings.way) ? (settings.dindImage ?? dindImage(settings)) : undefined],
+    [
+      "dindImage",
+      hasService(settings.way) || hasResidentEngine(settings.way)
+        ? (settings.dindImage ?? dindImage(settings))
+        : undefined,
+    ],
     ...(docker.services ?? []).map((service, index): [string, string | undefined] => [
       `${own}.services[${index}].name`,
       service.name,

@@ -1,7 +1,9 @@
 import { systemIdScript } from "../identity";
 import { stateFolder } from "../manager/scripts";
 import { nodeFolderFile, waitForDocker } from "./managerScripts";
-import { nodeFolder } from "./nodeFolder";
+import { engineFolder, nodeFolder } from "./nodeFolder";
+import type { DockerRunnerSettings } from "./settings";
+import { hasResidentEngine } from "./ways";
 
 /** Where the init container has nodeFolder(). */
 export const folderMount = "/node";
@@ -12,8 +14,14 @@ export const snapMount = "/node-snap";
 /** File in the folder with the runner's system id on that node: who cleans up after it knows by it what was its own. */
 export const systemIdFile = "system-id";
 
+/** File in the folder with the place of the data of the runner's own engine, where it has one: it goes with the runner. */
+export const engineFolderFile = "engine-folder";
+
 /** Where the init container has the files of the inner daemon. */
 export const filesMount = "/files";
+
+/** What of a runner's settings its folder on the node depends on. */
+type FolderSettings = Pick<DockerRunnerSettings, "namespace" | "name" | "way" | "dockerSocket" | "engineFolder">;
 
 /**
  * The script of the init container: prepares the runner's folder on the node.
@@ -22,25 +30,35 @@ export const filesMount = "/files";
  * runner's folder is there. The folder is closed to the node's other users: checkouts hold tokens and scripts. Docker
  * itself, which is root, puts what lies below it into containers.
  */
-export function folderScript(namespace: string, name: string, dockerSocket: string, files: string[]): string {
+export function folderScript(settings: FolderSettings, files: string[]): string {
+  const { namespace, name, way, dockerSocket } = settings;
+  const resident = hasResidentEngine(way);
   return [
     "set -eu",
     "umask 022",
-    ...waitForDocker(dockerSocket),
+    ...(resident ? [] : waitForDocker(dockerSocket)),
     `folder=${nodeFolder(namespace, name)} here=${folderMount}`,
+    ...(resident ? [] : inSnap(namespace, name)),
+    'mkdir -p "$here"',
+    'chmod 700 "$here"',
+    `id=$(${systemIdScript})`,
+    `[ "$(cat "$here/${systemIdFile}" 2>/dev/null)" = "$id" ] || printf %s "$id" >"$here/${systemIdFile}"`,
+    `printf '%s\\n' "$folder" >${stateFolder}/${nodeFolderFile}`,
+    ...(resident ? [`printf %s '${engineFolder(settings)}' >"$here/${engineFolderFile}"`] : []),
+    ...(files.length === 0 ? [] : installFiles(files)),
+  ].join("\n");
+}
+
+/** Shell: moves `$folder`, and `$here`, to where a Docker from snap sees it, if the node's is one. */
+function inSnap(namespace: string, name: string): string[] {
+  return [
     `case $(printf %s "$info" | grep -o '"DockerRootDir":"[^"]*"' | cut -d '"' -f 4) in`,
     "  /var/snap/*/common/*)",
     `    snap=$(printf %s "$info" | grep -o '"DockerRootDir":"[^"]*"' | cut -d / -f 4)`,
     `    folder=/var/snap/$snap/common/pi-runners/${namespace}/${name}`,
     `    here=${snapMount}/$snap/common/pi-runners/${namespace}/${name}`,
     "esac",
-    'mkdir -p "$here"',
-    'chmod 700 "$here"',
-    `id=$(${systemIdScript})`,
-    `[ "$(cat "$here/${systemIdFile}" 2>/dev/null)" = "$id" ] || printf %s "$id" >"$here/${systemIdFile}"`,
-    `printf '%s\\n' "$folder" >${stateFolder}/${nodeFolderFile}`,
-    ...(files.length === 0 ? [] : installFiles(files)),
-  ].join("\n");
+  ];
 }
 
 /**

@@ -8,6 +8,8 @@ export interface InnerDaemonSettings {
   mtu?: number;
   /** The release of its Docker, as far as the image's tag tells: some keys are only known from one on. */
   dockerMajor?: number;
+  /** True: the daemon is told of changes while it runs. It takes over only what the file names, so lists that are empty, too. */
+  reloads?: boolean;
 }
 
 /** Most that the logs of one container inside the inner daemon take: they lie on the node's SD card. */
@@ -23,7 +25,7 @@ const logOptions = { "max-size": "10m", "max-file": "2" };
 export function innerDaemonFiles(settings: InnerDaemonSettings): Record<string, string> {
   const insecure = settings.registries.filter((registry) => registry.insecure).map((registry) => registry.address);
   const daemon: Record<string, unknown> = { "log-driver": "json-file", "log-opts": logOptions };
-  if (insecure.length > 0) {
+  if (insecure.length > 0 || settings.reloads === true) {
     daemon["insecure-registries"] = [...new Set(insecure)].sort();
   }
   if (settings.mtu !== undefined) {

@@ -2,20 +2,20 @@ import { posix } from "node:path";
 import { systemIdScript } from "../identity";
 import { secretFolder } from "../manager/config";
 import { runManager, stateFolder } from "../manager/scripts";
+import { engineSocket, socketFolder } from "./engineSocket";
 import { defaultDockerSocket } from "./settings";
-
-/**
- * Where the pod has the folder of the node's Docker socket. The folder, not the file: Docker makes the file again when it
- * starts, and a mounted file would stay the dead one. Nor does a container runtime make a folder in the file's place,
- * which would keep Docker from starting, when a container is started while Docker is down.
- */
-export const socketFolder = "/docker-socket";
 
 /** File in `stateFolder`: the folder on the node that the node's Docker can see, see folderScript.ts. */
 export const nodeFolderFile = "node-folder";
 
+/** What a runner says while the Docker that it works with does not answer. */
+const notAnswering = (dockerSocket: string): string =>
+  dockerSocket === engineSocket
+    ? "the engine of this pod does not answer: $info. Waiting for it; its log is that of the container engine."
+    : `the Docker of this node does not answer at ${dockerSocket}: $info. Waiting for it. Start Docker there, or name its socket in dockerSocket.`;
+
 /**
- * Shell: waits until the node's Docker answers, and leaves what it says of itself in `$info`. `docker_api PATH [curl's
+ * Shell: waits until the runner's Docker answers, and leaves what it says of itself in `$info`. `docker_api PATH [curl's
  * arguments]` asks it. Everything else in these scripts is POSIX sh; curl is in every image of gitlab-runner.
  */
 export function waitForDocker(dockerSocket: string): string[] {
@@ -28,7 +28,7 @@ export function waitForDocker(dockerSocket: string): string[] {
     "if command -v curl >/dev/null 2>&1; then",
     "  until info=$(docker_api /info 2>&1); do",
     '    if [ "$told" != "$info" ]; then',
-    `      echo "pi-runners: the Docker of this node does not answer at ${dockerSocket}: $info. Waiting for it. Start Docker there, or name its socket in dockerSocket." >&2`,
+    `      echo "pi-runners: ${notAnswering(dockerSocket)}" >&2`,
     "      told=$info",
     "    fi",
     "    sleep 1",
@@ -43,7 +43,7 @@ export function waitForDocker(dockerSocket: string): string[] {
 export const systemIdLabel = "com.gitlab.gitlab-runner.runner.system_id";
 
 /**
- * Shell: removes the containers and networks that this runner left on the node's Docker when it was killed. They carry
+ * Shell: removes the containers and networks that this runner left on its Docker when it was killed. They carry
  * its system id as a label (gitlab-runner 19.4.0, executors/docker/internal/labels), which no other runner has: neither
  * one on another node, nor another of ours on this node.
  */

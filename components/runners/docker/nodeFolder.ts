@@ -1,7 +1,15 @@
+/** Where what runners need on a node lies unless said otherwise. */
+export const nodeFolders = "/var/lib/pi-runners";
+
 /**
  * Folder on the node with what one runner needs there; it stays where it is, as running jobs use it. Beside it stands
  * RegistryTrust's, `/var/lib/pi-runners/trust`, so no namespace of runners may have that name.
  */
 export function nodeFolder(namespace: string, name: string): string {
-  return `/var/lib/pi-runners/${namespace}/${name}`;
+  return `${nodeFolders}/${namespace}/${name}`;
+}
+
+/** Folder on the node with the data of the runner's own engine, where it has one. */
+export function engineFolder(runner: { namespace: string; name: string; engineFolder: string }): string {
+  return `${runner.engineFolder}/${runner.namespace}/${runner.name}/engine`;
 }

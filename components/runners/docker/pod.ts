@@ -7,17 +7,27 @@ import { homeFolder, stateFolder } from "../manager/scripts";
 import { managerResources } from "../sizes";
 import { daemonFiles, dockerRunnerConfig } from "./dockerConfig";
 import { filesMount, folderMount, folderScript, snapMount } from "./folderScript";
-import { socketFolder, startScript } from "./managerScripts";
+import {
+  engineContainer,
+  engineGrace,
+  engineVolumes,
+  listOfPaths,
+  pathsKey,
+  rollingFiles,
+  type DaemonFile,
+} from "./engine";
+import { engineSocket, socketFolder } from "./engineSocket";
+import { startScript } from "./managerScripts";
 import { nodeFolder } from "./nodeFolder";
 import { defaultDockerSocket, type DockerRunnerSettings } from "./settings";
-import { hasInnerDaemon } from "./ways";
+import { hasInnerDaemon, hasResidentEngine } from "./ways";
 
 type Container = types.input.core.v1.Container;
 type Volume = types.input.core.v1.Volume;
 
 /** Names of the objects that one runner consists of, in its namespace. */
-export function objectNames(name: string): { daemonSet: string; secret: string; files: string } {
-  return { daemonSet: name, secret: `${name}-config`, files: `${name}-inner-daemon` };
+export function objectNames(name: string): { daemonSet: string; secret: string; files: string; jobs: string } {
+  return { daemonSet: name, secret: `${name}-config`, files: `${name}-inner-daemon`, jobs: `${name}-jobs` };
 }
 
 /** What the runner's Secret holds. */
@@ -26,12 +36,19 @@ export function secretFiles(settings: DockerRunnerSettings, token: string): Reco
 }
 
 /** ConfigMap keys take no slash, so the inner daemon's files are numbered there; `path` is where they go. */
-export function innerDaemonItems(settings: DockerRunnerSettings): { key: string; path: string; content: string }[] {
+export function innerDaemonItems(settings: DockerRunnerSettings): DaemonFile[] {
   return Object.entries(daemonFiles(settings)).map(([path, content], index) => ({
     key: `file-${index}`,
     path,
     content,
   }));
+}
+
+/** What the ConfigMap of the inner daemon's files holds. A resident engine finds in it, too, which file goes where. */
+export function innerDaemonData(settings: DockerRunnerSettings): Record<string, string> {
+  const items = innerDaemonItems(settings);
+  const files = Object.fromEntries(items.map(({ key, content }) => [key, content]));
+  return hasResidentEngine(settings.way) ? { ...files, [pathsKey]: listOfPaths(items) } : files;
 }
 
 /**
@@ -41,21 +58,26 @@ export function innerDaemonItems(settings: DockerRunnerSettings): { key: string;
 export function podTemplate(settings: DockerRunnerSettings): types.input.core.v1.PodTemplateSpec {
   const files = innerDaemonItems(settings);
   const inner = hasInnerDaemon(settings.way);
+  const resident = hasResidentEngine(settings.way);
   return {
     metadata: {
       labels: { ...selectorLabels(settings.name), "app.kubernetes.io/managed-by": "pi-runners" },
       // The inner daemon reads its files when it starts, so a change of them rolls the pods. They hold nothing secret.
-      annotations: inner ? { "pi-runners/inner-daemon-files": digest(files) } : {},
+      // A resident engine takes most of them over while it runs.
+      annotations: inner ? { "pi-runners/inner-daemon-files": digest(resident ? rollingFiles(files) : files) } : {},
     },
     spec: {
       serviceAccountName: settings.serviceAccountName,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
-      terminationGracePeriodSeconds: gracePeriod(settings),
+      terminationGracePeriodSeconds: gracePeriod(settings) + (resident ? engineGrace : 0),
       ...placement(settings),
       hostAliases: hostAliases(settings.hostAliases),
       securityContext: { seccompProfile: { type: "RuntimeDefault" } },
-      initContainers: [folderContainer(settings, files)],
+      initContainers: [
+        folderContainer(settings, resident ? [] : files),
+        ...(resident ? [engineContainer(settings, identity(settings))] : []),
+      ],
       containers: [managerContainer(settings)],
       volumes: podVolumes(settings, files),
     },
@@ -89,7 +111,7 @@ function identity(settings: DockerRunnerSettings): types.input.core.v1.EnvVar[] 
 }
 
 function managerContainer(settings: DockerRunnerSettings): Container {
-  const socket = settings.dockerSocket;
+  const socket = socketOf(settings);
   return {
     name: "runner",
     image: settings.image,
@@ -110,17 +132,21 @@ function managerContainer(settings: DockerRunnerSettings): Container {
   };
 }
 
+/** The socket of the Docker that runs the runner's jobs. */
+function socketOf(settings: DockerRunnerSettings): string {
+  return hasResidentEngine(settings.way) ? engineSocket : settings.dockerSocket;
+}
+
 /** Read-only: nothing is made in the node's /run. That does not keep anybody from talking to a socket in there. */
 const dockerMount = { name: "docker", mountPath: socketFolder, readOnly: true };
 
 function folderContainer(settings: DockerRunnerSettings, files: { path: string }[]): Container {
-  const { namespace, name, dockerSocket } = settings;
   const paths = files.map(({ path }) => path);
   return {
     name: "node-folder",
     image: settings.image,
     imagePullPolicy: "IfNotPresent",
-    command: ["/bin/sh", "-c", folderScript(namespace, name, dockerSocket, paths)],
+    command: ["/bin/sh", "-c", folderScript(settings, paths)],
     env: identity(settings),
     resources: { requests: { cpu: "10m", memory: "16Mi" }, limits: { memory: "64Mi" } },
     securityContext,
@@ -136,6 +162,7 @@ function folderContainer(settings: DockerRunnerSettings, files: { path: string }
 
 function podVolumes(settings: DockerRunnerSettings, files: { key: string; path: string }[]): Volume[] {
   const names = objectNames(settings.name);
+  const resident = hasResidentEngine(settings.way);
   const socketIn = posix.dirname(settings.dockerSocket);
   const volumes: Volume[] = [
     { name: "config", secret: { secretName: names.secret, defaultMode: 0o400 } },
@@ -144,11 +171,16 @@ function podVolumes(settings: DockerRunnerSettings, files: { key: string; path: 
     { name: "home", emptyDir: { sizeLimit: "64Mi" } },
     { name: "tmp", emptyDir: { sizeLimit: "256Mi" } },
     { name: "run", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
-    { name: "docker", hostPath: { path: socketIn, type: "Directory" } },
+    resident
+      ? { name: "docker", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } }
+      : { name: "docker", hostPath: { path: socketIn, type: "Directory" } },
     { name: "node", hostPath: { path: nodeFolder(settings.namespace, settings.name), type: "DirectoryOrCreate" } },
     // Seen by the init container only, which writes there where the node's Docker is a snap.
     { name: "snaps", hostPath: { path: "/var/snap", type: "DirectoryOrCreate" } },
   ];
+  if (resident) {
+    return [...volumes, ...engineVolumes(settings, names.files)];
+  }
   if (files.length > 0) {
     const items = files.map(({ key, path }) => ({ key, path }));
     volumes.push({ name: "inner-daemon", configMap: { name: names.files, items, defaultMode: 0o444 } });

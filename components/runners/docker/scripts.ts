@@ -75,4 +75,5 @@ export const preBuildScripts: Record<DockerWay, string | undefined> = {
   dind: waitForService,
   "dind-plain": waitForService,
   "dind-job": startInJob,
+  "dind-resident": undefined,
 };

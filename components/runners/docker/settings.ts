@@ -9,12 +9,19 @@ import {
   ownRunner,
   placeSettings,
   podSettings,
+  quantities,
   registriesSetting,
 } from "../settings";
+import { nodeFolders } from "./nodeFolder";
 import { dockerWays } from "./ways";
 
 /** Where the node's Docker listens unless said otherwise, and where jobs find it. */
 export const defaultDockerSocket = "/var/run/docker.sock";
+
+/** A folder on the nodes. */
+const folderPath = z.string().regex(/^(\/[\w.@+-]+)+$/, {
+  error: 'must be a path such as "/mnt/ssd/pi-runners": letters, digits and ._@+-',
+});
 
 /** What every runner on the Docker of the nodes may set, each setting declared here and nowhere else. */
 export const commonSettings = {
@@ -49,6 +56,19 @@ export const innerDaemonSettings = {
   dindImage: about(text.optional(), {
     description: "Image of the inner daemon; not for `dood`.",
     defaultText: `\`${images.dind}\``,
+  }),
+};
+
+/** What only the build mode with an engine of its own takes. */
+export const residentSettings = {
+  engineFolder: about(
+    folderPath.default(nodeFolders),
+    "Folder on the nodes below which the engine of `dind-resident` keeps images and build cache, such as one on an SSD. A change begins with an empty one.",
+  ),
+  engineResources: about(z.strictObject({ requests: quantities, limits: quantities }).optional(), {
+    description:
+      "Requests and limits of the engine of `dind-resident`, its jobs and builds included, as Kubernetes writes quantities.",
+    defaultText: "by `size`: what a job and its service have together elsewhere",
   }),
 };
 
@@ -92,6 +112,7 @@ export const componentSettings = z.strictObject({
 /** What those with an inner daemon take beside. */
 export const innerDaemonComponentSettings = z.strictObject({
   ...innerDaemonSettings,
+  ...residentSettings,
   ...innerRegistries,
   allowTlsOff,
 });
@@ -105,6 +126,7 @@ export const dockerRunnerSettings = z.strictObject({
   ...accountSettings,
   ...commonSettings,
   ...innerDaemonSettings,
+  ...residentSettings,
   ...innerRegistries,
   ...ownSettings,
 });
@@ -116,7 +138,11 @@ export type DockerRunnerSettings = z.output<typeof dockerRunnerSettings>;
 export type DockerRunnerInput = z.input<typeof dockerRunnerSettings>;
 
 /** What the stack file may say of a runner, and of all of them, without the defaults. */
-export const settableSettings = withoutDefaults({ ...commonSettings, ...innerDaemonSettings });
+export const settableSettings = withoutDefaults({
+  ...commonSettings,
+  ...innerDaemonSettings,
+  ...residentSettings,
+});
 
 /** The `[runners.docker]` section of `config`. */
 export function ownDocker(settings: Pick<DockerRunnerSettings, "config">): DockerSettings {

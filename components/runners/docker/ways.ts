@@ -1,20 +1,23 @@
 /**
- * The build modes that run on the Docker of a node, by the words of the stack file's `way`:
+ * The build modes of the docker executor, by the words of the stack file's `way`:
  * - `dood`: Docker out of Docker. Jobs use the node's Docker through its socket; not privileged; warm layer cache.
  * - `dind`: Docker in Docker as a service of the job, with TLS on port 2376.
  * - `dind-job`: the job itself starts a daemon and waits for it.
  * - `dind-plain`: as `dind` without TLS, on port 2375; only when asked for.
+ * - `dind-resident`: Docker in Docker by an engine in the runner's own pod, which stays up between jobs; the node needs no
+ *   Docker.
  */
-export const dockerWays = ["dood", "dind", "dind-job", "dind-plain"] as const;
+export const dockerWays = ["dood", "dind", "dind-job", "dind-plain", "dind-resident"] as const;
 
 export type DockerWay = (typeof dockerWays)[number];
 
 /** Where the daemon is that a mode's jobs build with; the compiler asks for a mode that is missing. */
-const daemonPlaces: Record<DockerWay, "node" | "service" | "job"> = {
+const daemonPlaces: Record<DockerWay, "node" | "service" | "job" | "pod"> = {
   dood: "node",
   dind: "service",
   "dind-job": "job",
   "dind-plain": "service",
+  "dind-resident": "pod",
 };
 
 /** The build modes with a Docker daemon of their own inside a container: all that DindRunner runs. */
@@ -28,4 +31,9 @@ export function hasInnerDaemon(way: DockerWay): way is InnerDaemonWay {
 /** Is the mode's daemon a service beside the job? */
 export function hasService(way: DockerWay): boolean {
   return daemonPlaces[way] === "service";
+}
+
+/** Is the mode's daemon in the runner's own pod, up between jobs? Such a runner does not touch the node's Docker. */
+export function hasResidentEngine(way: DockerWay): boolean {
+  return daemonPlaces[way] === "pod";
 }

@@ -10,6 +10,7 @@ import {
   sectionErrors,
   type UsedImage,
 } from "../errors";
+import { managerResources } from "../sizes";
 import { jobImage, usedHelperImage, usedPullPolicy } from "./kubernetesConfig";
 import { kubernetesRunnerSettings, ownKubernetes, type KubernetesRunnerSettings } from "./settings";
 
@@ -32,7 +33,7 @@ export function kubernetesRunnerErrors(settings: KubernetesRunnerSettings): Inpu
   return [
     // Its objects' names end in -containers, and the name is a label's value too.
     ...nameErrors(settings.name, 52, "runner's objects"),
-    ...resourceErrors(settings),
+    ...resourceErrors("resources", settings.resources, managerResources(settings.size, settings.resources)),
     ...imageErrors(settings, imagesOf(settings)),
     ...releaseErrors(
       settings.image,

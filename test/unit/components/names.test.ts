@@ -20,6 +20,7 @@ const each: Record<string, () => pulumi.ComponentResource> = {
   RunnerToken: () => new components.RunnerToken("name", { authenticationToken: runner.token }),
   DoodRunner: () => new components.DoodRunner("name", runner),
   DindRunner: () => new components.DindRunner("name", runner),
+  "DindRunner with `way: dind-resident`": () => new components.DindRunner("name", { ...runner, way: "dind-resident" }),
   "KubernetesRunner with more than one of `replicas`": () =>
     new components.KubernetesRunner("name", { ...runner, replicas: 2 }),
   RunnerCleanup: () => new components.RunnerCleanup("name", { namespace: "ci", nodes: trust.nodes, ssh: trust.ssh }),

@@ -52,10 +52,10 @@ describe("config.toml of a runner", () => {
     });
   }
 
-  it("lets only the ways with a daemon of their own be privileged", () => {
+  it("lets only jobs with a daemon of their own be privileged", () => {
     assert.deepEqual(
       dockerWays.map((way) => docker(rendered(way)).privileged),
-      [false, true, true, true],
+      [false, true, true, true, false],
     );
   });
 

@@ -9,6 +9,7 @@ import { asRoot } from "../../../hosts/asRoot";
 import { systemId } from "../../../components/runners/identity";
 import { startScript } from "../../../components/runners/docker/managerScripts";
 import { drainScript } from "../../../components/runners/manager/scripts";
+import { settingsOf } from "./settings";
 import { command, run, scratch } from "./shell";
 
 const socket = "/var/run/docker.sock";
@@ -69,7 +70,7 @@ function prepare(pod: Pod, files: Record<string, string> = {}): string {
     mkdirSync(join(pod.files, path, ".."), { recursive: true });
     writeFileSync(join(pod.files, path), content);
   }
-  const { status, output } = runIn(pod, folderScript("ci", "builder", socket, Object.keys(files)));
+  const { status, output } = runIn(pod, folderScript(settingsOf("dood"), Object.keys(files)));
   assert.equal(status, 0, output);
   return output;
 }
@@ -203,7 +204,7 @@ describe("the start of a runner manager", () => {
     const path = process.env["PATH"]!;
     process.env["PATH"] = pod.bin;
     try {
-      assert.match(runIn(pod, folderScript("ci", "builder", socket, [])).output, /has no curl/);
+      assert.match(runIn(pod, folderScript(settingsOf("dood"), [])).output, /has no curl/);
     } finally {
       process.env["PATH"] = path;
     }
@@ -213,7 +214,7 @@ describe("the start of a runner manager", () => {
   it("says which socket it waits for, and ends at once when it is told to", async () => {
     const pod = podOn(apt);
     command(pod.bin, "curl", "echo curl: no such socket >&2; exit 7");
-    const script = folderScript("ci", "builder", socket, []);
+    const script = folderScript(settingsOf("dood"), []);
     const shell = spawn("sh", ["-c", script], { env: { PATH: `${pod.bin}:${process.env["PATH"]!}` } });
     let output = "";
     shell.stderr.on("data", (piece: Buffer) => (output += piece.toString()));

@@ -53,6 +53,8 @@ export const otherValues: { [K in keyof DockerRunnerInput]-?: NonNullable<Docker
   drainTimeout: 60,
   dockerSocket: "/run/other.sock",
   dindImage: "docker:28-dind",
+  engineFolder: "/mnt/ssd/engines",
+  engineResources: { limits: { memory: "3Gi" } },
   registries: [{ address: "plain.lan", insecure: true }],
   config: { log_level: "debug" },
 };

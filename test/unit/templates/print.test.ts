@@ -80,7 +80,7 @@ for (const way of dockerWays) {
         `build --pull --file Dockerfile --tag ${image} .`,
         `push ${image}`,
         `image inspect --format {{join .RepoDigests "\\n"}} ${image}`,
-        ...(way === "dood" ? [`image rm --force --no-prune ${image}`] : []),
+        `image rm --force --no-prune ${image}`,
         "logout registry.lan:5000",
       ]);
       assert.equal(readFileSync(join(folder, "password"), "utf8"), "SeCrEt");

@@ -1,0 +1,123 @@
+import { engineSocket, socketFolder } from "./engineSocket";
+
+/** Where the engine has its data. */
+export const engineData = "/var/lib/docker";
+
+/** Where the engine's container has the ConfigMap with its files. */
+export const filesFolder = "/files";
+
+/** File in there that says which file goes where below /etc/docker. */
+export const pathsFile = "paths";
+
+/** Where the engine listens until it has cleaned up; then the socket gets its name, and jobs come. */
+const closedSocket = `${socketFolder}/starting.sock`;
+
+/**
+ * Shell: only one daemon may have `$data`. A second one waits, and says so: two would destroy it. The lock goes with the
+ * last process of the container that took it, however that ends.
+ */
+export const lockData = [
+  'mkdir -p "$data"',
+  'exec 9>"$data/.pi-runners.lock"',
+  "if command -v flock >/dev/null 2>&1 && ! flock -n 9; then",
+  `  echo "pi-runners: another Docker daemon has its data in the same folder, $data: waiting until it has ended. If it never does, find it by: fuser -v $data/.pi-runners.lock" >&2`,
+  "  until flock -n 9; do sleep 1; done",
+  '  echo "pi-runners: the other Docker daemon has ended; starting" >&2',
+  "fi",
+];
+
+/**
+ * Shell: brings the files of the ConfigMap below /etc/docker, and takes away what is no longer among them. It fails where
+ * daemon.json is another one than before.
+ */
+const installFiles = [
+  "install_files() {",
+  "  while read -r key path; do",
+  "    to=/etc/docker/$path",
+  `    cmp -s "${filesFolder}/$key" "$to" && continue`,
+  '    mkdir -p "${to%/*}"',
+  `    cp "${filesFolder}/$key" "$to.new"`,
+  '    mv "$to.new" "$to"',
+  `  done <${filesFolder}/${pathsFile}`,
+  "  for to in /etc/docker/certs.d/*/*; do",
+  `    [ ! -f "$to" ] || cut -d " " -f 2- ${filesFolder}/${pathsFile} | grep -qxF "\${to#/etc/docker/}" || rm -f "$to"`,
+  "  done",
+  "}",
+];
+
+/**
+ * Shell: keeps jobs inside the pod's own cgroup, where its limits are. With cgroup v1 a container sees only its own groups;
+ * with v2 a privileged one sees the node's, and a group with groups below it may hold no process itself.
+ */
+export const nestCgroup = [
+  "cgroup=$(sed -n 's/^0:://p' /proc/self/cgroup)",
+  'if [ -f /sys/fs/cgroup/cgroup.controllers ] && [ "$cgroup" != / ]; then',
+  "  own=/sys/fs/cgroup$cgroup",
+  '  mkdir -p "$own/engine"',
+  '  while read -r process; do echo "$process" >"$own/engine/cgroup.procs" || :; done <"$own/cgroup.procs"',
+  '  for controller in $(cat "$own/cgroup.controllers"); do echo "+$controller" >"$own/cgroup.subtree_control" || :; done',
+  '  set -- "$@" --cgroup-parent="$cgroup"',
+  "fi 2>/dev/null",
+];
+
+/**
+ * Shell: a network inside the pod carries no more than the pod's own. Where daemon.json says nothing, the pod's is found
+ * out; networks that jobs make get it from Docker 24 on.
+ */
+const findMtu = [
+  "mtu=$(cat /sys/class/net/eth0/mtu 2>/dev/null || echo 1500)",
+  `if [ "$mtu" -lt 1500 ] && ! grep -q '"mtu"' /etc/docker/daemon.json; then`,
+  '  set -- "$@" --mtu="$mtu"',
+  "  if dockerd --help | grep -q -e --default-network-opt; then",
+  '    set -- "$@" --default-network-opt="bridge=com.docker.network.driver.mtu=$mtu"',
+  "  fi",
+  "fi",
+];
+
+/**
+ * Shell, beside dockerd: removes what an earlier life of the engine left of its jobs, opens the socket, and from then on has
+ * dockerd read its files again when they change. What was there before is told by the disk, before the daemon runs: all of
+ * it is dead by then, whatever Docker would restart of it.
+ */
+const attend = [
+  "attend() {",
+  `  ask() { docker --host unix://${closedSocket} "$@"; }`,
+  "  until ask version >/dev/null 2>&1; do sleep 0.2 2>/dev/null || sleep 1; done",
+  '  if [ -n "$left" ]; then',
+  '    echo "pi-runners: removing the containers that an earlier life of this engine left" >&2',
+  "    ask rm --force --volumes $left >/dev/null 2>&1 || :",
+  "    ask network prune --force >/dev/null || :",
+  "  fi",
+  `  mv ${closedSocket} ${engineSocket}`,
+  `  seen=$(readlink ${filesFolder}/..data || :)`,
+  "  while sleep 3; do",
+  `    now=$(readlink ${filesFolder}/..data || :)`,
+  '    [ "$now" != "$seen" ] || continue',
+  "    install_files || continue",
+  "    seen=$now",
+  '    echo "pi-runners: the settings of this engine have changed: it reads them again" >&2',
+  "    kill -HUP 1",
+  "  done",
+  "}",
+];
+
+/** What runs first in the engine's container: POSIX sh and what docker:dind has. */
+export const engineScript = [
+  "set -eu",
+  // A shell that is process 1 ignores signals that it has no trap for.
+  "trap 'exit 0' QUIT TERM INT",
+  `data=${engineData}`,
+  ...lockData,
+  `rm -f ${engineSocket} ${closedSocket}`,
+  'left=$(ls "$data/containers" 2>/dev/null || :)',
+  ...installFiles,
+  "install_files",
+  `set -- dockerd --host=unix://${closedSocket}`,
+  ...nestCgroup,
+  ...findMtu,
+  ...attend,
+  // It must not hold the lock once dockerd is dead.
+  "attend 9>&- &",
+  'if command -v dockerd-entrypoint.sh >/dev/null 2>&1; then set -- dockerd-entrypoint.sh "$@"; fi',
+  'exec "$@"',
+].join("\n");
