@@ -28,7 +28,7 @@ status: node_modules/.installed ## say what of the lab is there and healthy
 env: node_modules/.installed ## print what leads pulumi, docker and kubectl to the lab: eval "$(make -s env)"
 	@$(TSX) lab/lab.ts env
 
-job: node_modules/.installed ## build and push an image on the running lab; WAY=dind names how (default: the stack's first runner)
+job: node_modules/.installed ## build and push an image on the running lab; WAY=dind names how (default: the stack's first runner; a way that dev has not brings stack ways)
 	@$(TSX) lab/lab.ts job $(if $(WAY),--way '$(WAY)')
 
 test: node_modules/.installed ## check, then everything on the lab, which is removed at the end (KEEP=1 keeps it)

@@ -26,8 +26,8 @@ interface Runner {
 export async function jobs(runs: number): Promise<Section> {
   await needLab();
   const env = (await labEnvironment()) as Record<string, string>;
-  const runners = await stackOutput<Runner[]>(env, "runners");
-  const pipelines = await stackOutput<Record<string, string>>(env, "pipelines");
+  const runners = await stackOutput<Runner[]>(env, "dev", "runners");
+  const pipelines = await stackOutput<Record<string, string>>(env, "dev", "pipelines");
   const figures: Figure[] = [];
   for (const runner of runners) {
     figures.push(...(await starts(runner, runs)));

@@ -4,7 +4,7 @@ import { ensureHost, type Host } from "../engine/containers";
 import type { Engine } from "../engine/engine";
 import { nodeFolder, sshKeys } from "./hostKeys";
 import { image, type ImageName } from "../images/images";
-import { binaries, imageFiles, type LabNode } from "../machine/places";
+import { binaries, imageFiles, type LabNode, maxNodes, nodes, type StackName, stackNames } from "../machine/places";
 
 export const nodeUnits = ["lab-host.service", "ssh.service", "containerd.service", "docker.service"] as const;
 
@@ -25,7 +25,7 @@ export type NodeKind = keyof typeof nodeKinds;
 /** Brings these nodes up, four at a time. */
 export async function ensureNodes(
   engine: Engine,
-  nodes: readonly LabNode[],
+  wanted: readonly LabNode[],
   say: (line: string) => void,
   kind: NodeKind = "debian13",
 ): Promise<void> {
@@ -33,8 +33,8 @@ export async function ensureNodes(
   for (const folder of [binaries, imageFiles]) {
     mkdirSync(folder, { recursive: true });
   }
-  await sshKeys(nodes);
-  const waiting = [...nodes];
+  await sshKeys(wanted);
+  const waiting = [...wanted];
   const worker = async (): Promise<void> => {
     for (let node = waiting.shift(); node; node = waiting.shift()) {
       await ensureNode(engine, node, reference, say);
@@ -60,21 +60,28 @@ async function ensureNode(
     names: {},
     units: nodeUnits,
   };
-  await ensureHost(engine, host, say, () => writeFileSync(nodeFolder(node, newMark), ""));
+  await ensureHost(engine, host, say, () => markNew(node));
 }
 
 /** Names of a node's volumes, and where they are in it. */
 export const nodeVolumes = (node: LabNode): Record<string, string> =>
   Object.fromEntries(["docker", "containerd", "kubelet"].map((use) => [`${node.container}-${use}`, `/var/lib/${use}`]));
 
-/** In the folder of a node that was made since the stack was last deployed: what the stack had put there is gone. */
-const newMark = "new";
+/** In the folder of a node that was made since a stack was last deployed: what the stack had put there is gone. */
+const newMark = (stack: StackName): string => `new-${stack}`;
 
-export const newNodes = (nodes: readonly LabNode[]): LabNode[] =>
-  nodes.filter((node) => existsSync(nodeFolder(node, newMark)));
+function markNew(node: LabNode): void {
+  for (const stack of stackNames) {
+    writeFileSync(nodeFolder(node, newMark(stack)), "");
+  }
+}
 
-export function nodesDeployed(nodes: readonly LabNode[]): void {
-  for (const node of nodes) {
-    rmSync(nodeFolder(node, newMark), { force: true });
+/** The nodes, by default whichever there are, that were made since a stack was last deployed. */
+export const newNodes = (stack: StackName, among: readonly LabNode[] = nodes(maxNodes)): LabNode[] =>
+  among.filter((node) => existsSync(nodeFolder(node, newMark(stack))));
+
+export function nodesDeployed(stack: StackName, deployed: readonly LabNode[]): void {
+  for (const node of deployed) {
+    rmSync(nodeFolder(node, newMark(stack)), { force: true });
   }
 }

@@ -8,7 +8,7 @@ import { joinNodes } from "../cluster/join";
 import { down } from "./down";
 import { type Engine, ensureNetwork, findEngine, startEngine } from "../engine/engine";
 import { raiseSettings } from "../machine/hostSettings";
-import { mainJob } from "../stack/job";
+import { isOfWays, mainJob } from "../stack/job";
 import { unstowImages } from "../images/machineImages";
 import { withLock } from "../machine/locks";
 import { type ImageSets, imageSets, pushBaseImage, pushJobImages } from "../images/nodeImages";
@@ -103,8 +103,8 @@ export async function upCommand(options: UpOptions): Promise<void> {
     for (const source of tools.plugins.sources) {
       print(`plugin ${source}`);
     }
-    await deploy(tools.env, newNodes(wanted), print);
-    nodesDeployed(wanted);
+    await deploy(tools.env, "dev", newNodes("dev", wanted), print);
+    nodesDeployed("dev", wanted);
     if (options.job) {
       await runJob(tools, options.way);
     }
@@ -122,7 +122,15 @@ async function runJob({ env }: Toolchain, way: string | undefined): Promise<void
 }
 
 export async function jobCommand(way: string | undefined): Promise<void> {
-  await runJob(await toolchain(await findEngine(), () => undefined), way);
+  const tools = await toolchain(await findEngine(), () => undefined);
+  if (way !== undefined && isOfWays(way)) {
+    await alone(async () => {
+      const changed = newNodes("ways");
+      await deploy(tools.env, "ways", changed, print);
+      nodesDeployed("ways", changed);
+    });
+  }
+  await runJob(tools, way);
 }
 
 export async function statusCommand(): Promise<void> {

@@ -69,6 +69,7 @@ const specs = {
     alias: `pi-lab/gitlab-runner-helper:${runnerVersion}`,
     official: helperImage(process.arch === "x64" ? "amd64" : "arm64"),
   },
+  buildah: { folder: "buildah", alias: "pi-lab/buildah:1" },
   cli: { folder: "docker-cli", alias: "pi-lab/docker:cli" },
   dind: { folder: "docker-dind", base: "cli", programs: { runc: "oci" }, alias: "pi-lab/docker:dind" },
 } as const;

@@ -72,3 +72,8 @@ export const lanNames: Record<string, string> = {
   [registry.host]: server.address,
   [apiServer.host]: server.address,
 };
+
+/** The stacks of the lab: `dev` is deployed by `up`, `ways` has those ways that `dev` has not, for jobs that ask for one. */
+export const stackNames = ["dev", "ways"] as const;
+
+export type StackName = (typeof stackNames)[number];

@@ -1,8 +1,11 @@
 /** The main job: a pipeline of a small project, on a runner of the stack, that builds an image and pushes it. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
 import { LabGitlab } from "../gitlab/client";
 import { gitlabUrl } from "../cluster/controlPlane";
 import { baseImage, manifestDigest } from "../images/nodeImages";
-import { gitlabRegistry } from "../machine/places";
+import { checkout, gitlabRegistry, type StackName, stackNames } from "../machine/places";
 import { stackOutput } from "./stack";
 
 export interface Pushed {
@@ -15,19 +18,35 @@ interface RunnerOutput {
   way: string;
 }
 
+/** Does stack `ways` have this way, and `dev` has not? */
+export const isOfWays = (way: string): boolean => stackOf(way) === "ways";
+
+/** The stack whose file has a runner of this way; the first, dev, where none has. */
+function stackOf(way: string): StackName {
+  return stackNames.find((stack) => waysOf(stack).includes(way)) ?? "dev";
+}
+
+/** The ways of a stack's file. */
+function waysOf(stack: StackName): string[] {
+  const file = readFileSync(join(checkout, `Pulumi.${stack}.yaml`), "utf8");
+  const { config } = parse(file) as { config: { "pi-runners:runners": { way: string }[] } };
+  return config["pi-runners:runners"].map(({ way }) => way);
+}
+
 /**
- * Runs the stack's own pipeline for the first runner of this way; default: the stack's first runner.
- * @throws unless the stack has such a runner, the pipeline succeeds, and the registry has the image that it names
+ * Runs a stack's own pipeline for the first runner of this way; default: the first runner of stack dev.
+ * @throws unless a stack has such a runner, the pipeline succeeds, and the registry has the image that it names
  */
 export async function mainJob(
   env: NodeJS.ProcessEnv,
   way: string | undefined,
   print: (text: string) => void,
 ): Promise<Pushed> {
-  const runner = chosen(await stackOutput<RunnerOutput[]>(env, "runners"), way);
-  const text = (await stackOutput<Record<string, string>>(env, "pipelines"))[runner.name];
+  const stack = way === undefined ? "dev" : stackOf(way);
+  const runner = chosen(await stackOutput<RunnerOutput[]>(env, stack, "runners"), way);
+  const text = (await stackOutput<Record<string, string>>(env, stack, "pipelines"))[runner.name];
   if (text === undefined) {
-    throw new Error(`Stack dev prints no pipeline for runner ${runner.name}.\nRun make up.`);
+    throw new Error(`Stack ${stack} prints no pipeline for runner ${runner.name}.\nRun make up.`);
   }
   const lab = new LabGitlab(gitlabUrl);
   const project = `hello-${runner.name}`;
@@ -50,9 +69,9 @@ function chosen(runners: RunnerOutput[], way: string | undefined): RunnerOutput 
     return runner;
   }
   throw new Error(
-    `No runner of stack dev builds in the way ${way}.\n` +
-      `Ways that it has: ${[...new Set(runners.map((candidate) => candidate.way))].join(", ")}.\n` +
-      "Choose one of them, or add such a runner to Pulumi.dev.yaml and lab/runners.json and run make up.",
+    `No runner of the lab's stacks builds in the way ${way}.\n` +
+      `Ways that they have: ${[...new Set(stackNames.flatMap(waysOf))].join(", ")}.\n` +
+      "Choose one of them, or add such a runner to Pulumi.ways.yaml and lab/runners.json.",
   );
 }
 

@@ -1,4 +1,4 @@
-/** Stack `dev` of this project on the lab: the environment in which Pulumi runs, and `pulumi up`. */
+/** The stacks of this project on the lab: the environment in which Pulumi runs, and `pulumi up`. */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { delimiter, join } from "node:path";
@@ -7,13 +7,12 @@ import { removeNamespace } from "../cluster/cluster";
 import { adminKubeconfig } from "../cluster/controlPlane";
 import { type Engine } from "../engine/engine";
 import { languageHost } from "./languageHost";
-import { checkout, inState, type LabNode } from "../machine/places";
+import { checkout, inState, type LabNode, type StackName } from "../machine/places";
 import { pulumiHome, type Plugins, plugins } from "./plugins";
 import { attempt, CommandFailedError, run, type RunOptions } from "../machine/processes";
 
 type Say = (line: string) => void;
 
-export const stackName = "dev";
 const backend = inState("pulumi");
 
 export interface Toolchain {
@@ -29,7 +28,7 @@ export async function toolchain(engine: Engine | undefined, say: Say): Promise<T
     PATH: pathWith(folders),
     PULUMI_HOME: pulumiHome,
     PULUMI_BACKEND_URL: `file://${backend}`,
-    PULUMI_CONFIG_PASSPHRASE: "lab", // the secrets of Pulumi.dev.yaml are good for the lab only
+    PULUMI_CONFIG_PASSPHRASE: "lab", // the secrets of Pulumi.*.yaml are good for the lab only
     PULUMI_SKIP_UPDATE_CHECK: "true",
     KUBECONFIG: adminKubeconfig,
     ...(engine?.host === undefined ? {} : { DOCKER_HOST: engine.host }),
@@ -52,22 +51,26 @@ function surroundings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 /**
- * Deploys the stack. Also looks at what is really there, so that a lab that was recreated in part is filled again.
+ * Deploys a stack. Also looks at what is really there, so that a lab that was recreated in part is filled again.
  * @param newNodes nodes that were made since the last time: what the stack remembers of them is gone
  */
 export async function deploy(
   env: NodeJS.ProcessEnv,
+  stack: StackName,
   newNodes: readonly LabNode[],
   print: (line: string) => void,
 ): Promise<void> {
-  await pulumi(env, ["stack", "select", "--create", stackName]);
-  await releaseDeadLocks(env);
-  await forget(env, newNodes);
+  await pulumi(env, ["stack", "select", "--create", stack]);
+  if (stack !== "dev") {
+    await pulumi(env, ["stack", "select", "dev"]); // what a shell that `make env` led here finds selected
+  }
+  await releaseDeadLocks(env, stack);
+  await forget(env, stack, newNodes);
   // The program says where the cluster is: the state may remember the path of a checkout that is gone.
   const up = [
     "up",
     "--stack",
-    stackName,
+    stack,
     "--yes",
     "--skip-preview",
     "--continue-on-error", // a node that is off does not keep the others from being done
@@ -81,13 +84,13 @@ export async function deploy(
       throw error;
     }
     print("A Pulumi that was killed has made what the stack does not remember: the runners' namespace is recreated.");
-    await removeNamespace(await runnersNamespace(env));
+    await removeNamespace(await runnersNamespace(env, stack));
     await update();
   });
 }
 
-async function runnersNamespace(env: NodeJS.ProcessEnv): Promise<string> {
-  const configured = await attempt("pulumi", ["config", "get", "namespace", "--stack", stackName], {
+async function runnersNamespace(env: NodeJS.ProcessEnv, stack: StackName): Promise<string> {
+  const configured = await attempt("pulumi", ["config", "get", "namespace", "--stack", stack], {
     env: surroundings(env),
     cwd: checkout,
   });
@@ -98,14 +101,14 @@ async function runnersNamespace(env: NodeJS.ProcessEnv): Promise<string> {
 const ambient = /warning: using pulumi-[\w-]+ from \$PATH at /;
 
 /** A Pulumi that was killed leaves its lock on the stack. One whose process is gone is taken away. */
-async function releaseDeadLocks(env: NodeJS.ProcessEnv): Promise<void> {
-  const folder = join(backend, ".pulumi", "locks");
+async function releaseDeadLocks(env: NodeJS.ProcessEnv, stack: StackName): Promise<void> {
+  const folder = join(backend, ".pulumi", "locks", "organization", "pi-runners", stack);
   if (!existsSync(folder)) {
     return;
   }
   const locks = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".json"));
   if (locks.some((file) => isDead(join(folder, file)))) {
-    await pulumi(env, ["cancel", "--yes", "--stack", stackName]);
+    await pulumi(env, ["cancel", "--yes", "--stack", stack]);
   }
 }
 
@@ -129,11 +132,11 @@ interface StoredResource {
  * A command that ran on a host has no read, so a refresh does not see that the host is another one. Its remembered inputs
  * are made to differ from the program's, which runs its update; a replacement would undo at its end what it did.
  */
-async function forget(env: NodeJS.ProcessEnv, newNodes: readonly LabNode[]): Promise<void> {
+async function forget(env: NodeJS.ProcessEnv, stack: StackName, newNodes: readonly LabNode[]): Promise<void> {
   if (newNodes.length === 0) {
     return;
   }
-  const exported = await pulumi(env, ["stack", "export", "--stack", stackName]);
+  const exported = await pulumi(env, ["stack", "export", "--stack", stack]);
   const stored = JSON.parse(exported) as { deployment: { resources?: StoredResource[] } };
   const affected = (stored.deployment.resources ?? []).filter(
     ({ type, urn }) => type === "command:remote:Command" && newNodes.some(({ name }) => urn.endsWith(`-${name}`)),
@@ -146,17 +149,15 @@ async function forget(env: NodeJS.ProcessEnv, newNodes: readonly LabNode[]): Pro
     resource.inputs = { ...resource.inputs, environment };
     resource.outputs = { ...resource.outputs, environment };
   }
-  await pulumi(env, ["stack", "import", "--stack", stackName], { input: JSON.stringify(stored) });
+  await pulumi(env, ["stack", "import", "--stack", stack], { input: JSON.stringify(stored) });
 }
 
-/** An output of the stack. @throws when the stack is not deployed */
-export async function stackOutput<T>(env: NodeJS.ProcessEnv, name: string): Promise<T> {
-  const args = ["stack", "output", name, "--json", "--stack", stackName];
+/** An output of a stack. @throws when the stack is not deployed */
+export async function stackOutput<T>(env: NodeJS.ProcessEnv, stack: StackName, name: string): Promise<T> {
+  const args = ["stack", "output", name, "--json", "--stack", stack];
   const result = await attempt("pulumi", args, { env: surroundings(env), cwd: checkout });
   if (result.ok) {
     return JSON.parse(result.stdout) as T;
   }
-  throw new Error(
-    `Stack ${stackName} has no output ${name}: it is not deployed on this lab.\nRun make up.\n${result.all}`,
-  );
+  throw new Error(`Stack ${stack} has no output ${name}: it is not deployed on this lab.\nRun make up.\n${result.all}`);
 }

@@ -15,7 +15,7 @@ export interface Rule {
  */
 const always: Rule[] = [
   { apiGroups: [""], resources: ["pods"], verbs: ["create", "delete", "get", "list", "watch"] },
-  { apiGroups: [""], resources: ["pods/attach"], verbs: ["create", "get"] },
+  { apiGroups: [""], resources: ["pods/attach", "pods/exec"], verbs: ["create"] },
   { apiGroups: [""], resources: ["secrets"], verbs: ["create", "delete", "get", "update"] },
   // Why a pod does not start is told in the job's log.
   { apiGroups: [""], resources: ["events"], verbs: ["list"] },
@@ -31,7 +31,6 @@ export function rules(settings: { config?: ConfigRest }): Rule[] {
   const checks = (kubernetes.resource_availability_check_max_attempts ?? 0) !== 0;
   return [
     ...always,
-    ...more(flags.FF_USE_LEGACY_KUBERNETES_EXECUTION_STRATEGY, "", "pods/exec", ["create", "get"]),
     ...more(flags.FF_PRINT_POD_EVENTS, "", "events", ["watch"]),
     ...more(flags.FF_KUBERNETES_HONOR_ENTRYPOINT, "", "pods/log", ["get", "list"]),
     ...more(flags.FF_WAIT_FOR_POD_TO_BE_REACHABLE, "", "pods/log", ["get"]),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cluster, eventually, gitlab, namespace, onNode, pulumi, up } from "./lab";
+import { cluster, destroyWays, eventually, gitlab, namespace, onNode, pulumi, up } from "./lab";
 
 const trusted = "docker info --format '{{json .RegistryConfig.IndexConfigs}}'";
 const enginePid = "systemctl show --property MainPID --value docker";
@@ -18,6 +18,8 @@ async function destroy(): Promise<void> {
 }
 
 describe("destroy", () => {
+  // What another stack has the nodes trust stays, and these tests look for what is left.
+  before(destroyWays);
   after(async () => {
     await onNode(1, "rm -f /etc/docker/daemon.json && systemctl restart docker");
     await up();

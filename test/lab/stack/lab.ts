@@ -73,6 +73,17 @@ export async function up(configFile?: string): Promise<Finished> {
   return result;
 }
 
+/** Takes stack `ways` away, where a job has had it deployed. */
+export async function destroyWays(): Promise<void> {
+  const stacks = JSON.parse((await pulumi("stack", "ls", "--json")).output.replace(/^[^[]*/, "")) as { name: string }[];
+  if (stacks.some(({ name }) => name === "ways")) {
+    const { code, output } = await pulumi("destroy", "--yes", "--skip-preview", "--stack", "ways");
+    if (code !== 0) {
+      throw new Error(output);
+    }
+  }
+}
+
 export async function stackOutput<T>(name: string): Promise<T> {
   const { code, output } = await pulumi("stack", "output", "--stack", "dev", "--json", name);
   if (code !== 0) {

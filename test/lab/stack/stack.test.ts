@@ -69,7 +69,6 @@ describe("stack dev on the lab", () => {
   it("shows no token in state, outputs, preview or process lists", async () => {
     const runners = JSON.parse(readFileSync(join(checkout, "lab/runners.json"), "utf8")) as { token: string }[];
     const tokens = runners.map(({ token }) => token.slice(0, 12));
-    assert.equal(tokens.length, 3);
     const stack = changedStack((config) => {
       config["pi-runners:runners"][0]!.concurrent = 7;
     });

@@ -6,7 +6,7 @@ import { parse } from "yaml";
 import { generatedFiles } from "../../../config/generate";
 import { project } from "./stackFile";
 
-const stackFiles = ["Pulumi.dev.yaml", "stacks/Pulumi.microk8s.yaml", "stacks/Pulumi.k3s.yaml"];
+const stackFiles = ["Pulumi.dev.yaml", "Pulumi.ways.yaml", "stacks/Pulumi.microk8s.yaml", "stacks/Pulumi.k3s.yaml"];
 
 describe("what is generated from the schema of the stack file", () => {
   for (const [file, content] of generatedFiles(project)) {

@@ -1,0 +1,22 @@
+/** The ways that stack dev has not, each by a real job on stack `ways`: `make job` deploys it, builds, and pushes. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { checkout, destroyWays, run } from "./lab";
+
+const { config } = parse(readFileSync(join(checkout, "Pulumi.ways.yaml"), "utf8")) as {
+  config: { "pi-runners:runners": { name: string; way: string }[] };
+};
+
+describe("stack ways on the lab", () => {
+  after(destroyWays);
+
+  for (const { name, way } of config["pi-runners:runners"]) {
+    it(`builds and pushes an image by ${way}`, async () => {
+      const { code, output } = await run("make", ["job", `WAY=${way}`]);
+      assert.equal(code, 0, output);
+      assert.match(output, new RegExp(`^pushed \\S+/lab/hello-${name}@sha256:[0-9a-f]{64}$`, "m"));
+    });
+  }
+});
