@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { propertyPath, type InputError } from "../components/inputErrors";
 import { bare, metaOf, unionKinds } from "../components/schema";
+import { looksSecret } from "../components/secretText";
 import { stackSchema } from "./schema";
 import type { RawConfig } from "./stackFile";
 
@@ -54,7 +55,8 @@ function plainPath({ path, text }: Leaf, isEncrypted: (key: string) => boolean, 
   return isEncryptedValue(at) || isEncrypted(key) ? [] : [key];
 }
 
-function isEncryptedValue(value: unknown): boolean {
+/** Is it a value as Pulumi encrypts one: `{secure: …}`? */
+export function isEncryptedValue(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.hasOwn(value, "secure");
 }
 
@@ -83,28 +85,4 @@ function secretLeaves(schema: unknown, value: unknown, path: Path): Leaf[] {
         secretLeaves(at instanceof z.ZodArray ? at.element : undefined, entry, [...path, index]),
       )
     : Object.entries(value).flatMap(([key, entry]) => secretLeaves(below(key), entry, [...path, key]));
-}
-
-/** GitLab's tokens (its docs, "Token overview"), keys in PEM, and addresses with a password. */
-const secretText = /^(gl[a-z]{2,}-|GR1348941)[\w-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY-----|^\w+:\/\/[^/@\s:]*:[^/@\s]+@/;
-
-/** What a variable that holds a secret is called, word by word: `SECRET_DETECTION_DISABLED` is none, by its value. */
-const secretWords =
-  /(^|_)((PG|MYSQL_?|SSH)?(PASSWORD|PASSWD|PASSPHRASE|PASS|PWD)|(API|AUTH|ACCESS)?TOKEN|SECRET|CREDENTIALS?|AUTH|(API|ACCESS|ACCOUNT|PRIVATE|SECRET|SIGNING|ENCRYPTION|DEPLOY)_?KEY)(_|$)/;
-
-/** Values that hide nothing: switches, numbers, paths, addresses without password, references to other variables. */
-const harmlessValue = /^(|true|false|yes|no|on|off|\d+|\$.*|[./~].*|\w+:\/\/[^@]*)$/i;
-
-/** Does a text look like a secret where nothing declares it one? */
-function looksSecret(text: string, path: Path): boolean {
-  const isVariable = path.at(-2) === "environment";
-  const [name = "", value = ""] = isVariable ? split(text) : ["", text];
-  return (
-    secretText.test(isVariable ? value : text) || (secretWords.test(name.toUpperCase()) && !harmlessValue.test(value))
-  );
-}
-
-function split(variable: string): [string, string] {
-  const at = variable.indexOf("=");
-  return at < 0 ? [variable, ""] : [variable.slice(0, at), variable.slice(at + 1)];
 }

@@ -24,7 +24,7 @@ import {
   trustErrors,
   type CheckedRunner,
 } from "./checks";
-import { plainSecrets } from "./plainSecrets";
+import { isEncryptedValue, plainSecrets } from "./plainSecrets";
 import { runnerEntry, stackSchema, type RunnerEntry, type StackFile } from "./schema";
 import { rawStackFile, type RawConfig } from "./stackFile";
 
@@ -101,7 +101,36 @@ export function parseConfig(
   if (found.length > 0) {
     throw refusal(found);
   }
-  return config;
+  return { ...config, runners: markSecrets(config.runners, ownKeys(file)) };
+}
+
+/**
+ * Marks as secrets what the stack file has encrypted of each runner's `config`, so that no preview shows it: a component
+ * takes an output wherever it takes a value. (The type stays that of the values, which the checks were made with.)
+ */
+function markSecrets(runners: RunnerConfig[], file: RawConfig | undefined): RunnerConfig[] {
+  const raw = file?.["runners"];
+  return runners.map((runner, index) => {
+    const written = (Array.isArray(raw) ? (raw[index] as RawConfig | undefined) : undefined)?.["config"];
+    // Where there is no file to look into (ESC, Pulumi Cloud), all of it may be secret.
+    const config = file === undefined ? pulumi.secret(runner.settings.config) : marked(written, runner.settings.config);
+    return (
+      runner.settings.config === undefined ? runner : { ...runner, settings: { ...runner.settings, config } }
+    ) as RunnerConfig;
+  });
+}
+
+function marked(written: unknown, value: unknown): unknown {
+  if (isEncryptedValue(written)) {
+    return pulumi.secret(value);
+  }
+  if (typeof written !== "object" || written === null || typeof value !== "object" || value === null) {
+    return value;
+  }
+  const below = (key: string, entry: unknown): unknown => marked((written as RawConfig)[key], entry);
+  return Array.isArray(value)
+    ? value.map((entry, index) => below(String(index), entry))
+    : Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, below(key, entry)]));
 }
 
 /** Our keys as they stand in the stack file; Pulumi takes the project's with and without its name. */

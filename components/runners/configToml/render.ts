@@ -15,7 +15,12 @@ export function renderConfigToml(settings: ConfigToml): string {
       `These settings are not config.toml's: ${lines.join("; ")}. Compare docs/reference/configuration.md.`,
     );
   }
-  return stringify(withoutUndefined(checked.data) as Record<string, unknown>);
+  return tomlText(checked.data);
+}
+
+/** The text of settings that are known to be sound. */
+export function tomlText(settings: object): string {
+  return stringify(withoutUndefined(settings) as Record<string, unknown>);
 }
 
 /** TOML has no null: what is undefined is left out. */

@@ -43,8 +43,11 @@ export class DindRunner extends pulumi.ComponentResource {
   public readonly risk: pulumi.Output<Risk>;
 
   public constructor(name: string, args: DindRunnerArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("pi-runners:index:DindRunner", name, visible(args), opts);
-    const made = dockerRunner(this, name, ...modern(args));
+    const [way, settings] = modern(args);
+    const { mode } = args;
+    const shown = { ...visible(name, way, settings), way: args.way, ...(mode === undefined ? {} : { mode }) };
+    super("pi-runners:index:DindRunner", name, shown, opts);
+    const made = dockerRunner(this, name, way, settings);
     this.runnerName = made.runnerName;
     this.tags = made.tags;
     this.risk = made.risk;

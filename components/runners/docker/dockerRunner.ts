@@ -6,10 +6,12 @@ import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { refuseInvalid } from "../../inputErrors";
 import type { Inputs } from "../../schema";
+import { shownConfigToml } from "../configToml/masked";
 import { encoded } from "../manager/config";
 import { selectorLabels } from "../manager/pod";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
+import { dockerRunnerConfig } from "./dockerConfig";
 import { engineNetwork } from "./engine";
 import { checkDockerRunner } from "./errors";
 import { buildModes } from "./modes/buildModes";
@@ -43,11 +45,18 @@ export interface DockerRunnerOutputs {
 }
 
 /**
- * What previews and the state show of a runner: its settings as they were given, without its token and without `config`,
- * whose words of config.toml may be secrets.
+ * What previews and the state show of a runner: its settings as they were given, without its token, and its config.toml
+ * with all that is secret in it masked: of `config`, whose words may be secrets, only that is shown.
  */
-export function visible({ token: _token, config: _config, ...args }: DockerRunnerArgs): pulumi.Inputs {
-  return args;
+export function visible(name: string, way: DockerWay, given: DockerRunnerArgs): pulumi.Inputs {
+  const { token: _token, config, ...args } = given;
+  const { tags: _tags, waitForNodes: _wait, runnerName, ...settings } = args;
+  const input = { ...settings, ...(config === undefined ? {} : { config }), name: runnerName ?? name, way };
+  const configToml = shownConfigToml(input, (values, token) => {
+    const { settings: sound, errors } = checkDockerRunner(values);
+    return errors.length > 0 || sound === undefined ? undefined : dockerRunnerConfig(sound, token);
+  });
+  return { ...args, configToml };
 }
 
 /**

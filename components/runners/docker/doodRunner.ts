@@ -21,7 +21,7 @@ export class DoodRunner extends pulumi.ComponentResource {
   public readonly risk: pulumi.Output<Risk>;
 
   public constructor(name: string, args: DoodRunnerArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("pi-runners:index:DoodRunner", name, visible(args), opts);
+    super("pi-runners:index:DoodRunner", name, visible(name, "dood", args), opts);
     const made = dockerRunner(this, name, "dood", args);
     this.runnerName = made.runnerName;
     this.tags = made.tags;

@@ -10,12 +10,14 @@ import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { refuseInvalid } from "../../inputErrors";
 import type { Inputs } from "../../schema";
+import { shownConfigToml } from "../configToml/masked";
 import { encoded } from "../manager/config";
 import { selectorLabels } from "../manager/pod";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
 import { buildkitFile, containersItems } from "./buildFiles";
 import { checkKubernetesRunner } from "./errors";
+import { kubernetesRunnerConfig } from "./kubernetesConfig";
 import { objectNames } from "./names";
 import { jobsPolicy, managerPolicy } from "./network";
 import { podTemplate, secretFiles } from "./pod";
@@ -37,6 +39,22 @@ export interface KubernetesRunnerArgs extends Inputs<z.input<typeof componentSet
 
 type Settings = pulumi.Output<KubernetesRunnerSettings>;
 
+/** What previews and the state show of it, as of a runner on Docker. */
+function visible(name: string, { token: _token, config, ...args }: KubernetesRunnerArgs): pulumi.Inputs {
+  const { tags: _tags, waitForNodes: _wait, runnerName, ...settings } = args;
+  const input = {
+    ...settings,
+    ...(config === undefined ? {} : { config }),
+    name: runnerName ?? name,
+    way: "kubernetes",
+  };
+  const configToml = shownConfigToml(input, (values, token) => {
+    const { settings: sound, errors } = checkKubernetesRunner(values);
+    return errors.length > 0 || sound === undefined ? undefined : kubernetesRunnerConfig(sound, token);
+  });
+  return { ...args, configToml };
+}
+
 /**
  * A runner whose jobs are pods of the cluster, unprivileged, and build with Buildah or BuildKit: no Docker is needed on any
  * node. The manager is a Deployment; it may do in its namespace what a job needs, and nothing else.
@@ -53,8 +71,7 @@ export class KubernetesRunner extends pulumi.ComponentResource {
   public readonly risk: pulumi.Output<Risk>;
 
   public constructor(name: string, args: KubernetesRunnerArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { token: _secret, config: _config, ...visible } = args;
-    super("pi-runners:index:KubernetesRunner", name, visible, opts);
+    super("pi-runners:index:KubernetesRunner", name, visible(name, args), opts);
     const { token: _token, tags, waitForNodes: _wait, runnerName, ...given } = args;
     const settings = pulumi
       .output({ ...given, name: runnerName ?? name, way: "kubernetes" as const })

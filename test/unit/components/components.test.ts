@@ -45,8 +45,29 @@ describe("components", () => {
       const rest = { runners: [{ environment: ["PASSWORD=SeCrEt"] }] };
       const args = { ...common, concurrent: 2, tags: ["pi"], config: rest };
       const all = await during(() => new components.DoodRunner("dood", args));
-      const shown = only(all, "pi-runners:index:DoodRunner").inputs;
+      const { configToml: text, ...shown } = only(all, "pi-runners:index:DoodRunner").inputs;
       assert.deepEqual(shown, { namespace: "ci", url: "https://gitlab.lan", concurrent: 2, tags: ["pi"] });
+      assert.match(String(text), /^concurrent = 2$[^]*^token = "\[secret\]"$[^]*"PASSWORD=\[secret\]"/m);
+    });
+
+    it("shows of config what was not given as a secret, whatever it is called and wherever it is used", async () => {
+      const script = pulumi.interpolate`echo ${pulumi.secret("marked one")}`;
+      const rest = {
+        log_level: "debug",
+        runners: [{ pre_build_script: script, environment: [pulumi.secret("A=marked two")] }],
+      };
+      const later = pulumi.output({
+        runners: [{ environment: ["B=3"], docker: { hostname: pulumi.secret("marked-four") } }],
+      });
+      for (const [config, seen] of [
+        [rest, /^log_level = "debug"$/m],
+        [later, /^hostname = "\[secret\]"$/m],
+      ] as const) {
+        const all = await during(() => new components.DoodRunner("dood", { ...common, config } as never));
+        const text = String(only(all, "pi-runners:index:DoodRunner").inputs["configToml"]);
+        assert.match(text, seen);
+        assert.doesNotMatch(text, /marked/);
+      }
     });
 
     it("changes the Secret alone when more jobs may run at once", async () => {

@@ -4,7 +4,7 @@ import { cache } from "./cache";
 import { docker } from "./docker";
 import { kubernetes } from "./kubernetes";
 import { autoscaler, custom, dockerMachine, instance, parallels, ssh, virtualBox } from "./machines";
-import { duration, timestamp } from "./values";
+import { duration, secret, timestamp } from "./values";
 
 export const bootVerify = z
   .strictObject({
@@ -77,7 +77,7 @@ export const runner = z
     experimental: runnerExperimental,
     url: z.string(),
     id: z.int(),
-    token: z.string(),
+    token: secret,
     token_obtained_at: timestamp,
     token_expires_at: timestamp,
     "tls-ca-file": z.string(),

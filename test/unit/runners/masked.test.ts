@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { maskedConfigToml } from "../../../components/runners/configToml/masked";
+import { renderConfigToml } from "../../../components/runners/configToml/render";
+import { dockerRunnerConfig } from "../../../components/runners/docker/dockerConfig";
+import { settingsOf } from "./settings";
+
+const marked = fc.stringMatching(/^[A-Za-z0-9+/"'\\ -]{8,40}$/).map((text) => `mark ${text}`);
+
+describe("config.toml as previews show it", () => {
+  it("is the real one but for the token where nothing in it is secret", () => {
+    const config = dockerRunnerConfig(settingsOf("dind", { mtu: 1400, config: { log_level: "debug" } }), "glrt-token");
+    assert.equal(maskedConfigToml(config, []), renderConfigToml(config).replace("glrt-token", "[secret]"));
+  });
+
+  it("has no secret in it, wherever it was put and whatever was made of it", () => {
+    fc.assert(
+      fc.property(marked, (secret) => {
+        const own = {
+          environment: [`A=${secret}`, `TOKEN=${secret}`],
+          pre_build_script: `set -e\nlogin ${secret}`,
+          cache: { s3: { SecretKey: secret, AccessKey: secret }, Path: secret },
+          docker: { services: [{ name: "db:1", environment: [`PASS=${secret}`] }], hostname: secret },
+        };
+        const text = maskedConfigToml(dockerRunnerConfig(settingsOf("dood", { config: { runners: [own] } }), secret), [
+          secret,
+        ]);
+        assert.ok(!text.includes(secret) && !text.includes(JSON.stringify(secret).slice(1, -1)), text);
+        assert.match(text, /^hostname = "\[secret\]"$/m);
+      }),
+    );
+  });
+});
