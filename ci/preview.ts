@@ -6,6 +6,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { rawStackFile, stackFileText } from "../config/stackFile";
+import { GitlabError } from "./gitlabApi";
+import { MergeRequestNote } from "./mergeRequestNote";
 import { runPulumi, type Ended } from "./pulumi";
 import { noLimits, noteOf, type Links } from "./report/note";
 import type { Preview } from "./report/preview";
@@ -15,10 +17,11 @@ import { codeQuality } from "./report/stackFileErrors";
 
 const usage = `Previews a stack, and writes what a merge request shows of it.
 
-  npx tsx ci/preview.ts --stack NAME [--out FOLDER] [--save-plan FILE] [--config-file FILE]
+  npx tsx ci/preview.ts --stack NAME [--out FOLDER] [--note] [--save-plan FILE] [--config-file FILE]
 
   --stack NAME        the stack to preview; Pulumi has to be logged in, and to have the stack's passphrase
   --out FOLDER        where the files go; default: preview
+  --note              keep the stack's note on the merge request of this job up to date, and its label
   --save-plan FILE    keep Pulumi's plan there, for pulumi up --plan
   --config-file FILE  the stack file, where it is not Pulumi.NAME.yaml
   --help              print this
@@ -31,13 +34,15 @@ Files, in FOLDER:
   NAME.codequality.json  errors of the stack file, with their lines: artifacts:reports:codequality
 
 Exit code: 0 nothing would change, 2 something would, 1 the preview failed.
-Of a GitLab job's variables CI_COMMIT_SHA, CI_JOB_URL and CI_PROJECT_DIR are read, for links and for the paths of errors.`;
+The note needs a project access token (scope api, role Reporter) in PI_RUNNERS_GITLAB_TOKEN; without one all else is the same.
+The rest is known from GitLab's own variables of the job.`;
 
 const exitCodes: Record<Report["result"], number> = { none: 0, changes: 2, error: 1 };
 
 interface Options {
   stack: string;
   out: string;
+  note: boolean;
   plan?: string;
   configFile?: string;
 }
@@ -48,10 +53,25 @@ async function main(): Promise<number> {
     console.log(usage);
     return 0;
   }
-  const report = await previewed(options);
-  write(report, options);
+  const note = options.note ? await unlessRefused(() => MergeRequestNote.ofJob(options.stack)) : undefined;
+  const [report] = await Promise.all([previewed(options), unlessRefused(async () => note?.begin())]);
+  const text = write(report, options);
   tell(report, options);
+  await unlessRefused(async () => note?.write(report, text));
   return exitCodes[report.result];
+}
+
+/** A note that cannot be written fails no preview: the widget and the artifact are there. */
+async function unlessRefused<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof GitlabError)) {
+      throw error;
+    }
+    console.error(`The note of the merge request is not up to date. ${error.message}`);
+    return undefined;
+  }
 }
 
 function optionsOf(args: string[]): Options | undefined {
@@ -60,6 +80,7 @@ function optionsOf(args: string[]): Options | undefined {
     options: {
       stack: { type: "string" },
       out: { type: "string", default: "preview" },
+      note: { type: "boolean", default: false },
       "save-plan": { type: "string" },
       "config-file": { type: "string" },
       help: { type: "boolean", short: "h" },
@@ -75,6 +96,7 @@ function optionsOf(args: string[]): Options | undefined {
   return {
     stack: values.stack,
     out: values.out,
+    note: values.note,
     ...(plan === undefined ? {} : { plan }),
     ...(configFile === undefined ? {} : { configFile }),
   };
@@ -124,12 +146,14 @@ function failureOf({ code, stderr }: Ended): string {
   return said === "" ? `pulumi preview ended with exit code ${code}, without a word. See the job's log.` : said;
 }
 
-function write(report: Report, { stack, out }: Options): void {
+/** Writes the files, and gives the note. */
+function write(report: Report, { stack, out }: Options): string {
   mkdirSync(out, { recursive: true });
   const full = `${stack}.full.md`;
   const links = linksOf(join(out, full));
+  const note = noteOf(report, links);
   const files = {
-    [`${stack}.md`]: noteOf(report, links),
+    [`${stack}.md`]: note,
     [full]: noteOf(report, links, noLimits),
     [`${stack}.json`]: asText({ ...machineReport(report), ...links }),
     [`${stack}.terraform.json`]: asText(terraformReport(report)),
@@ -138,6 +162,7 @@ function write(report: Report, { stack, out }: Options): void {
   for (const [name, text] of Object.entries(files)) {
     writeFileSync(join(out, name), text);
   }
+  return note;
 }
 
 const asText = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;

@@ -28,6 +28,9 @@ export function marker(stack: string): string {
   return `<!-- pi-runners preview of ${encodeURIComponent(stack)} -->`;
 }
 
+/** The first line of any stack's note. */
+export const anyMarker = /^<!-- pi-runners preview of \S+ -->$/m;
+
 /** The note: the result at a glance, what to look at first, what happens, and folded what changes. */
 export function noteOf(report: Report, links: Links = {}, limits: Limits = noteLimits): string {
   const head = [

@@ -19,6 +19,7 @@ const variable = z.strictObject({
   file: z.boolean().optional(),
   masked: z.boolean().optional(),
   raw: z.boolean().optional(),
+  protected: z.boolean().optional(),
 });
 
 const projectInput = z.strictObject({

@@ -135,6 +135,8 @@ export interface Pipeline {
   beforeSha: string;
   commit: { title: string; message: string; author: string; timestamp: string };
   source: string;
+  /** The open merge request that it runs for, with source `merge_request_event`. */
+  mergeRequest?: { iid: number; target: string };
   stages: string[];
   variables: VariableInput[];
   createdAt: number;

@@ -5,6 +5,7 @@ import { type Expanded, cacheFilesKey, expandPipeline } from "./expand";
 import type { Repositories } from "./git";
 import type { ServerOptions } from "./options";
 import { ProjectError } from "./projectError";
+import type { MergeRequests } from "./mergeRequests";
 import { isDone } from "./model";
 import { jobPayload } from "./payload";
 import { type Schedule, newJob, pipelineStatus } from "./schedule";
@@ -21,6 +22,7 @@ export class Pipelines {
     private readonly store: Store,
     private readonly repositories: Repositories,
     private readonly schedule: Schedule,
+    private readonly mergeRequests: MergeRequests,
   ) {}
 
   /** @throws ProjectError when the ref, or a valid `.gitlab-ci.yml` on it, is missing */
@@ -80,8 +82,10 @@ export class Pipelines {
       throw new ProjectError(`Project ${project.path} has no branch or tag ${ref}: commit to it first.`);
     }
     const commit = await this.repositories.describe(project, sha);
+    const mergeRequest = input.source === "merge_request_event" ? this.mergeRequests.ofBranch(project, ref) : undefined;
     return {
       id: this.store.id("pipeline"),
+      ...(mergeRequest === undefined ? {} : { mergeRequest }),
       iid: ++project.lastPipelineIid,
       project,
       ref,

@@ -17,6 +17,8 @@ export interface VariableInput {
   masked?: boolean;
   /** The value is taken as it is: nothing in it is expanded. Default false. */
   raw?: boolean;
+  /** Only pipelines of protected branches get it. Default false. */
+  protected?: boolean;
 }
 
 /** A user and password for a project's images, good until the project gets other ones. */

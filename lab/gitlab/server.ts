@@ -5,6 +5,7 @@ import { Faults } from "./faults";
 import { Repositories, serveGit } from "./git";
 import { jobApi } from "./jobApi";
 import { labApi, newCounts } from "./labApi";
+import { MergeRequests } from "./mergeRequests";
 import type { ServerOptions } from "./options";
 import { Pipelines } from "./pipelines";
 import { registryAuth } from "./registryAuth";
@@ -23,7 +24,8 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   const store = new Store(options);
   const repositories = new Repositories(join(options.stateDir, "repositories"), join(options.stateDir, "tmp"));
   const schedule = new Schedule(store);
-  const pipelines = new Pipelines(options, store, repositories, schedule);
+  const mergeRequests = new MergeRequests(store, repositories);
+  const pipelines = new Pipelines(options, store, repositories, schedule, mergeRequests);
   const faults = new Faults();
   const counts = { current: newCounts() };
 
@@ -48,6 +50,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   runnerApi(app, store, schedule);
   jobApi(app, { options, store, schedule, pipelines });
   userApi(app, store, schedule);
+  mergeRequests.serve(app);
   registryAuth(app, store, options.registryKey);
   labApi(app, { options, store, schedule, pipelines, repositories, faults, counts });
   gitOverHttp(app, store, repositories, join(options.stateDir, "repositories"));

@@ -76,7 +76,7 @@ export function pipelineVariables(server: Server, pipeline: Pipeline): Record<st
     CI_COMMIT_REF_NAME: pipeline.ref,
     CI_COMMIT_REF_SLUG: slug(pipeline.ref),
     CI_COMMIT_REF_PROTECTED: String(pipeline.ref === project.defaultBranch),
-    ...(pipeline.refType === "tag" ? { CI_COMMIT_TAG: pipeline.ref } : { CI_COMMIT_BRANCH: pipeline.ref }),
+    ...refVariables(pipeline),
     CI_COMMIT_TITLE: commit.title,
     CI_COMMIT_MESSAGE: commit.message,
     CI_COMMIT_DESCRIPTION: commit.message.split("\n").slice(1).join("\n").trim(),
@@ -87,6 +87,23 @@ export function pipelineVariables(server: Server, pipeline: Pipeline): Record<st
     GITLAB_USER_NAME: "Administrator",
     GITLAB_USER_EMAIL: "root@gitlab.lab",
   };
+}
+
+/** A pipeline of a merge request has no CI_COMMIT_BRANCH. */
+function refVariables({ ref, refType, mergeRequest, project }: Pipeline): Record<string, string> {
+  if (mergeRequest !== undefined) {
+    return {
+      CI_MERGE_REQUEST_IID: String(mergeRequest.iid),
+      CI_MERGE_REQUEST_PROJECT_ID: String(project.id),
+      CI_MERGE_REQUEST_PROJECT_PATH: project.path,
+      CI_MERGE_REQUEST_SOURCE_PROJECT_ID: String(project.id),
+      CI_MERGE_REQUEST_SOURCE_BRANCH_NAME: ref,
+      CI_MERGE_REQUEST_SOURCE_BRANCH_SHA: "", // empty unless it is a pipeline of merged results
+      CI_MERGE_REQUEST_TARGET_BRANCH_NAME: mergeRequest.target,
+      CI_MERGE_REQUEST_EVENT_TYPE: "detached",
+    };
+  }
+  return refType === "tag" ? { CI_COMMIT_TAG: ref } : { CI_COMMIT_BRANCH: ref };
 }
 
 function jobVariables(server: Server, job: Job): Record<string, string> {
@@ -129,6 +146,11 @@ export function jobTimeout(job: Job): number {
   return Math.min(job.definition.timeoutSeconds, job.runner?.maximumTimeout || Number.POSITIVE_INFINITY);
 }
 
+/** Of branches the default one is protected; a pipeline of a merge request runs on the other. */
+function isProtected({ ref, project, mergeRequest }: Pipeline): boolean {
+  return ref === project.defaultBranch && mergeRequest === undefined;
+}
+
 /** All variables of a job, weakest first; references to each other expanded, as GitLab does before it sends them. */
 export function allVariables(server: Server, job: Job, inherited: { key: string; value: string }[]): JobVariable[] {
   const { pipeline, definition } = job;
@@ -144,9 +166,17 @@ export function allVariables(server: Server, job: Job, inherited: { key: string;
     })),
     ...definition.variables.map((variable) => ({ ...variable, ...plain })),
     ...inherited.map((variable) => ({ ...variable, ...plain, public: false })),
-    ...[...pipeline.project.variables, ...pipeline.variables].map(
-      ({ key, value, file = false, masked = false, raw = false }) => ({ key, value, file, masked, raw, public: false }),
-    ),
+    ...[
+      ...pipeline.project.variables.filter((variable) => !variable.protected || isProtected(pipeline)),
+      ...pipeline.variables,
+    ].map(({ key, value, file = false, masked = false, raw = false }) => ({
+      key,
+      value,
+      file,
+      masked,
+      raw,
+      public: false,
+    })),
   ];
   const last = new Map(found.map((variable) => [variable.key, variable]));
   return [...last.values()].map((variable) =>
