@@ -1,6 +1,7 @@
 /** The control API of the stand-in, typed, for tests, the lab's commands and benches. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type {
+  AccessTokenInput,
   Fault,
   JobView,
   PipelineInput,
@@ -11,6 +12,7 @@ import type {
   RunnerCreated,
   RunnerInput,
   RunnerView,
+  Settings,
 } from "./protocol";
 
 export type * from "./protocol";
@@ -109,6 +111,21 @@ export class LabGitlab {
 
   async deleteRunner(id: number): Promise<void> {
     await this.call("DELETE", `runners/${id}`);
+  }
+
+  /** A new token for GitLab's API. */
+  createAccessToken(input: AccessTokenInput): Promise<AccessTokenInput & { token: string }> {
+    return this.json("POST", "access-tokens", input);
+  }
+
+  /** Makes a token good for something else, lets it expire, or revokes it. */
+  async changeAccessToken(token: string, input: AccessTokenInput): Promise<void> {
+    await this.call("PUT", `access-tokens/${token}`, input);
+  }
+
+  /** Settings of the whole instance; what is left out gets its default. */
+  async setSettings(settings: Settings): Promise<void> {
+    await this.call("PUT", "settings", settings);
   }
 
   setFault(fault: Fault): Promise<Fault> {

@@ -28,6 +28,11 @@ export class Faults {
         return reply.code(503).send({ message: "503 Service Unavailable" });
       case "refuse":
         return reply.code(403).send({ message: "403 Forbidden" });
+      case "answer":
+        return reply
+          .code(this.fault.status ?? 500)
+          .headers(this.fault.headers ?? {})
+          .send(this.fault.body ?? "");
       default:
         await sleep(this.fault.ms ?? 1000);
         return;

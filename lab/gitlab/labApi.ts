@@ -10,7 +10,7 @@ import { ProjectError } from "./projectError";
 import type { RequestCounts, RunnerView } from "./protocol";
 import { header } from "./runnerApi";
 import type { Schedule } from "./schedule";
-import type { Store } from "./store";
+import { newToken, type Store } from "./store";
 import { cloneUrl } from "./variables";
 
 const variable = z.strictObject({
@@ -62,10 +62,29 @@ const runnerInput = z.strictObject({
   token: z.string().min(8).optional(),
   paused: z.boolean().optional(),
   maximumTimeout: z.number().int().positive().optional(),
+  locked: z.boolean().optional(),
+  accessLevel: z.enum(["not_protected", "ref_protected"]).optional(),
+  maintenanceNote: z.string().optional(),
+  tokenExpiresAt: z.number().optional(),
+});
+
+const accessTokenInput = z.strictObject({
+  scopes: z.array(z.enum(["api", "read_api", "create_runner", "manage_runner"])),
+  role: z.enum(["developer", "maintainer", "owner", "admin"]),
+  expiresAt: z.number().optional(),
+  revoked: z.boolean().optional(),
+});
+
+const settingsInput = z.strictObject({
+  runnerTokenLifetime: z.number().positive().optional(),
+  registration: z.enum(["on", "off"]).optional(),
 });
 
 const faultInput = z.strictObject({
-  mode: z.enum(["up", "down", "unavailable", "slow", "refuse", "lose"]),
+  mode: z.enum(["up", "down", "unavailable", "slow", "refuse", "lose", "answer"]),
+  status: z.number().int().min(200).max(599).optional(),
+  headers: z.record(z.string(), z.string()).optional(),
+  body: z.string().optional(),
   ms: z.number().int().nonnegative().optional(),
   only: z.string().optional(),
   times: z.number().int().positive().optional(),
@@ -121,6 +140,7 @@ export function labApi(app: FastifyInstance, parts: Parts): void {
     projects(lab, parts);
     jobs(lab, parts);
     runners(lab, parts);
+    instance(lab, parts);
     machinery(lab, parts);
   });
 }
@@ -262,11 +282,41 @@ function findRunner(store: Store, request: FastifyRequest<ById>): Runner {
   throw new RefusalError(404, `No runner ${request.params.id}: GET /lab/runners lists them.`);
 }
 
+/** What an administrator of GitLab does in its own pages: access tokens, and settings of the instance. */
+function instance(lab: FastifyInstance, { store }: Parts): void {
+  lab.post("/lab/access-tokens", async (request, reply) => {
+    const { revoked = false, ...input } = read(accessTokenInput, request);
+    const made = { ...input, revoked, token: newToken("glpat-") };
+    store.accessTokens.push(made);
+    store.save();
+    return reply.code(201).send(made);
+  });
+  lab.put("/lab/access-tokens/:token", async (request) => {
+    const { token } = request.params as { token: string };
+    const known = store.accessTokens.find((one) => one.token === token);
+    if (known === undefined) {
+      throw new RefusalError(404, "No such access token: POST /lab/access-tokens makes one.");
+    }
+    const { revoked = false, ...input } = read(accessTokenInput, request);
+    Object.assign(known, { expiresAt: undefined, ...input, revoked });
+    store.save();
+    return known;
+  });
+  lab.put("/lab/settings", async (request) => {
+    const given = read(settingsInput, request);
+    Object.assign(store.settings, { runnerTokenLifetime: undefined, registration: undefined, ...given });
+    store.save();
+    return store.settings;
+  });
+}
+
 function viewRunner(runner: Runner): RunnerView {
   const { id, description, tags, runUntagged, paused, origin, token } = runner;
+  const { locked, accessLevel, maintenanceNote, maximumTimeout } = runner;
   const managers = [...runner.managers.values()].map(({ features: _features, ...manager }) => manager);
   const tokenPrefix = token.slice(0, token.startsWith("glrt-") ? 13 : 8);
-  return { id, description, tags, runUntagged, paused, origin, tokenPrefix, managers };
+  const shown = { locked, accessLevel, maintenanceNote, maximumTimeout };
+  return { id, description, tags, runUntagged, paused, origin, ...shown, tokenPrefix, managers };
 }
 
 function machinery(lab: FastifyInstance, { faults, counts }: Parts): void {

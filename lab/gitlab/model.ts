@@ -16,12 +16,14 @@ export interface Project {
   lastPipelineIid: number;
 }
 
-export interface Runner extends Required<Omit<RunnerInput, "maximumTimeout">> {
+export interface Runner extends Required<Omit<RunnerInput, "maximumTimeout" | "tokenExpiresAt">> {
   id: number;
   maximumTimeout?: number;
+  tokenExpiresAt?: number;
   origin: RunnerView["origin"];
   /** Only jobs of this project, or of projects under this group; both empty: the whole instance. */
   projectId?: number;
+  /** Of the group that it was created in; groups are known by path here, and an id stands for any. */
   groupPath?: string;
   managers: Map<string, Manager>;
   /** Changes whenever there may be a new job for this runner; told as X-GitLab-Last-Update. */

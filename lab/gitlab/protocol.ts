@@ -109,6 +109,29 @@ export interface RunnerInput {
   paused?: boolean;
   /** Longest job, in seconds. */
   maximumTimeout?: number;
+  /** Only for the project that it was created in; kept and shown, and nothing more. */
+  locked?: boolean;
+  /** Kept and shown; this stand-in has no protected branches. */
+  accessLevel?: "not_protected" | "ref_protected";
+  maintenanceNote?: string;
+  /** When its token expires, milliseconds; from then on GitLab knows it no more. */
+  tokenExpiresAt?: number;
+}
+
+/** A token of GitLab's API, for whoever has a role in every project and group, or is the administrator. */
+export interface AccessTokenInput {
+  scopes: ("api" | "read_api" | "create_runner" | "manage_runner")[];
+  role: "developer" | "maintainer" | "owner" | "admin";
+  expiresAt?: number;
+  revoked?: boolean;
+}
+
+/** What an administrator sets for the whole instance. */
+export interface Settings {
+  /** Seconds that the tokens of new runners are good for. Default: for ever. */
+  runnerTokenLifetime?: number;
+  /** Legacy registration: off, GitLab answers 410. Default: as `--registration-token` says. */
+  registration?: "on" | "off";
 }
 
 export interface ManagerView {
@@ -130,6 +153,10 @@ export interface RunnerView {
   paused: boolean;
   /** How it came to be: a file at start, the control API, legacy registration, or the API of today's GitLab. */
   origin: "seed" | "lab" | "registration" | "api";
+  locked: boolean;
+  accessLevel: "not_protected" | "ref_protected";
+  maintenanceNote: string;
+  maximumTimeout?: number;
   /** First characters of its token, as GitLab shows them. */
   tokenPrefix: string;
   managers: ManagerView[];
@@ -149,9 +176,14 @@ export interface RunnerCreated extends RunnerView {
  * - `slow`: every answer waits `ms` milliseconds.
  * - `refuse`: 403, as after a runner was deleted.
  * - `lose`: the call does its work, then the connection is cut before the answer.
+ * - `answer`: what `status`, `headers` and `body` say, as a proxy or a login page in GitLab's place answers.
  */
 export interface Fault {
-  mode: "up" | "down" | "unavailable" | "slow" | "refuse" | "lose";
+  mode: "up" | "down" | "unavailable" | "slow" | "refuse" | "lose" | "answer";
+  /** For `answer`. Default 500, none, empty. */
+  status?: number;
+  headers?: Record<string, string>;
+  body?: string;
   /** For `slow`. */
   ms?: number;
   /** Only calls whose method and path match this regular expression, e.g. `^PATCH .*trace`. Default: all. */

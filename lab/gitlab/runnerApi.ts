@@ -69,14 +69,19 @@ export function heartbeat(runner: Runner, request: FastifyRequest): Manager {
   return manager;
 }
 
-function credentials({ id, token }: Runner) {
-  return { id, token, token_expires_at: null };
+export function credentials({ id, token, tokenExpiresAt }: Runner) {
+  const token_expires_at = tokenExpiresAt === undefined ? null : new Date(tokenExpiresAt).toISOString();
+  return { id, token, token_expires_at };
 }
 
 export function runnerApi(app: FastifyInstance, store: Store, schedule: Schedule): void {
   app.post("/api/v4/runners", (request, reply) => {
     const body = bodyOf(request);
     const token = text(body["token"]) ?? header(request, "runner-token");
+    if (store.settings.registration === "off") {
+      // gitlab-runner 19.4.0, docs/register/_index.md, "Error: 410 Gone - runner registration disallowed".
+      return reply.code(410).send({ message: "410 Gone - runner registration disallowed" });
+    }
     if (!token || token !== store.registrationToken) {
       return reply.code(403).send({ message: "403 Forbidden - invalid token supplied" });
     }
@@ -89,7 +94,11 @@ export function runnerApi(app: FastifyInstance, store: Store, schedule: Schedule
     const description = text(body["description"]) ?? "";
     const paused = String(body["paused"]) === "true" || String(body["active"]) === "false";
     const maximumTimeout = Number(body["maximum_timeout"]) || undefined;
-    const runner = store.addRunner({ description, tags, runUntagged, paused, maximumTimeout }, "registration");
+    const accessLevel = body["access_level"] === "ref_protected" ? ("ref_protected" as const) : undefined;
+    const maintenanceNote = text(body["maintenance_note"]);
+    const locked = String(body["locked"]) === "true";
+    const given = { description, tags, runUntagged, paused, maximumTimeout, accessLevel, maintenanceNote, locked };
+    const runner = store.addRunner(given, "registration");
     return reply.code(201).send(credentials(runner));
   });
 
@@ -135,8 +144,10 @@ export function runnerApi(app: FastifyInstance, store: Store, schedule: Schedule
   });
 }
 
+/** The old token is worth nothing from now on (app/services/ci/runners/reset_authentication_token_service.rb: reset_token!). */
 export function resetToken(store: Store, schedule: Schedule, runner: Runner) {
   runner.token = newToken(runner.token.startsWith("glrt-") ? "glrt-" : "");
+  runner.tokenExpiresAt = store.expiry();
   store.save();
   schedule.touch(runner);
   return credentials(runner);

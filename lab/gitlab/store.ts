@@ -1,15 +1,19 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { AccessToken } from "./accessTokens";
 import type { Job, Pipeline, Project, Runner } from "./model";
 import type { ServerOptions } from "./options";
-import type { RunnerInput } from "./protocol";
+import type { RunnerInput, Settings } from "./protocol";
 
 /** What outlives a restart. Pipelines do not: their runners' next call gets 403, and they give the job up. */
 interface Saved {
   nextId: Record<"project" | "runner" | "pipeline" | "job", number>;
   projects: Project[];
   runners: Omit<Runner, "managers" | "queueValue">[];
+  /** Missing in what an older stand-in has saved. */
+  accessTokens?: AccessToken[];
+  settings?: Settings;
 }
 
 /** A new secret in the form of GitLab's: a prefix that says what it is, then 20 characters. */
@@ -31,6 +35,8 @@ export class Store {
   readonly jobs = new Map<number, Job>();
   readonly registrationToken: string | undefined;
   readonly adminToken: string | undefined;
+  readonly accessTokens: AccessToken[] = [];
+  readonly settings: Settings = {};
   private readonly nextId: Saved["nextId"] = { project: 1, runner: 1, pipeline: 1, job: 1 };
   private readonly file: string;
 
@@ -60,7 +66,11 @@ export class Store {
       runUntagged: input.runUntagged ?? tags.length === 0,
       paused: input.paused ?? false,
       maximumTimeout: input.maximumTimeout,
+      locked: input.locked ?? false,
+      accessLevel: input.accessLevel ?? "not_protected",
+      maintenanceNote: input.maintenanceNote ?? "",
       token: input.token ?? newToken(origin === "registration" ? "" : "glrt-"),
+      tokenExpiresAt: input.tokenExpiresAt ?? this.expiry(),
       origin,
       ...scope,
       managers: new Map(),
@@ -69,6 +79,12 @@ export class Store {
     this.runners.set(runner.id, runner);
     this.save();
     return runner;
+  }
+
+  /** When a token that is made now expires. */
+  expiry(): number | undefined {
+    const { runnerTokenLifetime } = this.settings;
+    return runnerTokenLifetime === undefined ? undefined : Date.now() + runnerTokenLifetime * 1000;
   }
 
   removeRunner(runner: Runner): void {
@@ -80,7 +96,9 @@ export class Store {
     if (!token) {
       return undefined;
     }
-    return [...this.runners.values()].find((runner) => runner.token === token);
+    return [...this.runners.values()].find(
+      ({ token: known, tokenExpiresAt = Number.POSITIVE_INFINITY }) => known === token && tokenExpiresAt > Date.now(),
+    );
   }
 
   projectById(id: number): Project | undefined {
@@ -102,6 +120,8 @@ export class Store {
       nextId: this.nextId,
       projects: [...this.projects.values()],
       runners: [...this.runners.values()].map(({ managers: _managers, queueValue: _queueValue, ...runner }) => runner),
+      accessTokens: this.accessTokens,
+      settings: this.settings,
     };
     writeFileSync(`${this.file}.new`, JSON.stringify(saved, null, 2), { mode: 0o600 });
     renameSync(`${this.file}.new`, this.file);
@@ -135,11 +155,14 @@ export class Store {
       return;
     }
     Object.assign(this.nextId, saved.nextId);
+    Object.assign(this.settings, saved.settings);
+    this.accessTokens.push(...(saved.accessTokens ?? []));
     for (const project of saved.projects) {
       this.projects.set(project.path, project);
     }
     for (const runner of saved.runners) {
-      this.runners.set(runner.id, { ...runner, managers: new Map(), queueValue: newToken("") });
+      const since = { locked: false, accessLevel: "not_protected", maintenanceNote: "" } as const;
+      this.runners.set(runner.id, { ...since, ...runner, managers: new Map(), queueValue: newToken("") });
     }
   }
 }

@@ -1,0 +1,338 @@
+/**
+ * A runner in GitLab, created by its API. Its token is not kept here: `tokenResource.ts` asks for one of its own, so that a
+ * runner whose creation got no answer is found again and used, and a change of tags does not make its token unknown in a
+ * preview. Everything but the class is serialised into the state: see request.ts.
+ */
+import * as pulumi from "@pulumi/pulumi";
+import { gitlabError, type GitlabError } from "./failures";
+import { gitlab, type GitlabAddress } from "./request";
+
+export type RunnerScope = "instance" | "group" | "project";
+
+/** What a runner is in GitLab, as it is stored. */
+export interface GitlabRunnerState extends GitlabAddress {
+  accessToken: string;
+  /** For messages. */
+  name: string;
+  type: RunnerScope;
+  groupId?: number;
+  projectId?: number;
+  /** Id of a runner that is there already: it is taken over, and never deleted. */
+  adopt?: number;
+  /** Text that stands in the descriptions of this stack's runner only. */
+  mark: string;
+  description: string;
+  tags: string[];
+  runUntagged: boolean;
+  locked: boolean;
+  paused: boolean;
+  protected: boolean;
+  /** Seconds; 0 for no limit. */
+  maximumTimeout: number;
+  maintenanceNote: string;
+  /** Another text makes another runner, with another token. */
+  rotate?: string;
+  /** Seconds that the jobs of a runner which goes may take. */
+  drainTimeout: number;
+}
+
+interface Stored extends GitlabRunnerState {
+  /** When another runner shall take this one's place, as its token will expire; empty where it does not. */
+  renewAt: string;
+}
+
+/** A runner as GitLab shows it. */
+interface Shown {
+  id: number;
+  description: string | null;
+  tag_list: string[];
+  run_untagged: boolean;
+  locked: boolean;
+  paused: boolean;
+  access_level: string;
+  maximum_timeout: number | null;
+  maintenance_note: string | null;
+}
+
+const roles = {
+  project: "at least the role Maintainer in the project",
+  group: "the role Owner of the group",
+  instance: "an administrator's token",
+};
+
+/** What a token needs for runners of a kind. */
+export function needsOf({ type }: Pick<GitlabRunnerState, "type">): string {
+  const kind = type === "instance" ? "an instance runner" : `a ${type} runner`;
+  return `For ${kind} give an access token with the scopes create_runner and manage_runner, of somebody with ${roles[type]}: pulumi config set --path --secret 'gitlab.accessToken'.`;
+}
+
+function callOf(state: GitlabRunnerState) {
+  return { accessToken: state.accessToken, subject: `runner ${state.name}`, needs: needsOf(state) };
+}
+
+function attributesOf(state: GitlabRunnerState): object {
+  return {
+    description: state.description,
+    tag_list: state.tags,
+    run_untagged: state.runUntagged,
+    locked: state.locked,
+    paused: state.paused,
+    access_level: state.protected ? "ref_protected" : "not_protected",
+    maximum_timeout: state.maximumTimeout === 0 ? null : state.maximumTimeout,
+    maintenance_note: state.maintenanceNote,
+  };
+}
+
+/** The same, as it stands in GitLab. Tags are a set there. */
+function withShown<T extends GitlabRunnerState>(state: T, shown: Shown): T {
+  const sameTags = JSON.stringify([...shown.tag_list].sort()) === JSON.stringify([...state.tags].sort());
+  return {
+    ...state,
+    description: shown.description ?? "",
+    tags: sameTags ? state.tags : shown.tag_list,
+    runUntagged: shown.run_untagged,
+    locked: shown.locked,
+    paused: shown.paused,
+    protected: shown.access_level === "ref_protected",
+    maximumTimeout: shown.maximum_timeout ?? 0,
+    maintenanceNote: shown.maintenance_note ?? "",
+  };
+}
+
+/** Is a runner of this number the one that was created? A GitLab that was set up again counts from one again. */
+function isOurs(state: GitlabRunnerState, { description, maintenance_note }: Shown): boolean {
+  return state.adopt !== undefined || `${description} ${maintenance_note}`.includes(state.mark);
+}
+
+async function show(state: GitlabRunnerState, id: string): Promise<Shown | undefined> {
+  const call = { ...callOf(state), method: "GET" as const, path: `runners/${id}`, repeatable: true };
+  const { status, json } = await gitlab(state, call, [200, 404]);
+  const shown = json as Shown;
+  return status === 200 && isOurs(state, shown) ? shown : undefined;
+}
+
+async function change(state: GitlabRunnerState, id: string, body: object): Promise<void> {
+  const call = { ...callOf(state), method: "PUT" as const, path: `runners/${id}`, body, repeatable: true };
+  await gitlab(state, call, [200]);
+}
+
+/**
+ * What this process did: dynamic providers of one update share it. A runner that is being replaced bears the same mark as
+ * the one that takes its place.
+ */
+function memory(): { replaced: Set<string>; successors: Map<string, string> } {
+  const key = Symbol.for("pi-runners/gitlab-runners");
+  const shared = globalThis as unknown as Record<symbol, { replaced: Set<string>; successors: Map<string, string> }>;
+  return (shared[key] ??= { replaced: new Set(), successors: new Map() });
+}
+
+/**
+ * A runner that an earlier creation left, whose answer got lost. Looking for it takes the scope read_api, which is not
+ * asked for: without it, `denied`.
+ */
+async function findLost(state: GitlabRunnerState): Promise<{ id?: string; denied: boolean }> {
+  const base = {
+    instance: "runners/all",
+    group: `groups/${state.groupId}/runners`,
+    project: `projects/${state.projectId}/runners`,
+  };
+  for (let page = "1"; page !== "";) {
+    const path = `${base[state.type]}?type=${state.type}_type&per_page=100&page=${page}`;
+    const call = { ...callOf(state), method: "GET" as const, path, repeatable: true };
+    const { status, json, headers } = await gitlab(state, call, [200, 403, 404]);
+    if (status !== 200) {
+      return { denied: true };
+    }
+    const found = (json as Shown[]).find(
+      ({ id, description }) =>
+        description?.includes(state.mark) === true && !memory().replaced.has(`${state.url} ${id}`),
+    );
+    if (found !== undefined) {
+      return { id: String(found.id), denied: false };
+    }
+    page = String(headers["x-next-page"] ?? "");
+  }
+  return { denied: false };
+}
+
+/** When to renew what expires: once two thirds of its time are over, so that any `pulumi up` in the last third does. */
+export function renewalOf(expiresAt: unknown): string {
+  if (typeof expiresAt !== "string" || expiresAt === "") {
+    return "";
+  }
+  const left = Date.parse(expiresAt) - Date.now();
+  return new Date(Date.now() + (left * 2) / 3).toISOString();
+}
+
+async function post(state: GitlabRunnerState): Promise<{ id: string; renewAt: string }> {
+  const scope = { runner_type: `${state.type}_type`, group_id: state.groupId, project_id: state.projectId };
+  const body = { ...scope, ...attributesOf(state) };
+  const call = { ...callOf(state), method: "POST" as const, path: "user/runners", body };
+  const { json } = await gitlab(state, call, [201]);
+  const { id, token_expires_at } = json as { id: number; token_expires_at?: string };
+  return { id: String(id), renewAt: renewalOf(token_expires_at) };
+}
+
+/** Creates the runner once: what an earlier try has made is found by its mark. */
+async function createOnce(state: GitlabRunnerState): Promise<{ id: string; renewAt: string }> {
+  const lost = await findLost(state);
+  if (lost.id !== undefined) {
+    await change(state, lost.id, attributesOf(state));
+    return { id: lost.id, renewAt: "" };
+  }
+  try {
+    return await post(state);
+  } catch (error) {
+    const { maybeDone } = error as GitlabError;
+    if (maybeDone !== true) {
+      throw error;
+    }
+    const made = await findLost(state).catch(() => undefined);
+    if (made?.id !== undefined) {
+      return { id: made.id, renewAt: "" };
+    }
+    if (made?.denied !== true) {
+      throw error;
+    }
+    throw gitlabError(
+      `GitLab's answer to the creation of a runner got lost, and the access token may not look whether it was created.`,
+      (error as Error).message.split("\n").join(" "),
+      `Look in GitLab for a runner "${state.description}" and delete it, or give the access token the scope read_api, by which it is found. Then run again.`,
+    );
+  }
+}
+
+/** Seconds that the managers may take to turn to a new runner: kubelet brings a Secret within about 90. */
+const handover = 150;
+
+const seconds = (count: number): Promise<unknown> => new Promise((done) => setTimeout(done, count * 1000));
+
+/** System ids of the runner's processes that GitLab calls online. */
+async function online(state: GitlabRunnerState, id: string): Promise<string[]> {
+  const call = { ...callOf(state), method: "GET" as const, path: `runners/${id}/managers`, repeatable: true };
+  const { status, json } = await gitlab(state, call, [200, 403, 404]);
+  const managers = status === 200 ? (json as { system_id: string; status: string }[]) : [];
+  return managers.filter((manager) => manager.status === "online").map((manager) => manager.system_id);
+}
+
+async function hasJobs(state: GitlabRunnerState, id: string): Promise<boolean> {
+  const path = `runners/${id}/jobs?status=running&per_page=1`;
+  const call = { ...callOf(state), method: "GET" as const, path, repeatable: true };
+  const { status, json } = await gitlab(state, call, [200, 403, 404]);
+  return status === 200 && (json as unknown[]).length > 0;
+}
+
+/** Before a runner goes: its processes have turned to its successor, where there is one, and its jobs are over. */
+async function drain(state: GitlabRunnerState, id: string): Promise<void> {
+  const successor = memory().successors.get(state.mark);
+  if (successor !== undefined && successor !== id) {
+    const wanted = await online(state, id);
+    for (let waited = 0; waited < handover; waited += 3) {
+      const there = await online(state, successor);
+      if (wanted.every((manager) => there.includes(manager))) {
+        break;
+      }
+      await seconds(3);
+    }
+  }
+  if (!(await hasJobs(state, id))) {
+    return;
+  }
+  await change(state, id, { paused: true });
+  for (let waited = 0; waited < state.drainTimeout && (await hasJobs(state, id)); waited += 3) {
+    await seconds(3);
+  }
+}
+
+/** Settings whose change makes another runner. */
+const identity = ["url", "type", "groupId", "projectId", "adopt", "rotate", "mark"] as const;
+
+/** Settings that are changed in place: in GitLab, or, as the access token, only in the state. */
+const changeable = [
+  "ca",
+  "hostAliases",
+  "accessToken",
+  "name",
+  "description",
+  "tags",
+  "runUntagged",
+  "locked",
+  "paused",
+  "protected",
+  "maximumTimeout",
+  "maintenanceNote",
+  "drainTimeout",
+] as const;
+
+/** Compared as text; what is left out and what is null are the same. */
+function differ(one: object, other: object, keys: readonly string[]): string[] {
+  const text = (from: object, key: string): string => JSON.stringify((from as Record<string, unknown>)[key] ?? null);
+  return keys.filter((key) => text(one, key) !== text(other, key));
+}
+
+/** What Pulumi calls; public for its tests. */
+export const runnerProvider = {
+  async create(inputs: GitlabRunnerState) {
+    if (inputs.adopt !== undefined) {
+      const id = String(inputs.adopt);
+      await change(inputs, id, attributesOf(inputs));
+      return { id, outs: { ...inputs, renewAt: "" } };
+    }
+    const { id, renewAt } = await createOnce(inputs);
+    memory().successors.set(inputs.mark, id);
+    return { id, outs: { ...inputs, renewAt } };
+  },
+
+  async read(id: string, state: Stored) {
+    const shown = await show(state, id);
+    if (shown === undefined) {
+      return { id: "", props: {} };
+    }
+    const props = withShown(state, shown);
+    const { renewAt: _renewAt, ...inputs } = props;
+    return { id, props, inputs };
+  },
+
+  async diff(id: string, olds: Stored, news: GitlabRunnerState) {
+    const replaces = differ(olds, news, identity);
+    if (olds.renewAt !== "" && olds.renewAt !== undefined && Date.parse(olds.renewAt) <= Date.now()) {
+      replaces.push("renewAt");
+    }
+    if (replaces.length > 0) {
+      memory().replaced.add(`${olds.url} ${id}`);
+    }
+    return { changes: replaces.length > 0 || differ(olds, news, changeable).length > 0, replaces };
+  },
+
+  async update(id: string, olds: Stored, news: GitlabRunnerState) {
+    if ((await show(news, id)) === undefined) {
+      throw gitlabError(
+        `Runner ${id} is no longer in GitLab, or is another stack's now.`,
+        `At ${news.url}, for runner ${news.name}.`,
+        "Run pulumi up --refresh, which creates it again.",
+      );
+    }
+    await change(news, id, attributesOf(news));
+    return { outs: { ...news, renewAt: olds.renewAt } };
+  },
+
+  async delete(id: string, state: Stored) {
+    if (state.adopt !== undefined || (await show(state, id)) === undefined) {
+      return;
+    }
+    await drain(state, id);
+    const call = { ...callOf(state), method: "DELETE" as const, path: `runners/${id}`, repeatable: true };
+    await gitlab(state, call, [204, 404]);
+  },
+};
+
+/** A runner in GitLab; its id is GitLab's number. */
+export class GitlabRunner extends pulumi.dynamic.Resource {
+  public constructor(
+    name: string,
+    args: { [K in keyof GitlabRunnerState]: pulumi.Input<GitlabRunnerState[K]> },
+    opts?: pulumi.CustomResourceOptions,
+  ) {
+    super(runnerProvider, name, { ...args }, opts, "pi-runners", "GitlabRunner");
+  }
+}
