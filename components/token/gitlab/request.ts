@@ -111,9 +111,9 @@ function send(address: GitlabAddress, call: Call): Promise<Answer> {
   return new Promise((done, failed) => {
     // All that is used further down is declared first: Pulumi's serialiser takes anything else for a captured variable.
     let isSent = false;
-    let timer: NodeJS.Timeout | undefined;
+    const timer: { running?: NodeJS.Timeout } = {};
     const fail = (error: Error & { code?: string }): void => {
-      clearTimeout(timer);
+      clearTimeout(timer.running);
       failed({ code: error.code, message: error.message, maybeDone: isSent && call.method !== "GET" });
     };
     const receive = (answer: http.IncomingMessage): void => {
@@ -121,7 +121,7 @@ function send(address: GitlabAddress, call: Call): Promise<Answer> {
       answer.on("data", (piece: Buffer) => pieces.push(piece));
       answer.on("error", fail);
       answer.on("end", () => {
-        clearTimeout(timer);
+        clearTimeout(timer.running);
         const text = Buffer.concat(pieces).toString("utf8");
         done({ status: answer.statusCode ?? 0, headers: answer.headers, text, json: parsed(text) });
       });
@@ -131,7 +131,7 @@ function send(address: GitlabAddress, call: Call): Promise<Answer> {
     const giveUp = (): void => {
       outgoing.destroy(Object.assign(new Error(`no answer within ${timeout / 1000} s`), { code: "ETIMEDOUT" }));
     };
-    timer = setTimeout(giveUp, timeout);
+    timer.running = setTimeout(giveUp, timeout);
     outgoing.on("error", fail);
     outgoing.on("finish", () => (isSent = true));
     outgoing.end(body);
