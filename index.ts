@@ -77,26 +77,31 @@ const runnerTypes = {
   kubernetes: "pi-runners:index:KubernetesRunner",
 };
 
-/** A runner whose way is changed has some of the same objects by the same names: they are updated, as a create would collide. */
-function runnerOptions(type: keyof typeof runnerTypes): pulumi.ComponentResourceOptions {
+/**
+ * A runner whose way is changed has some of the same objects by the same names: they are updated, as a create would
+ * collide. One that GitLab knows from this stack is not left to the deletion of the namespace: it goes from GitLab after
+ * its pods, in that order.
+ */
+function runnerOptions(type: keyof typeof runnerTypes, { token }: RunnerConfig): pulumi.ComponentResourceOptions {
   const others = Object.values(runnerTypes).filter((other) => other !== runnerTypes[type]);
   const aliases = others.map((other) => ({ type: other }));
-  return { provider: cluster, deletedWith: place.resource, dependsOn: grounds, aliases };
+  const deletedWith = token.authenticationToken === undefined ? undefined : place.resource;
+  return { provider: cluster, deletedWith, dependsOn: grounds, aliases };
 }
 
 type Runner = DoodRunner | DindRunner | KubernetesRunner;
 
 /** A runner by its executor. */
 function makeRunner(runner: RunnerConfig): Runner {
-  const { executor, settings, tags, waitForNodes, authenticationToken } = runner;
-  const { token } = new RunnerToken(settings.name, { authenticationToken });
+  const { executor, settings, tags, waitForNodes } = runner;
+  const { token } = new RunnerToken(settings.name, runner.token);
   const common = { runnerName: settings.name, namespace: place.namespace, token, tags, waitForNodes };
   switch (executor) {
     case "docker":
-      return makeDockerRunner(settings, { ...common, serviceAccountName: place.serviceAccountName });
+      return makeDockerRunner(runner, settings, { ...common, serviceAccountName: place.serviceAccountName });
     case "kubernetes": {
       const { name, way: _way, ...rest } = settings;
-      return new KubernetesRunner(name, { ...rest, ...common }, runnerOptions("kubernetes"));
+      return new KubernetesRunner(name, { ...rest, ...common }, runnerOptions("kubernetes", runner));
     }
     default:
       throw new Error(`No component has executor ${String(executor satisfies never)}; add it to index.ts.`);
@@ -104,12 +109,13 @@ function makeRunner(runner: RunnerConfig): Runner {
 }
 
 function makeDockerRunner(
+  runner: RunnerConfig,
   { name, way, ...settings }: DockerRunnerSettings,
   common: Pick<DockerRunnerArgs, "namespace" | "serviceAccountName" | "token" | "tags" | "waitForNodes">,
 ): Runner {
   return hasInnerDaemon(way)
-    ? new DindRunner(name, { ...settings, ...common, way }, runnerOptions("inner"))
-    : new DoodRunner(name, { ...settings, ...common }, runnerOptions("dood"));
+    ? new DindRunner(name, { ...settings, ...common, way }, runnerOptions("inner", runner))
+    : new DoodRunner(name, { ...settings, ...common }, runnerOptions("dood", runner));
 }
 
 const made = config.runners.map((runner) => ({ runner, component: makeRunner(runner) }));

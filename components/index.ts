@@ -11,6 +11,7 @@ export { RegistryTrust } from "./registryTrust/registryTrust";
 export type { NodeFacts, NodeTrust } from "./registryTrust/report";
 export { RunnerNamespace, type PodSecurity, type RunnerNamespaceArgs } from "./namespace/runnerNamespace";
 export { RunnerToken, type RunnerTokenArgs } from "./token/runnerToken";
+export type { GitlabAddress } from "./token/gitlab/request";
 
 export type { Registry } from "./registryTrust/registry";
 export type { Architecture } from "./runners/architecture";

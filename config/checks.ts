@@ -11,7 +11,6 @@ import type { DockerRunnerSettings } from "../components/runners/docker/settings
 import { executorOf } from "../components/runners/executors";
 import { kubernetesRunnerErrors } from "../components/runners/kubernetes/errors";
 import type { KubernetesRunnerSettings } from "../components/runners/kubernetes/settings";
-import { authenticationTokenError, registrationTokenError, tokenKind } from "../components/token/tokenKind";
 import { runnerSchemas, type StackFile } from "./schema";
 
 /** The absolute path of a file that the stack file names; `~/` is the home directory, anything else is in the project. */
@@ -166,48 +165,4 @@ export function defaultsErrors(stack: StackFile): InputError[] {
       propertyPath: `runnerDefaults.${key}`,
       reason: `no runner of this stack can use it: none has an executor that knows it; drop it`,
     }));
-}
-
-/** Errors in tokens. No token is ever part of a message. */
-export function tokenErrors(stack: StackFile): InputError[] {
-  const errors: InputError[] = [];
-  const names = stack.runners.map(({ name }) => name);
-  // A map, as a runner may be called constructor.
-  const tokens = new Map(Object.entries(stack.tokens));
-  const set = (name: string): string => `pulumi config set --path --secret 'tokens.${name}', which asks for it`;
-  for (const name of new Set(names)) {
-    const token = tokens.get(name);
-    const reason = token === undefined ? undefined : authenticationTokenError(token);
-    if (reason !== undefined) {
-      errors.push({ propertyPath: `tokens.${name}`, reason });
-    }
-    if (token === undefined && !Object.hasOwn(stack.registrationTokens, name)) {
-      errors.push({ propertyPath: `tokens.${name}`, reason: `runner ${name} has no token; ${set(name)}` });
-    }
-  }
-  for (const [name, token] of Object.entries(stack.registrationTokens)) {
-    errors.push({ propertyPath: `registrationTokens.${name}`, reason: registrationTokenError(token) });
-  }
-  for (const [name, token] of tokens) {
-    if (tokenKind(name) !== "unknown") {
-      // Never shown: what is told of a key names the key.
-      const reason = `holds a token in place of a runner's name, in plain text; revoke it in GitLab, and write NAME: token`;
-      errors.push({ propertyPath: "tokens", reason });
-      continue;
-    }
-    if (!names.includes(name)) {
-      errors.push({
-        propertyPath: `tokens.${name}`,
-        reason: `there is no runner ${name}; runners are ${names.join(", ")}`,
-      });
-    }
-    const first = [...tokens.keys()].find((other) => tokens.get(other) === token);
-    if (first !== name && token !== "") {
-      errors.push({
-        propertyPath: `tokens.${name}`,
-        reason: `is the same token as tokens.${first}: both would take the same jobs and cache volumes; create a runner in GitLab for each`,
-      });
-    }
-  }
-  return errors;
 }

@@ -6,6 +6,7 @@ import * as docker from "../components/runners/docker/settings";
 import { executorOf, waysByExecutor, type Executor } from "../components/runners/executors";
 import * as kubernetes from "../components/runners/kubernetes/settings";
 import { rolloutSettings } from "../hosts/rollout";
+import { instanceSettings, tokenSettings } from "../components/token/settings";
 import { hostSettings, sshSettings } from "../hosts/ssh";
 
 const registry = z.strictObject({
@@ -35,9 +36,14 @@ const wayMeaning =
 const identity = {
   name: about(text, "Unique; name of the runner's objects, and key of its token."),
   tags: optional(z.array(text), {
-    description: "Its tags in GitLab, for the printed pipelines.",
+    description: "Its tags in GitLab: a runner that the stack creates gets them, and the printed pipelines have them.",
     defaultText: "its name",
   }),
+  gitlab: optional(z.strictObject(instanceSettings), {
+    description: "Its GitLab instance, where that is another one than the stack's.",
+    defaultText: "the stack's",
+  }),
+  ...tokenSettings,
 };
 
 /** What all runners of an executor may have in common; a stack file says it in `runnerDefaults` or of one runner. */
@@ -88,16 +94,7 @@ export const stackSchema = z.strictObject({
     text.default("gitlab-runners"),
     "Kubernetes namespace of the runners; this stack makes and removes it.",
   ),
-  gitlab: about(
-    z.strictObject({
-      url: about(text, "Address of the instance, such as `https://gitlab.lan`."),
-      caFile: optional(text, {
-        description: "PEM file with the CA of its certificate, where that is a private one.",
-        defaultText: "public CAs",
-      }),
-    }),
-    "The GitLab instance.",
-  ),
+  gitlab: about(z.strictObject(instanceSettings), "The GitLab instance."),
   registries: about(
     z.array(registry).min(1),
     "Container registries that nodes, runners and builds are to trust, at least one.",

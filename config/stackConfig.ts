@@ -7,8 +7,10 @@ import { dockerRunnerSettings, type DockerRunnerSettings } from "../components/r
 import { takesSetting } from "../components/runners/docker/takenSettings";
 import { hasInnerDaemon } from "../components/runners/docker/ways";
 import { kubernetesRunnerSettings } from "../components/runners/kubernetes/settings";
+import { portOf } from "../components/namespace/network";
 import { shutdownTimeout } from "../components/runners/manager/config";
 import type { Resources } from "../components/runners/sizes";
+import type { RunnerTokenArgs } from "../components/token/runnerToken";
 import { schemaErrors } from "../components/schemaErrors";
 import type { RolloutSettings } from "../hosts/rollout";
 import { loginSecrets, type HostSsh } from "../hosts/ssh";
@@ -18,22 +20,21 @@ import {
   nodeErrors,
   placeErrors,
   placeless,
-  readCertificate,
   readRegistries,
-  tokenErrors,
   trustErrors,
   type CheckedRunner,
 } from "./checks";
 import { isEncryptedValue, plainSecrets } from "./plainSecrets";
 import { runnerEntry, stackSchema, type RunnerEntry, type StackFile } from "./schema";
 import { rawStackFile, type RawConfig } from "./stackFile";
+import { readInstances, tokenArgs, tokenErrors, type Instance } from "./tokens";
 
 /** Settings of one runner, ready for the component of its executor. */
 export type RunnerConfig = CheckedRunner & {
   /** Tags that it has in GitLab. */
   tags: string[];
-  /** Its authentication token, as a secret. */
-  authenticationToken: pulumi.Output<string>;
+  /** What makes its token. */
+  token: RunnerTokenArgs;
   waitForNodes?: boolean;
 };
 
@@ -142,11 +143,12 @@ function ownKeys(file: RawConfig | undefined): RawConfig | undefined {
 /** Reads everything that the stack file names and judges it. */
 function assemble(stack: StackFile, errors: InputError[]): StackConfig {
   const registries = readRegistries(stack, errors);
-  const serverCa = readCertificate("gitlab.caFile", stack.gitlab.caFile, errors);
-  const place = { namespace: stack.namespace, url: stack.gitlab.url, hostAliases: stack.hostAliases, serverCa };
-  const runners = stack.runners.map((runner) => runnerConfig(stack, runnerEntry(runner), place, registries));
+  const instances = readInstances(stack, errors);
+  const runners = stack.runners.map((runner, index) =>
+    runnerConfig(stack, runnerEntry(runner), instances[index]!, registries),
+  );
   errors.push(...placeErrors(stack), ...nodeErrors(stack), ...allRunnersErrors(runners));
-  errors.push(...defaultsErrors(stack), ...tokenErrors(stack));
+  errors.push(...defaultsErrors(stack), ...tokenErrors(stack, instances));
   const trust = {
     registries,
     ssh: { ...stack.ssh, ...secretsOf(stack.ssh), ...bastionOf(stack.ssh) },
@@ -166,11 +168,17 @@ function assemble(stack: StackFile, errors: InputError[]): StackConfig {
     reapply: stack.trust.reapply,
     runners,
     metricsFrom: unlessEmpty(stack.metricsFrom),
-    egressPorts: stack.egressPorts,
+    egressPorts: [...new Set([...stack.egressPorts, ...otherPorts(stack)])],
     quota: unlessEmpty(stack.quota),
     // Ten minutes for pods to stop once their jobs are over.
     deleteTimeout: `${Math.ceil(Math.max(0, ...runners.map(stopTime)) / 60) + 10}m`,
   };
+}
+
+/** Ports of further GitLab instances, which pods have to reach as well. */
+function otherPorts({ gitlab, runners }: StackFile): number[] {
+  const urls = runners.flatMap((runner) => runner.gitlab?.url ?? []).filter((url) => URL.canParse(url));
+  return urls.map(portOf).filter((port) => !URL.canParse(gitlab.url) || port !== portOf(gitlab.url));
 }
 
 /** Seconds that jobs of a runner may take to end; the first half minute of an abort is in what pods have beside. */
@@ -186,11 +194,13 @@ function unlessEmpty(table: Record<string, string>): Record<string, string> | un
 type Place = Pick<DockerRunnerSettings, "namespace" | "url" | "hostAliases" | "serverCa">;
 
 /** One runner's settings, over those that all runners have. */
-function runnerConfig(stack: StackFile, entry: RunnerEntry, place: Place, registries: Registry[]): RunnerConfig {
+function runnerConfig(stack: StackFile, entry: RunnerEntry, instance: Instance, registries: Registry[]): RunnerConfig {
   const { name, tags = [name], waitForNodes = stack.runnerDefaults.waitForNodes } = entry.runner;
-  const token = Object.hasOwn(stack.tokens, name) ? stack.tokens[name] : undefined;
+  const { url, serverCa } = instance;
+  const place = { namespace: stack.namespace, url, hostAliases: stack.hostAliases, serverCa };
   const checked = checkedRunner(stack, entry, place, registries);
-  return { ...checked, tags, waitForNodes, authenticationToken: pulumi.secret(token ?? "") };
+  const token = tokenArgs(stack, entry.runner, instance, checked.settings.drainTimeout);
+  return { ...checked, tags, waitForNodes, token };
 }
 
 function checkedRunner(stack: StackFile, entry: RunnerEntry, place: Place, registries: Registry[]): CheckedRunner {

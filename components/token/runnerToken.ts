@@ -1,21 +1,47 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { z } from "zod";
 import { refuseInvalid } from "../inputErrors";
-import { authenticationTokenError, registrationTokenError } from "./tokenKind";
+import { defaultDrainTimeout } from "../runners/settings";
+import type { Inputs } from "../schema";
+import { createdToken } from "./createdToken";
+import type { GitlabAddress } from "./gitlab/request";
+import { VerifiedToken } from "./gitlab/verifiedResource";
+import type { creation } from "./settings";
+import { authenticationTokenError } from "./tokenKind";
 
-/** Settings of RunnerToken: exactly one of them. */
+/** Settings of RunnerToken: exactly one of the three tokens. */
 export interface RunnerTokenArgs {
   /**
    * The authentication token (`glrt-…`) of a runner that was created in GitLab. Always kept as a secret, and never part
    * of a message.
    */
   authenticationToken?: pulumi.Input<string>;
-  /** A legacy registration token. Not supported yet: it is refused, with the way out. */
+  /** With `authenticationToken`: true asks GitLab in every preview whether it is good. Needs `gitlab`. Default: false. */
+  verify?: boolean;
+  /** A legacy registration token. */
   registrationToken?: pulumi.Input<string>;
+  /**
+   * An access token of GitLab's API: the runner is created with it, changed, rotated, and deleted with the stack. Scopes
+   * `create_runner` and `manage_runner`; with `read_api` a runner is also found whose creation got no answer. Needs
+   * `gitlab` and `create`. Kept as a secret.
+   */
+  gitlabAccessToken?: pulumi.Input<string>;
+  /** What the runner is in GitLab, with `gitlabAccessToken`. */
+  create?: Inputs<z.input<typeof creation>>;
+  /** Tags of the runner that is created or registered. Default: none. */
+  tags?: pulumi.Input<pulumi.Input<string>[]>;
+  /** How to reach GitLab from where Pulumi runs. */
+  gitlab?: GitlabAddress;
+  /** Seconds that jobs of a runner which goes may take. Default: 3600. */
+  drainTimeout?: pulumi.Input<number>;
 }
 
+const kinds = ["authenticationToken", "registrationToken", "gitlabAccessToken"] as const;
+type Kind = (typeof kinds)[number];
+
 /**
- * The one place that turns a token into the secret that a runner uses, after a look at its kind. It makes nothing in
- * GitLab and so removes nothing from there.
+ * The one place that turns a token into the secret that a runner uses, after a look at its kind. What it makes in GitLab it
+ * removes from there, once the runners that use it are gone, and only that.
  *
  * @example
  * const token = new RunnerToken("dood", { authenticationToken: config.requireSecret("token") });
@@ -27,20 +53,71 @@ export class RunnerToken extends pulumi.ComponentResource {
   public constructor(name: string, args: RunnerTokenArgs, opts?: pulumi.ComponentResourceOptions) {
     // The inputs of a component are stored; a token has no business there.
     super("pi-runners:index:RunnerToken", name, {}, opts);
-    const { authenticationToken, registrationToken } = args;
-    const propertyPath = authenticationToken === undefined ? "registrationToken" : "authenticationToken";
-    const refuse = (reason: string | undefined, at = propertyPath): void =>
-      refuseInvalid(`The token of runner ${name}`, reason === undefined ? [] : [{ propertyPath: at, reason }], this);
-    if (authenticationToken === undefined && registrationToken === undefined) {
-      refuse("there is no token; give authenticationToken", "authenticationToken");
+    const kind = this.kindOf(name, args);
+    const given = pulumi.secret(args[kind]!);
+    switch (kind) {
+      case "authenticationToken":
+        this.token = this.authenticated(name, args, given);
+        break;
+      case "gitlabAccessToken":
+        this.token = pulumi.secret(this.created(name, args, given));
+        break;
+      case "registrationToken":
+        this.token = given;
+        break;
+      default:
+        throw new Error(`No token of kind ${String(kind satisfies never)}; add it to runnerToken.ts.`);
     }
-    if (authenticationToken !== undefined && registrationToken !== undefined) {
-      refuse("there are two tokens; give authenticationToken, and only that", "registrationToken");
-    }
-    this.token = pulumi.secret(authenticationToken ?? registrationToken!).apply((token) => {
-      refuse(authenticationToken === undefined ? registrationTokenError(token) : authenticationTokenError(token));
-      return token;
-    });
     this.registerOutputs({ token: this.token });
   }
+
+  private refuse(name: string, propertyPath: string, reason: string | undefined): void {
+    refuseInvalid(`The token of runner ${name}`, reason === undefined ? [] : [{ propertyPath, reason }], this);
+  }
+
+  /** Exactly one kind of token is given, and nothing that belongs to another. */
+  private kindOf(name: string, args: RunnerTokenArgs): Kind {
+    const [kind, second] = kinds.filter((one) => args[one] !== undefined);
+    if (kind === undefined) {
+      this.refuse(name, "authenticationToken", `there is no token; give one of ${kinds.join(", ")}`);
+    }
+    if (second !== undefined) {
+      this.refuse(name, second, `there are two tokens; give ${kind} or ${second}, and only that`);
+    }
+    const needsGitlab = args.verify === true || kind === "gitlabAccessToken";
+    this.refuse(name, "gitlab", needsGitlab && args.gitlab === undefined ? "is missing; give GitLab's url" : undefined);
+    this.refuse(name, "create", misplaced("create", args.create !== undefined, kind === "gitlabAccessToken"));
+    if (args.verify === true && kind !== "authenticationToken") {
+      this.refuse(name, "verify", "is for authenticationToken; drop it");
+    }
+    return kind!;
+  }
+
+  private authenticated(name: string, args: RunnerTokenArgs, given: pulumi.Output<string>): pulumi.Output<string> {
+    const token = given.apply((plain) => {
+      this.refuse(name, "authenticationToken", authenticationTokenError(plain));
+      return plain;
+    });
+    return args.verify === true
+      ? new VerifiedToken(name, { ...args.gitlab!, name, token }, { parent: this }).token
+      : token;
+  }
+
+  private created(name: string, args: RunnerTokenArgs, accessToken: pulumi.Output<string>): pulumi.Output<string> {
+    const { gitlab, create, tags = [], drainTimeout = defaultDrainTimeout } = args;
+    return createdToken(this, name, {
+      gitlab: gitlab!,
+      accessToken,
+      creation: create,
+      tags: pulumi.output(tags),
+      drainTimeout,
+    });
+  }
+}
+
+function misplaced(what: string, isGiven: boolean, isWanted: boolean): string | undefined {
+  if (isGiven === isWanted) {
+    return undefined;
+  }
+  return isWanted ? "is missing; say what the runner is to be in GitLab" : `${what} is for gitlabAccessToken; drop it`;
 }

@@ -28,6 +28,12 @@ export function tokenKind(token: string): TokenKind {
   return Object.keys(others).some((prefix) => token.startsWith(prefix)) ? "other" : "unknown";
 }
 
+/** The name of a token that never authenticates a runner. */
+function otherIn(token: string): string {
+  const prefix = Object.keys(others).find((start) => token.startsWith(start))!;
+  return `${others[prefix]} (${prefix}…)`;
+}
+
 const wayOut =
   "create a runner in GitLab (Settings > CI/CD > Runners > New runner, or POST /user/runners) and give its token, which begins with glrt-";
 
@@ -46,8 +52,7 @@ export function authenticationTokenError(token: string): string | undefined {
     return `a legacy registration token was given where an authentication token is due; such tokens are off by default since GitLab 17.0; ${wayOut}`;
   }
   if (kind === "other") {
-    const prefix = Object.keys(others).find((start) => token.startsWith(start))!;
-    return `${others[prefix]} (${prefix}…) was given where a runner's authentication token is due; ${wayOut}`;
+    return `${otherIn(token)} was given where a runner's authentication token is due; ${wayOut}`;
   }
   if (kind === "unknown") {
     return `the token does not begin with glrt-, so it is no runner's authentication token (it may be a legacy registration token); ${wayOut}`;
@@ -55,13 +60,30 @@ export function authenticationTokenError(token: string): string | undefined {
   return token.replace(/^glrtr?-/, "").length < 8 ? `the token is cut short; ${wayOut}` : undefined;
 }
 
-/**
- * Says what is wrong with a legacy registration token. Registering is not supported yet, so something always is; an
- * authentication token in its place gets the shorter way out.
- */
-export function registrationTokenError(token: string): string {
-  if (tokenKind(token) === "authentication") {
+/** Says what is wrong with a legacy registration token; undefined when nothing is. The text never holds the token. */
+export function registrationTokenError(token: string): string | undefined {
+  if (token.trim() === "") {
+    return `the registration token is empty; ${wayOut}`;
+  }
+  if (/\s/.test(token)) {
+    return "the registration token contains white space, probably from copying; set it again without";
+  }
+  const kind = tokenKind(token);
+  if (kind === "authentication") {
     return "an authentication token (glrt-…) was given where a legacy registration token is due; no registration is needed with it: give it as the authentication token";
   }
-  return `legacy registration tokens are not supported: GitLab deprecated them in 15.6 and has them off by default since 17.0; ${wayOut}`;
+  return kind === "other"
+    ? `${otherIn(token)} was given where a legacy registration token is due; ${wayOut}`
+    : undefined;
+}
+
+/** Says what is wrong with an access token of GitLab's API; undefined when nothing is. The text never holds the token. */
+export function accessTokenError(token: string): string | undefined {
+  if (token.trim() === "" || /\s/.test(token)) {
+    return "the access token is empty or contains white space; set it again";
+  }
+  const kind = tokenKind(token);
+  return kind === "authentication" || kind === "registration"
+    ? "a runner's token was given where an access token of GitLab's API is due; create one with the scopes create_runner and manage_runner"
+    : undefined;
 }

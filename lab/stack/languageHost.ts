@@ -15,12 +15,27 @@ export async function languageHost(say: (line: string) => void): Promise<string 
   }
   const host = join(await built("language-nodejs", say), program);
   mkdirSync(folder, { recursive: true });
-  const next = join(folder, `.${process.pid}`);
-  writeFileSync(next, script(host));
-  chmodSync(next, 0o755);
-  renameSync(next, join(folder, program));
+  place(folder, program, script(host));
+  place(folder, dynamicProvider, dynamicProviderScript);
   return folder;
 }
+
+/** A Pulumi that runs meanwhile never finds half of it. */
+function place(folder: string, name: string, text: string): void {
+  const next = join(folder, `.${process.pid}`);
+  writeFileSync(next, text);
+  chmodSync(next, 0o755);
+  renameSync(next, join(folder, name));
+}
+
+/**
+ * What comes with the language host in Pulumi's own releases: the way from its engine to the dynamic providers of the
+ * program's SDK (github.com/pulumi/pulumi, sdk/nodejs/dist).
+ */
+const dynamicProvider = "pulumi-resource-pulumi-nodejs";
+const dynamicProviderScript = `#!/bin/sh
+exec node "$(node -p "require.resolve('@pulumi/pulumi/cmd/dynamic-provider')")" "$@"
+`;
 
 /**
  * The newest host that can be built takes options as flags, but today's Pulumi tells a project's options in another way,

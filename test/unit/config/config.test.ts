@@ -82,7 +82,7 @@ describe("the configuration", () => {
 
   it("keeps tokens and passwords secret", async () => {
     const config = read({ ...sound, ssh: { sudoPassword: "SeCrEt" } });
-    assert.equal(await pulumi.isSecret(config.runners[0]!.authenticationToken), true);
+    assert.equal(await pulumi.isSecret(pulumi.output(config.runners[0]!.token.authenticationToken)), true);
     assert.equal(await pulumi.isSecret(config.ssh.sudoPassword as pulumi.Output<string>), true);
   });
 

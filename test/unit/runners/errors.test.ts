@@ -227,8 +227,9 @@ describe("tokens", () => {
   });
 
   it("given the other way round are refused as well", () => {
-    assert.match(registrationTokenError("glrt-SeCrEtSeCrEt"), /give it as the authentication token/);
-    assert.match(registrationTokenError("GR1348941SeCrEt"), /not supported/);
-    assert.doesNotMatch(registrationTokenError("glrt-SeCrEtSeCrEt"), /SeCrEt/);
+    assert.match(registrationTokenError("glrt-SeCrEtSeCrEt")!, /give it as the authentication token/);
+    assert.match(registrationTokenError("glpat-SeCrEtSeCrEt")!, /a personal, project or group access token/);
+    assert.equal(registrationTokenError("GR1348941SeCrEt"), undefined);
+    assert.doesNotMatch(registrationTokenError("glrt-SeCrEtSeCrEt")!, /SeCrEt/);
   });
 });
