@@ -8,6 +8,7 @@ import { refuseInvalid } from "../../inputErrors";
 import type { Inputs } from "../../schema";
 import { shownConfigToml } from "../configToml/masked";
 import { encoded } from "../manager/config";
+import { identified, keptIdentity, makeIdentity } from "../manager/identity";
 import { selectorLabels } from "../manager/pod";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
@@ -15,7 +16,7 @@ import { dockerRunnerConfig } from "./dockerConfig";
 import { engineNetwork } from "./engine";
 import { checkDockerRunner } from "./errors";
 import { buildModes } from "./modes/buildModes";
-import { innerDaemonData, objectNames, podTemplate, secretFiles } from "./pod";
+import { filesAnnotation, innerDaemonData, objectNames, podTemplate, secretFiles } from "./pod";
 import type { componentSettings, DockerRunnerSettings, innerDaemonComponentSettings } from "./settings";
 import { hasInnerDaemon, hasResidentEngine, type DockerWay } from "./ways";
 
@@ -92,7 +93,7 @@ export function dockerRunner(
     const metadata = { name: objectName("jobs"), namespace: args.namespace };
     new NetworkPolicy(`${name}-jobs`, { metadata, spec: settings.apply((plain) => engineNetwork(plain.name)) }, inside);
   }
-  makeDaemonSet(name, args, settings, waitForNodes ?? true, { parent, dependsOn: [secret, ...files] });
+  makeDaemonSet(name, way, args, settings, waitForNodes ?? true, { parent, dependsOn: [secret, ...files] });
   return {
     runnerName: settings.apply((plain) => plain.name),
     tags: pulumi.output(tags ?? []),
@@ -125,12 +126,14 @@ function makeInnerDaemonFiles(
 
 function makeDaemonSet(
   name: string,
+  way: DockerWay,
   args: DockerRunnerArgs,
   settings: pulumi.Output<DockerRunnerSettings>,
   wait: boolean,
   opts: pulumi.CustomResourceOptions,
 ): DaemonSet {
   // Each pod may first let its jobs finish, one node after the other; only the first create is quick.
+  const inner = hasInnerDaemon(way);
   const slow = `${(drainOf(args) + 600) * 4}s`;
   return new DaemonSet(
     name,
@@ -147,9 +150,9 @@ function makeDaemonSet(
       spec: {
         selector: { matchLabels: settings.apply((plain) => selectorLabels(plain.name)) },
         updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1 } },
-        template: settings.apply(podTemplate),
+        template: identified(settings.apply(podTemplate), makeIdentity(name, opts), inner ? [filesAnnotation] : []),
       },
     },
-    { ...opts, customTimeouts: { create: "10m", update: slow, delete: slow } },
+    { ...opts, ignoreChanges: [keptIdentity], customTimeouts: { create: "10m", update: slow, delete: slow } },
   );
 }

@@ -4,6 +4,7 @@ import { posix } from "node:path";
 import { managerFiles, secretFolder } from "../manager/config";
 import { gracePeriod, hostAliases, placement, selectorLabels, watched } from "../manager/pod";
 import { homeFolder, stateFolder } from "../manager/scripts";
+import { identityVariable } from "../identity";
 import { managerResources } from "../sizes";
 import { daemonFiles, dockerRunnerConfig } from "./dockerConfig";
 import { filesMount, folderMount, folderScript, snapMount } from "./folderScript";
@@ -51,6 +52,9 @@ export function innerDaemonData(settings: DockerRunnerSettings): Record<string, 
   return hasResidentEngine(settings.way) ? { ...files, [pathsKey]: listOfPaths(items) } : files;
 }
 
+/** Annotation of pods with an inner daemon. */
+export const filesAnnotation = "pi-runners/inner-daemon-files";
+
 /**
  * The pod template of a runner with the Docker executor, as data. It depends on nothing that the runner can reload by
  * itself (concurrency, images of jobs, limits), and on nothing secret: a change of those leaves every pod alone.
@@ -64,7 +68,7 @@ export function podTemplate(settings: DockerRunnerSettings): types.input.core.v1
       labels: { ...selectorLabels(settings.name), "app.kubernetes.io/managed-by": "pi-runners" },
       // The inner daemon reads its files when it starts, so a change of them rolls the pods. They hold nothing secret.
       // A resident engine takes most of them over while it runs.
-      annotations: inner ? { "pi-runners/inner-daemon-files": digest(resident ? rollingFiles(files) : files) } : {},
+      annotations: inner ? { [filesAnnotation]: digest(resident ? rollingFiles(files) : files) } : {},
     },
     spec: {
       serviceAccountName: settings.serviceAccountName,
@@ -107,6 +111,7 @@ function identity(settings: DockerRunnerSettings): types.input.core.v1.EnvVar[] 
   return [
     { name: "NODE_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "spec.nodeName" } } },
     { name: "RUNNER_POOL", value: `${settings.namespace}/${settings.name}` },
+    identityVariable,
   ];
 }
 

@@ -12,6 +12,7 @@ import { refuseInvalid } from "../../inputErrors";
 import type { Inputs } from "../../schema";
 import { shownConfigToml } from "../configToml/masked";
 import { encoded } from "../manager/config";
+import { identified, keptIdentity, makeIdentity } from "../manager/identity";
 import { selectorLabels } from "../manager/pod";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
@@ -174,10 +175,10 @@ export class KubernetesRunner extends pulumi.ComponentResource {
           selector: { matchLabels: settings.apply((plain) => selectorLabels(plain.name)) },
           // The next one takes jobs while the one before lets its own finish.
           strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
-          template: settings.apply(podTemplate),
+          template: identified(settings.apply(podTemplate), makeIdentity(name, opts)),
         },
       },
-      { ...opts, customTimeouts: { create: "10m", update: "10m", delete: slow } },
+      { ...opts, ignoreChanges: [keptIdentity], customTimeouts: { create: "10m", update: "10m", delete: slow } },
     );
   }
 

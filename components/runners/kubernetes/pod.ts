@@ -1,5 +1,5 @@
 import type { types } from "@pulumi/kubernetes";
-import { systemIdScript } from "../identity";
+import { identityVariable, systemIdScript } from "../identity";
 import { managerFiles, secretFolder } from "../manager/config";
 import { gracePeriod, hostAliases, placement, selectorLabels, watched } from "../manager/pod";
 import { homeFolder, runManager, stateFolder } from "../manager/scripts";
@@ -68,6 +68,7 @@ function managerContainer(settings: KubernetesRunnerSettings): types.input.core.
       // A Deployment's pods move from node to node, and are one runner: their system id has no node in it.
       { name: "NODE_NAME", value: "" },
       { name: "RUNNER_POOL", value: `${settings.namespace}/${settings.name}` },
+      identityVariable,
       { name: "HOME", value: homeFolder },
     ],
     ...watched(settings),

@@ -135,7 +135,7 @@ describe("what runners leave and find on their nodes", function () {
 
   it("a manager that was killed removes what it left, and nothing of others [8.26]", async () => {
     const label = "com.gitlab.gitlab-runner.runner.system_id";
-    const own = systemId("node1", `${namespace}/dood`);
+    const own = await onNode(1, `cat /var/lib/pi-runners/${namespace}/dood/system-id`);
     const other = systemId("node1", `${namespace}/other`);
     const make = (id: string): string =>
       `docker run -d --privileged --label ${label}=${id} --entrypoint sleep pi-lab/docker:cli 900`;

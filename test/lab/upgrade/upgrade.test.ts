@@ -20,7 +20,8 @@ const released = "9e7e48e";
 
 /**
  * What the present program updates in a stack of that commit, by type, and why; with properties, those only. Nothing else
- * may change, and nothing that holds state. New is only what cleans nodes up, and that does nothing until runners go.
+ * may change, and nothing that holds state. New is only what cleans nodes up, which does nothing until runners go, and the
+ * runners' random ids, which only new runners use.
  */
 const namedUpdates: Record<string, { why: string; properties?: RegExp }> = {
   "pulumi:pulumi:Stack": { why: "its outputs" },
@@ -35,7 +36,8 @@ const namedUpdates: Record<string, { why: string; properties?: RegExp }> = {
   },
   "kubernetes:apps/v1:DaemonSet": {
     why: "pods are rolled once, each after its jobs: they see the socket's folder, the drain is bounded, folders are closed",
-    properties: /^spec\.template\./,
+    // Not the annotation with a random id: a deployed runner keeps its identity on every node.
+    properties: /^spec\.template\.(?!metadata\.annotations)/,
   },
   "kubernetes:core/v1:Secret": {
     why: "config.toml, which the running runner reads again",
@@ -59,7 +61,7 @@ const stack = "upgrade";
 
 function isNamed({ op, urn, detailedDiff }: Step): boolean {
   if (op === "create") {
-    return urn.includes("::pi-runners:index:RunnerCleanup");
+    return urn.includes("::pi-runners:index:RunnerCleanup") || urn.includes("random:index/randomId:RandomId::");
   }
   const named = namedUpdates[urn.split("::")[2]!.split("$").at(-1)!];
   const properties = Object.keys(detailedDiff ?? {});

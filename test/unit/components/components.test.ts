@@ -13,16 +13,21 @@ describe("components", () => {
 
   const common = { namespace: "ci", url: "https://gitlab.lan", token: pulumi.secret(token) };
 
+  const randomId = "random:index/randomId:RandomId";
+
   function configToml(all: Registered[]): string {
     const data = unwrapSecret(only(all, secret).inputs["data"]) as Record<string, string>;
     return Buffer.from(data["config.toml"]!, "base64").toString();
   }
 
   describe("DoodRunner", () => {
-    it("makes a Secret and a DaemonSet, and nothing else", async () => {
+    it("makes a Secret and a DaemonSet with an id of its own, and nothing else", async () => {
       let runner: components.DoodRunner | undefined;
       const all = await during(() => (runner = new components.DoodRunner("dood", { ...common, tags: ["pi"] })));
-      assert.deepEqual(all.map(({ type }) => type).sort(), [daemonSet, secret, "pi-runners:index:DoodRunner"].sort());
+      assert.deepEqual(
+        all.map(({ type }) => type).sort(),
+        [daemonSet, secret, randomId, "pi-runners:index:DoodRunner"].sort(),
+      );
       assert.deepEqual(only(all, daemonSet).inputs["metadata"].name, "dood");
       assert.deepEqual(await valueOf(runner!.tags), ["pi"]);
       assert.equal((await valueOf(runner!.risk)).level, "node-root");
@@ -106,7 +111,7 @@ describe("components", () => {
         );
         assert.deepEqual(
           all.map(({ type }) => type).sort(),
-          [daemonSet, secret, configMap, "pi-runners:index:DindRunner"].sort(),
+          [daemonSet, secret, configMap, randomId, "pi-runners:index:DindRunner"].sort(),
         );
         assert.match(JSON.stringify(only(all, configMap).inputs["data"]), /registry\.lan:5000/);
         assert.ok(configToml(all).includes(`DOCKER_HOST=${host}`));
@@ -188,6 +193,37 @@ describe("components", () => {
       const all = await during(() => (made = new components.RunnerToken("dood", { authenticationToken: token })));
       assert.equal(await pulumi.isSecret(made!.token), true);
       assert.doesNotMatch(JSON.stringify(all), /SeCrEt/);
+    });
+
+    it("that is to be created is a runner in GitLab with the stack's mark, and no token in plain text", async () => {
+      const gitlab = { url: "https://gitlab.lan" };
+      const create = { type: "group" as const, groupId: 7, protected: true, maintenanceNote: "Rack 2" };
+      let made: components.RunnerToken | undefined;
+      const args = { gitlabAccessToken: "glpat-SeCrEtSeCrEt", create, tags: ["pi"], gitlab };
+      const all = await during(() => (made = new components.RunnerToken("dood", args)));
+      assert.equal(await pulumi.isSecret(made!.token), true);
+      const runner = only(all, "pulumi-nodejs:dynamic/pi-runners:GitlabRunner").inputs;
+      assert.equal(unwrapSecret(runner["accessToken"]), "glpat-SeCrEtSeCrEt");
+      assert.match(String(runner["description"]), /^dood \[pi-runners /);
+      assert.match(String(runner["maintenanceNote"]), /^Rack 2\nKept by Pulumi, pi-runners /);
+      assert.deepEqual(
+        [runner["type"], runner["groupId"], runner["protected"], runner["tags"]],
+        ["group", 7, true, ["pi"]],
+      );
+      const wrapped = all.map(({ inputs: { accessToken: _secret, ...inputs } }) => inputs);
+      assert.doesNotMatch(JSON.stringify(wrapped), /SeCrEt/);
+    });
+
+    it("refuses settings of another kind of token, and a runner that GitLab would refuse", async () => {
+      const gitlab = { url: "https://gitlab.lan" };
+      const make = (args: components.RunnerTokenArgs) => () => new components.RunnerToken("c", args);
+      assert.throws(make({ gitlabAccessToken: "glpat-SeCrEtSeCrEt", gitlab }), /create: is missing/);
+      assert.throws(make({ gitlabAccessToken: "glpat-x", create: { type: "instance" } }), /gitlab: is missing/);
+      assert.throws(
+        make({ authenticationToken: token, create: { type: "instance" } }),
+        /create is for gitlabAccessToken/,
+      );
+      assert.throws(make({ authenticationToken: token, verify: true }), /gitlab: is missing/);
     });
 
     it("refuses no token, and two", () => {

@@ -8,6 +8,8 @@ import { during, mockEngine, type Registered } from "./mocks";
 const file = join(__dirname, "../../../docs/reference/names.md");
 const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
 const runner = { namespace: "ci", url: "https://gitlab.lan", token: "glrt-0123456789abcdefghij" };
+const gitlab = { url: runner.url };
+const create = { type: "instance" as const };
 const trust = {
   nodes: [{ name: "NODE", host: "192.0.2.1", hostKey }],
   registries: [{ address: "registry.lan:5000", insecure: true }],
@@ -18,6 +20,10 @@ const trust = {
 const each: Record<string, () => pulumi.ComponentResource> = {
   RunnerNamespace: () => new components.RunnerNamespace("name", {}),
   RunnerToken: () => new components.RunnerToken("name", { authenticationToken: runner.token }),
+  "RunnerToken with `verify: true`": () =>
+    new components.RunnerToken("name", { authenticationToken: runner.token, verify: true, gitlab }),
+  "RunnerToken with `gitlabAccessToken`": () =>
+    new components.RunnerToken("name", { gitlabAccessToken: "glpat-0123456789", create, tags: ["pi"], gitlab }),
   DoodRunner: () => new components.DoodRunner("name", runner),
   DindRunner: () => new components.DindRunner("name", runner),
   "DindRunner with `way: dind-resident`": () => new components.DindRunner("name", { ...runner, way: "dind-resident" }),

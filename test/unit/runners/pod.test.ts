@@ -139,10 +139,19 @@ describe("the pod of a runner", () => {
 });
 
 describe("the identity of a runner manager", () => {
-  it("is what the pod computes, has the form that the runner takes, and differs by node and pool", () => {
+  it("is what the pod computes, has the form that the runner takes, and differs by node, pool and random id", () => {
     const env = { PATH: process.env["PATH"]!, NODE_NAME: "pi-1", RUNNER_POOL: "ci/dood" };
     assert.equal(run(["sh"], systemIdScript, env).output, systemId("pi-1", "ci/dood"));
     assert.match(systemId("pi-1", "ci/dood"), /^[sr]_[0-9a-zA-Z]{12}$/);
-    assert.equal(new Set([systemId("a", "x"), systemId("b", "x"), systemId("a", "y")]).size, 3);
+    const salted = { ...env, RUNNER_SALT: "0a1b2c3d" };
+    assert.equal(run(["sh"], systemIdScript, salted).output, systemId("pi-1", "ci/dood", "0a1b2c3d"));
+    const ids = [
+      systemId("a", "x"),
+      systemId("b", "x"),
+      systemId("a", "y"),
+      systemId("a", "x", "1"),
+      systemId("a", "x", "2"),
+    ];
+    assert.equal(new Set(ids).size, 5);
   });
 });

@@ -1,0 +1,36 @@
+import type { types } from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
+import { RandomId } from "@pulumi/random";
+import { identityAnnotation } from "../identity";
+
+export { keptIdentity } from "../identity";
+
+type PodTemplate = types.input.core.v1.PodTemplateSpec;
+
+/** A random id of the runner's own, kept in the state. */
+export function makeIdentity(name: string, { parent }: pulumi.ResourceOptions): pulumi.Output<string> {
+  return new RandomId(`${name}-identity`, { byteLength: 8 }, { parent }).hex;
+}
+
+/**
+ * A pod template with the runner's id. What is not known in the first preview is the id alone: the rest can be read.
+ *
+ * @param annotations names of the annotations that the template has
+ */
+export function identified(
+  template: pulumi.Output<PodTemplate>,
+  id: pulumi.Output<string>,
+  annotations: string[] = [],
+): pulumi.Input<PodTemplate> {
+  const of = template.apply(
+    ({ metadata }) => metadata as { labels: Record<string, string>; annotations?: Record<string, string> },
+  );
+  const own = annotations.map((key) => [key, of.apply((metadata) => metadata.annotations![key]!)] as const);
+  return {
+    metadata: {
+      labels: of.apply(({ labels }) => labels),
+      annotations: { ...Object.fromEntries(own), ...identityAnnotation(id) },
+    },
+    spec: template.apply(({ spec }) => spec as types.input.core.v1.PodSpec),
+  };
+}
