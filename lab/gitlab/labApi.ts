@@ -78,6 +78,7 @@ const accessTokenInput = z.strictObject({
 const settingsInput = z.strictObject({
   runnerTokenLifetime: z.number().positive().optional(),
   registration: z.enum(["on", "off"]).optional(),
+  registrationToken: z.string().min(8).optional(),
 });
 
 const faultInput = z.strictObject({
@@ -304,7 +305,8 @@ function instance(lab: FastifyInstance, { store }: Parts): void {
   });
   lab.put("/lab/settings", async (request) => {
     const given = read(settingsInput, request);
-    Object.assign(store.settings, { runnerTokenLifetime: undefined, registration: undefined, ...given });
+    const none = { runnerTokenLifetime: undefined, registration: undefined, registrationToken: undefined };
+    Object.assign(store.settings, none, given);
     store.save();
     return store.settings;
   });

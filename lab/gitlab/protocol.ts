@@ -132,6 +132,8 @@ export interface Settings {
   runnerTokenLifetime?: number;
   /** Legacy registration: off, GitLab answers 410. Default: as `--registration-token` says. */
   registration?: "on" | "off";
+  /** The legacy registration token of the instance. Default: `--registration-token`. */
+  registrationToken?: string;
 }
 
 export interface ManagerView {

@@ -82,7 +82,7 @@ export function runnerApi(app: FastifyInstance, store: Store, schedule: Schedule
       // gitlab-runner 19.4.0, docs/register/_index.md, "Error: 410 Gone - runner registration disallowed".
       return reply.code(410).send({ message: "410 Gone - runner registration disallowed" });
     }
-    if (!token || token !== store.registrationToken) {
+    if (!token || token !== (store.settings.registrationToken ?? store.registrationToken)) {
       return reply.code(403).send({ message: "403 Forbidden - invalid token supplied" });
     }
     const tags = tagList(body["tag_list"]);

@@ -1,0 +1,148 @@
+/** A stack of its own beside stack dev, and a watch over every place where a token must not be seen. */
+import { readdirSync, readFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { checkout, cluster, environment, type Finished } from "../lab/stack/lab";
+
+export interface TokenStack {
+  namespace: string;
+  /** Runs Pulumi on the stack; a failure fails the test with what it printed. */
+  pulumi(...args: string[]): Promise<string>;
+  /** Runs Pulumi on the stack, and gives what came of it. */
+  attempt(...args: string[]): Promise<Finished>;
+  /** Writes the stack file; secrets are set by `secret`. */
+  configure(config: Record<string, unknown>): void;
+  secret(path: string, value: string): Promise<void>;
+  /** Texts that must be seen nowhere, from now on. */
+  hide(...secrets: string[]): void;
+  /** The token in a runner's config.toml as the cluster has it; hidden from now on. */
+  token(runner: string): Promise<string>;
+  /** Where a hidden text was seen: in what Pulumi printed, in process lists, in the state, in events, in GitLab's notes. */
+  leaks(): Promise<string[]>;
+  remove(): Promise<void>;
+}
+
+/** What every stack on the lab says. */
+export function labConfig(namespace: string): Record<string, unknown> {
+  const dev = (parse(readFileSync(join(checkout, "Pulumi.dev.yaml"), "utf8")) as { config: Record<string, object> })
+    .config;
+  return {
+    kubeconfig: ".lab/kubeconfig",
+    namespace,
+    gitlab: { url: "http://gitlab.lab:8929" },
+    registries: dev["pi-runners:registries"],
+    hostAliases: dev["pi-runners:hostAliases"],
+    runnerDefaults: dev["pi-runners:runnerDefaults"],
+  };
+}
+
+export async function tokenStack(name: string): Promise<TokenStack> {
+  const folder = mkdtempSync(join(tmpdir(), "pi-runners-tokens-"));
+  const file = join(folder, `Pulumi.${name}.yaml`);
+  const env = {
+    ...(await environment()),
+    PULUMI_BACKEND_URL: `file://${folder}`,
+    PULUMI_CONFIG_PASSPHRASE: "tokens",
+  };
+  const hidden = new Set<string>();
+  const printed: string[] = [];
+  const seen: string[] = [];
+
+  /** What every process on this machine was started with. */
+  function look(): void {
+    for (const pid of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
+      try {
+        const words = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+        seen.push(
+          ...[...hidden].filter((secret) => words.includes(secret)).map(() => `process list: ${words.slice(0, 60)}`),
+        );
+      } catch {
+        // It has ended.
+      }
+    }
+  }
+
+  async function attempt(...args: string[]): Promise<Finished> {
+    const { execa } = await import("execa"); // cannot be required: some of its dependencies are ESM only
+    const given = [...args, "--non-interactive", "--stack", name, "--config-file", file];
+    const watch = setInterval(look, 500);
+    const result = await execa("pulumi", given, { cwd: checkout, env, all: true, reject: false, stdin: "ignore" });
+    clearInterval(watch);
+    printed.push(result.all);
+    return { code: result.exitCode ?? -1, output: result.all };
+  }
+
+  async function pulumi(...args: string[]): Promise<string> {
+    const { code, output } = await attempt(...args);
+    if (code !== 0) {
+      throw new Error(`pulumi ${args.join(" ")}\n${output}`);
+    }
+    return output;
+  }
+
+  let kept: Record<string, unknown> = {};
+
+  const stack: TokenStack = {
+    namespace: name,
+    pulumi,
+    attempt,
+    configure(config) {
+      const own = Object.entries(config).map(([key, value]) => [`pi-runners:${key}`, value]);
+      const file_ = readStack();
+      const secrets = { "pi-runners:tokens": undefined, "pi-runners:registrationTokens": undefined, ...kept };
+      writeFileSync(file, stringify({ ...file_, config: { ...Object.fromEntries(own), ...defined(secrets) } }));
+    },
+    async secret(path, value) {
+      hidden.add(value);
+      const { execa } = await import("execa");
+      const args = ["config", "set", "--path", "--secret", path, "--stack", name, "--config-file", file];
+      await execa("pulumi", args, { cwd: checkout, env, input: value });
+      const { config = {} } = readStack();
+      kept = Object.fromEntries(Object.entries(config).filter(([key]) => /:(tokens|registrationTokens)$/.test(key)));
+    },
+    hide: (...secrets) => secrets.forEach((secret) => hidden.add(secret)),
+    async token(runner) {
+      const secret = await cluster().readNamespacedSecret({ namespace: name, name: `${runner}-config` });
+      const config = Buffer.from(secret.data!["config.toml"]!, "base64").toString();
+      const token = /token = "([^"]+)"/.exec(config)![1]!;
+      hidden.add(token);
+      return token;
+    },
+    async leaks() {
+      const texts: [string, string][] = [
+        ["what Pulumi printed", printed.join("\n")],
+        ["the state", stateFiles(folder)],
+        ["events", JSON.stringify((await cluster().listEventForAllNamespaces()).items)],
+      ];
+      const found = texts.flatMap(([where, text]) =>
+        [...hidden].filter((secret) => text.includes(secret)).map(() => where),
+      );
+      return [...new Set([...seen, ...found])];
+    },
+    async remove() {
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+
+  function readStack(): { config?: Record<string, unknown> } {
+    try {
+      return parse(readFileSync(file, "utf8")) as { config?: Record<string, unknown> };
+    } catch {
+      return {};
+    }
+  }
+
+  await pulumi("stack", "init").catch(async () => attempt("stack", "init", name));
+  return stack;
+}
+
+function defined(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+/** State, its history and its backups: everything below the backend's folder but the stack file itself. */
+function stateFiles(folder: string): string {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return files.map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8")).join("\n");
+}
