@@ -84,6 +84,12 @@ function kindErrors(stack: StackFile, runner: Runner, index: number, instance: I
   if (legacy !== undefined) {
     errors.push(...oneError(`registrationTokens.${name}`, registrationTokenError(legacy)));
   }
+  if (legacy !== undefined) {
+    const reason = "legacy registration tokens are not supported; use create, or tokens";
+    errors.push(
+      ...oneError(`registrationTokens.${name}`, registrationTokenError(legacy) === undefined ? reason : undefined),
+    );
+  }
   if (create !== undefined) {
     errors.push(...below(`${at}.create`, creationErrors(create, tags)));
     const missing = `is missing, and runner ${name} is to be created with it; pulumi config set --path --secret '${instance?.path}.accessToken', which asks for it`;

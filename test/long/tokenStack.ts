@@ -133,7 +133,10 @@ export async function tokenStack(name: string): Promise<TokenStack> {
     }
   }
 
-  await pulumi("stack", "init").catch(async () => attempt("stack", "init", name));
+  // In a folder of its own: it writes the salt of the passphrase beside the project.
+  writeFileSync(join(folder, "Pulumi.yaml"), "name: pi-runners\nruntime: nodejs\n");
+  const { execa } = await import("execa");
+  await execa("pulumi", ["stack", "init", name, "--no-select", "--non-interactive"], { cwd: folder, env });
   return stack;
 }
 
