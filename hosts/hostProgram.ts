@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { deflateRawSync } from "node:zlib";
-import { quote } from "./asRoot";
+import { becomeRoot, quote, say, searchPath } from "./asRoot";
 
 /** Where the modules that run on hosts are in this package; their names are unique whatever the folder. */
 export const programFolder = join(__dirname, "program");
@@ -21,7 +21,12 @@ export interface HostProgram {
 export interface HostSettings {
   /** The host's name in messages. */
   node: string;
+  /** Seconds that a run may take; what it has begun by then it takes back. */
+  limit?: number;
 }
+
+/** Seconds for a run where its settings say nothing. As in hosts/program/core/main.py. */
+const defaultLimit = 240;
 
 /**
  * The command for the host's shell. It is short and the same for every host, as it is shown with every error: all else
@@ -40,7 +45,7 @@ export function hostInput(program: HostProgram, settings: HostSettings, sudoPass
     throw new Error(`The sudo password holds a line end: node ${settings.node}. Give it as one line.`);
   }
   return [
-    starter(program.entry),
+    starter(program.entry, settings.limit ?? defaultLimit),
     settings.node,
     sudoPassword,
     settingsMark,
@@ -76,8 +81,13 @@ function loader(entry: string): string {
     "except ImportError as e:",
     ' raise SystemExit("python3 is incomplete (%s).\\n  where: step start\\n  state: Nothing was changed.\\n"',
     '  "  what to do: Install the whole of it: sudo apt-get install python3."%e)',
-    `t=sys.stdin.buffer.read().split(b"${settingsMark}\\n",1)[-1]`,
-    `s,p=t.split(b"\\n${programMark}\\n",1)`,
+    // What comes after the program stays on stdin, for a program that takes a file.
+    "f=sys.stdin.buffer;s=b''",
+    `while f.readline() not in (b"${settingsMark}\\n",b""):pass`,
+    "for l in f:",
+    ` if l==b"${programMark}\\n":break`,
+    " s+=l",
+    "p=f.readline()",
     "def load(n,c):",
     ' m=types.ModuleType(n);sys.modules[n]=m;exec(compile(c,n+".py","exec"),m.__dict__)',
     "for n,c in json.loads(zlib.decompress(base64.b64decode(p),-15).decode()):load(n,c)",
@@ -85,35 +95,20 @@ function loader(entry: string): string {
   ].join("\n");
 }
 
-/** Shell that ends the run with a message in three parts. */
-function say(what: string, fix: string): string {
-  return (
-    `{ printf '%s\\n' ${quote(what)} "  where: node $node, step start" ` +
-    `'  state: Nothing was changed.' ${quote(`  what to do: ${fix}`)} >&2; exit 1; }`
-  );
-}
-
-/** Shell for any POSIX sh; finds python3 and a way to be root, and says what is missing. The same for every host. */
-function starter(entry: string): string {
+/** Shell for any POSIX sh; finds python3 and a way to be root, and says what is missing. */
+function starter(entry: string, limit: number): string {
   const code = quote(loader(entry).replaceAll("\\", "\\\\").replaceAll("\n", "\\n"));
-  const noSudo = say("sudo is missing, and the user is not root.", "Log in as root, or install sudo.");
-  const asks = say("sudo asks for a password.", "Set sudoPassword, or allow the user NOPASSWD in sudoers.");
-  const wrong = say("sudo does not accept the password.", "Check sudoPassword and whether the user may use sudo.");
   return [
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin",
+    searchPath,
     "LC_ALL=C",
     "export PATH LC_ALL",
     "IFS= read -r node",
     "IFS= read -r password",
     `code=$(printf %b ${code})`,
     `command -v python3 >/dev/null 2>&1 || ${say("python3 is missing.", "Install it: sudo apt-get install python3.")}`,
-    'set -- timeout -k 60 300 python3 -I -S -c "$code" "$1"',
-    'test "$(id -u)" != 0 || exec "$@"',
-    `command -v sudo >/dev/null 2>&1 || ${noSudo}`,
-    'if sudo -n true 2>/dev/null; then exec sudo -n "$@"; fi',
-    `test -n "$password" || ${asks}`,
-    `printf '%s\\n' "$password" | sudo -k -S -p '' true 2>/dev/null || ${wrong}`,
-    `{ printf '%s\\n' "$password"; exec cat; } | sudo -S -p '' "$@"`,
+    // A minute beyond the run's own limit, in which it puts things back.
+    `set -- timeout -k 60 ${limit + 60} python3 -I -S -c "$code" "$1"`,
+    ...becomeRoot,
   ].join("; ");
 }
 

@@ -1,4 +1,4 @@
-import type { Looked } from "../../components/registryTrust/probe";
+import type { Looked } from "../../components/registryTrust/look";
 import { settingsOfHostInput } from "../../hosts/hostProgram";
 import type { Change } from "./changes";
 

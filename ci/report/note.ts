@@ -1,4 +1,4 @@
-import type { Looked } from "../../components/registryTrust/probe";
+import type { Looked } from "../../components/registryTrust/look";
 import type { Change, Counts, Operation } from "./changes";
 import { kindOf, type Consequence } from "./consequences";
 import { linesOf } from "./differenceLines";

@@ -1,4 +1,4 @@
-import { readLook, type Looked } from "../../components/registryTrust/probe";
+import { readLook, type Looked } from "../../components/registryTrust/look";
 import { changesOf, countsOf, type Change, type Counts } from "./changes";
 import { consequencesOf, type Consequence } from "./consequences";
 import { messages, type Preview } from "./preview";

@@ -47,7 +47,7 @@ export class RunnerCleanup extends pulumi.ComponentResource {
     refuseInvalid(`RunnerCleanup ${name}`, errors, this);
     const remove = pulumi
       .all([args.namespace, args.runnerName ?? name])
-      .apply(([namespace, runner]) => asRoot(cleanupScript(namespace, runner)));
+      .apply(([namespace, runner]) => cleanupScript(namespace, runner));
     for (const node of args.nodes) {
       const after = args.after?.[node.name];
       const password = node.sudoPassword ?? args.ssh?.sudoPassword;
@@ -55,7 +55,7 @@ export class RunnerCleanup extends pulumi.ComponentResource {
         `${name}-cleanup-${node.name}`,
         {
           connection: connections.get(node.name)!,
-          delete: remove,
+          delete: remove.apply((script) => asRoot(node.name, script)),
           stdin: password === undefined ? "\n" : pulumi.secret(password).apply((text) => `${text}\n`),
           addPreviousOutputInEnv: false,
         },

@@ -139,14 +139,15 @@ def mount_points():
     return mounts
 
 
-def replace(seen, data, step):
-    """Puts data in the file's place, if the file still is as it was seen; raises MovedError otherwise.
+def replace(seen, data, step, mode=0o644):
+    """Puts data in the file's place, if the file still is as it was seen; raises MovedError otherwise. `mode` is that of a
+    file which was not there.
 
     The old and the new file are swapped in one system call where the kernel can, so that an edit which slipped in
     at the last moment is noticed and put back.
     """
     check_same(seen)
-    temporary = write_temporary(seen, data, step)
+    temporary = write_temporary(seen, data, step, mode)
     try:
         reached(step + " temporary")
         check_same(seen)
@@ -167,7 +168,7 @@ def replace(seen, data, step):
     return look(seen.path, step)
 
 
-def write_temporary(seen, data, step):
+def write_temporary(seen, data, step, mode):
     """A file beside the real one, with its mode, owner and attributes, whole on disk."""
     directory, name = os.path.split(seen.real)
     temporary = os.path.join(directory, ".%s%s%d.tmp" % (name, MARK, os.getpid()))
@@ -176,7 +177,7 @@ def write_temporary(seen, data, step):
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         write_all(descriptor, data)
         if seen.status is None:
-            os.fchmod(descriptor, 0o644)
+            os.fchmod(descriptor, mode)
         else:
             os.fchown(descriptor, seen.status.st_uid, seen.status.st_gid)
             os.fchmod(descriptor, stat.S_IMODE(seen.status.st_mode))

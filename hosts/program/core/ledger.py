@@ -114,7 +114,7 @@ SHAPE = {
 }
 
 
-def understood(path, text, shape):
+def understood(path, text, shape, docs="docs/registry-trust.md"):
     """A ledger's file as what it has to be; one that a bad card or a hand has changed ends the run before it acts on it."""
     try:
         data = json.loads(text.decode("utf-8"))
@@ -129,8 +129,8 @@ def understood(path, text, shape):
     except (ValueError, RecursionError) as error:
         reason = str(error)
     raise NodeError("ledger", "%s cannot be understood (%s)" % (path, reason),
-                    "Use the version of pi-runners that wrote it, or undo by hand what it names (docs/registry-trust.md) and "
-                    "remove it; then run again.")
+                    "Use the version of pi-runners that wrote it, or undo by hand what it names (%s) and remove it; then run "
+                    "again." % docs)
 
 
 class Record:
@@ -223,12 +223,14 @@ class Record:
         text = (json.dumps(self.data, indent=1, sort_keys=True) + "\n").encode("utf-8")
         if text == self.stored:
             return
-        step = "ledger"
-        seen = files.Seen(self.file, self.file, self.stored, os.stat(self.file) if self.stored is not None else None)
-        files.replace(seen, text, step)
-        os.chmod(self.file, 0o600)
+        store(self.file, self.stored, text)
         self.stored = text
         reached("ledger")
+
+
+def store(path, stored, text):
+    """Writes a file of the ledger in place of what it held, so that a power cut leaves the one or the other."""
+    files.replace(files.Seen(path, path, stored, os.stat(path) if stored is not None else None), text, "ledger", 0o600)
 
 
 def picture(seen):
@@ -270,7 +272,5 @@ class Desired:
             return
         text = (json.dumps({"holder": self.owner, "registries": want}, sort_keys=True) + "\n").encode("utf-8")
         if text != self.stored:
-            status = os.stat(self.file) if self.stored is not None else None
-            files.replace(files.Seen(self.file, self.file, self.stored, status), text, "ledger")
-            os.chmod(self.file, 0o600)
+            store(self.file, self.stored, text)
             self.stored = text

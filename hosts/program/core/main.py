@@ -13,35 +13,44 @@ from nodeerror import Context, NodeError
 LIMIT = 240
 
 
-def run(action, settings, duty):
+def run(action, settings, duty, home=None, wait=ledger.WAIT):
     """Runs `duty(action, settings, context, facts)`, which returns parts of the report; `apply` brings the settings about,
     `remove` takes back all of the owner's, `probe` only looks. Exit status 0 with a report on stdout, or 1 with a message
-    of three parts on stderr."""
-    shield()
-    owner = settings["owner"]
-    context = Context(settings["node"], owner, settings.get("allowRestart", False), action == "probe")
+    of three parts on stderr. `home` is where the duty's ledger is, by default registry trust's; `wait`
+    is how long another run on this host is waited for, in seconds."""
+    context = Context(settings["node"], settings["owner"], settings.get("allowRestart", False), action == "probe")
+    return told(settings, lambda: act(action, settings, context, duty, ledger.Lock(home or ledger.HOME, wait)))
+
+
+def told(settings, work):
+    """Does something within its time; what goes wrong is told in three parts."""
+    shield(settings.get("limit", LIMIT))
     try:
-        return act(action, settings, context, duty)
+        return work()
     except NodeError as error:
-        tell(sys.stderr, error.text(context.node))
+        tell(sys.stderr, error.text(settings["node"]))
         return 1
     except Exception:
-        tell(sys.stderr, unexpected().text(context.node))
+        tell(sys.stderr, unexpected().text(settings["node"]))
         return 1
 
 
-def act(action, settings, context, duty):
+def check_root():
+    if os.geteuid() != 0:
+        raise NodeError("root", "the run is not root", "Give a user with sudo, or its sudo password.")
+
+
+def act(action, settings, context, duty, lock):
     facts = host.preflight()
     for warning in host.preflight_warnings(facts):
         context.warn(warning)
-    if os.geteuid() != 0:
-        raise NodeError("root", "the run is not root", "Give a user with sudo, or its sudo password.")
+    check_root()
     if context.dry:
         heard(action, duty(action, settings, context, facts), context, facts)
         return 0
     # What nobody hears of is taken back in the same turn: a second run would find it done, and then lose it.
-    with ledger.Lock():
-        files.sweep(ledger.HOME)
+    with lock:
+        files.sweep(lock.home)
         report = duty(action, settings, context, facts)
         if heard(action, report, context, facts) or action != "apply" or not context.first:
             return 0
@@ -58,7 +67,7 @@ def heard(action, report, context, facts):
 
 def unheard(settings, context, facts, duty):
     """Whoever asked for this owner's first apply has no record of it: no destroy would ever come here."""
-    signal.alarm(LIMIT)
+    signal.alarm(settings.get("limit", LIMIT))
     try:
         duty("remove", settings, context, facts)
     except Exception:
@@ -73,20 +82,19 @@ def unexpected():
                      "Whole files only; what was begun, the next run completes or takes back.")
 
 
-def shield():
+def shield(limit=LIMIT):
     """A connection that breaks must not stop a change half-way; a run that takes too long must put things back."""
     os.umask(0o022)
     os.chdir("/")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def too_long(*_):
+        signal.alarm(0)
+        raise NodeError("time", "no end after %d s" % limit, "See what is slow on the node, then run again.")
     signal.signal(signal.SIGTERM, too_long)
     signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(LIMIT)
-
-
-def too_long(*_):
-    signal.alarm(0)
-    raise NodeError("time", "no end after %d s" % LIMIT, "See what is slow on the node, then run again.")
+    signal.alarm(limit)
 
 
 def tell(stream, text):

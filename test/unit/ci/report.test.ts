@@ -4,7 +4,7 @@ import type { Preview } from "../../../ci/report/preview";
 import { reportOf, terraformReport, type Report } from "../../../ci/report/report";
 import { secretTexts, without } from "../../../ci/report/secrets";
 import { codeQuality } from "../../../ci/report/stackFileErrors";
-import { described } from "../../../components/registryTrust/probe";
+import { described } from "../../../components/registryTrust/look";
 import { podTemplate, secretFiles } from "../../../components/runners/docker/pod";
 import type { DockerRunnerInput } from "../../../components/runners/docker/settings";
 import { otherValues, settingsOf } from "../runners/settings";
@@ -84,12 +84,12 @@ describe("what a report says of nodes", () => {
 
   it("is what each found on itself: a restart on top, and whether it is allowed; who is silent as well", () => {
     const look = (how: "reload" | "restart") =>
-      ({ engines: [{ engine: "k3s", how, differs: ["~ /etc/rancher/k3s/registries.yaml"] }], warnings: [] }) as never;
+      JSON.stringify({ engines: [{ engine: "k3s", how, differs: ["~ /etc/rancher/k3s/registries.yaml"] }], warnings: [] });
     const said = (message: string, severity = "info") => ({ message: `${message}\n`, severity });
     const found = report({
       diagnostics: [
-        said(described("a", { engines: [], warnings: [] } as never)),
-        said(described("b", look("reload"))),
+        said(described("a", JSON.stringify({ engines: [], warnings: [] }), false)),
+        said(described("b", look("reload"), false)),
         said(described("c", look("restart"), true)),
         said(described("d", look("restart"), false)),
         said("warning: node e (192.0.2.1) could not be looked at: no answer within 20 s\nCheck the node.", "warning"),

@@ -277,7 +277,7 @@ describe("what removes a runner's traces from a node", () => {
       .replaceAll("/proc/", `${root}/proc/`)
       .replace("PATH=", `PATH=${root}/bin:`);
     const env = { PATH: process.env["PATH"]! };
-    return { root, clean: () => run(["sh"], asRoot(script), env) };
+    return { root, clean: () => run(["sh"], asRoot("n1", script), env) };
   }
 
   const asked = (root: string): string[] =>
