@@ -8,6 +8,7 @@ import {
   RunnerCleanup,
   RunnerNamespace,
   RunnerToken,
+  ShellRunner,
   type DockerRunnerArgs,
 } from "./components";
 import type { DockerRunnerSettings } from "./components/runners/docker/settings";
@@ -42,7 +43,8 @@ const trust =
       });
 
 /** Jobs that are pods leave nothing on a node that its kubelet does not remove. */
-const leavesTraces = ({ executor }: RunnerConfig): boolean => executor === "docker";
+const leavesTraces = (runner: RunnerConfig): runner is RunnerConfig & { executor: "docker" } =>
+  runner.executor === "docker";
 
 /** Per runner, what removes its traces from the nodes when it goes. */
 const cleanups = new Map(
@@ -89,19 +91,29 @@ function runnerOptions(type: keyof typeof runnerTypes, { token }: RunnerConfig):
   return { provider: cluster, deletedWith, dependsOn: grounds, aliases };
 }
 
-type Runner = DoodRunner | DindRunner | KubernetesRunner;
+type Runner = DoodRunner | DindRunner | KubernetesRunner | ShellRunner;
 
 /** A runner by its executor. */
 function makeRunner(runner: RunnerConfig): Runner {
-  const { executor, settings, tags, waitForNodes } = runner;
-  const { token } = new RunnerToken(settings.name, runner.token);
-  const common = { runnerName: settings.name, namespace: place.namespace, token, tags, waitForNodes };
+  const { executor, tags, waitForNodes } = runner;
+  const { token } = new RunnerToken(runner.settings.name, runner.token);
+  const common = { runnerName: runner.settings.name, namespace: place.namespace, token, tags, waitForNodes };
   switch (executor) {
     case "docker":
-      return makeDockerRunner(runner, settings, { ...common, serviceAccountName: place.serviceAccountName });
+      return makeDockerRunner(runner, runner.settings, { ...common, serviceAccountName: place.serviceAccountName });
     case "kubernetes": {
-      const { name, way: _way, ...rest } = settings;
+      const { name, way: _way, ...rest } = runner.settings;
       return new KubernetesRunner(name, { ...rest, ...common }, runnerOptions("kubernetes", runner));
+    }
+    case "shell": {
+      const { name, way: _way, ...rest } = runner.settings;
+      const { hosts, ...rollout } = runner.on;
+      const nodes = config.nodes.filter((node) => hosts.includes(node.name));
+      return new ShellRunner(
+        name,
+        { ...rest, ...rollout, token, tags, nodes, ssh: config.ssh },
+        { dependsOn: grounds },
+      );
     }
     default:
       throw new Error(`No component has executor ${String(executor satisfies never)}; add it to index.ts.`);

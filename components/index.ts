@@ -1,6 +1,13 @@
 /** What other programs may import: every component, and every type that their arguments and outputs name. */
 export { DindRunner, type DindMode, type DindRunnerArgs } from "./runners/docker/dindRunner";
 export { DoodRunner, type DoodRunnerArgs } from "./runners/docker/doodRunner";
+export {
+  ShellRunner,
+  shellHostErrors,
+  type ShellHostReport,
+  type ShellNode,
+  type ShellRunnerArgs,
+} from "./runners/shell/shellRunner";
 export { KubernetesRunner, type KubernetesRunnerArgs } from "./runners/kubernetes/kubernetesRunner";
 export { RunnerCleanup, type CleanupNode, type RunnerCleanupArgs } from "./runners/docker/runnerCleanup";
 export type { HostAccess, HostBastion, HostLogin, HostNode, HostSsh, LoginSecret } from "../hosts/ssh";

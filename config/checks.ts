@@ -11,6 +11,9 @@ import type { DockerRunnerSettings } from "../components/runners/docker/settings
 import { executorOf } from "../components/runners/executors";
 import { kubernetesRunnerErrors } from "../components/runners/kubernetes/errors";
 import type { KubernetesRunnerSettings } from "../components/runners/kubernetes/settings";
+import { shellRunnerErrors } from "../components/runners/shell/errors";
+import type { ShellRunnerSettings } from "../components/runners/shell/settings";
+import { rolloutErrors, type RolloutSettings } from "../hosts/rollout";
 import { runnerSchemas, type StackFile } from "./schema";
 
 /** The absolute path of a file that the stack file names; `~/` is the home directory, anything else is in the project. */
@@ -134,26 +137,72 @@ export function trustErrors(args: RegistryTrustArgs, found: InputError[]): Input
 /** The settings of a runner with its defaults, by its executor. */
 export type CheckedRunner =
   | { executor: "docker"; settings: DockerRunnerSettings }
-  | { executor: "kubernetes"; settings: KubernetesRunnerSettings };
+  | { executor: "kubernetes"; settings: KubernetesRunnerSettings }
+  | { executor: "shell"; settings: ShellRunnerSettings; on: HostsOfRunner };
+
+/** On which hosts a runner is to be, and how changes reach them. */
+export interface HostsOfRunner {
+  hosts: string[];
+  rollout?: RolloutSettings;
+  probe?: boolean;
+  reapply?: string;
+}
 
 /** Errors in the runners, each with its defaults filled in. */
-export function allRunnersErrors(runners: CheckedRunner[]): InputError[] {
+export function allRunnersErrors(runners: CheckedRunner[], nodes: string[]): InputError[] {
   const names = runners.map(({ settings }) => settings.name);
   return [
     ...duplicates("runners", "name", names, "name"),
-    ...runners.flatMap((runner, index) => below(`runners[${index}]`, runnerErrors(runner))),
+    ...runners.flatMap((runner, index) => below(`runners[${index}]`, runnerErrors(runner, nodes))),
+    ...sharedHostErrors(runners),
   ];
 }
 
-function runnerErrors({ executor, settings }: CheckedRunner): InputError[] {
+function runnerErrors(runner: CheckedRunner, nodes: string[]): InputError[] {
+  const { executor } = runner;
   switch (executor) {
     case "docker":
-      return dockerRunnerErrors(settings);
+      return dockerRunnerErrors(runner.settings);
     case "kubernetes":
-      return kubernetesRunnerErrors(settings);
+      return kubernetesRunnerErrors(runner.settings);
+    case "shell":
+      return [...shellRunnerErrors(runner.settings), ...hostsErrors(runner.on, nodes)];
     default:
       throw new Error(`No checks for executor ${String(executor satisfies never)}; add them to checks.ts.`);
   }
+}
+
+/** A runner's hosts are nodes of the stack, each once. */
+function hostsErrors({ hosts, rollout }: HostsOfRunner, nodes: string[]): InputError[] {
+  const errors = hosts.flatMap((host, index) => {
+    const unknown = `"${host}" is no node; nodes are ${nodes.join(", ") || "none"}`;
+    const twice = hosts.indexOf(host) === index ? undefined : `"${host}" stands here twice; name it once`;
+    return oneError(`hosts[${index}]`, nodes.includes(host) ? twice : unknown);
+  });
+  return [...errors, ...below("rollout", rolloutErrors(hosts, rollout ?? {}))];
+}
+
+/** Two runners of one host, each a service of it, that would be in each other's way. */
+function sharedHostErrors(runners: CheckedRunner[]): InputError[] {
+  return runners.flatMap((runner, index) => {
+    if (runner.executor !== "shell") {
+      return [];
+    }
+    const { settings, on } = runner;
+    const other = runners
+      .slice(0, index)
+      .find(
+        (one) => one.executor === "shell" && one.settings.metricsPort === settings.metricsPort && meets(one.on, on),
+      );
+    const reason =
+      other &&
+      `${settings.metricsPort} is the port of runner ${other.settings.name} on the same host too; give each its own`;
+    return oneError(`runners[${index}].metricsPort`, reason);
+  });
+}
+
+function meets(one: HostsOfRunner, other: HostsOfRunner): boolean {
+  return one.hosts.some((host) => other.hosts.includes(host));
 }
 
 /** Defaults that no runner of the stack can take: a key of another executor, probably meant for one that went. */

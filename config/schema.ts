@@ -5,6 +5,7 @@ import { about, optional, table, text } from "../components/schema";
 import * as docker from "../components/runners/docker/settings";
 import { executorOf, waysByExecutor, type Executor } from "../components/runners/executors";
 import * as kubernetes from "../components/runners/kubernetes/settings";
+import * as shell from "../components/runners/shell/settings";
 import { rolloutSettings } from "../hosts/rollout";
 import { instanceSettings, tokenSettings } from "../components/token/settings";
 import { hostSettings, sshSettings } from "../hosts/ssh";
@@ -30,7 +31,7 @@ const waitForNodes = optional(z.boolean(), {
 });
 
 const wayMeaning =
-  "How its jobs build: `dood` (the node's Docker), `dind` (Docker in Docker as a service with TLS), `dind-job` (a daemon inside the job), `dind-plain` (a service without TLS), `dind-resident` (an engine in the runner's pod, for nodes without Docker), `kubernetes` (unprivileged pods, with Buildah or BuildKit).";
+  "How its jobs build: `dood` (the node's Docker), `dind` (Docker in Docker as a service with TLS), `dind-job` (a daemon inside the job), `dind-plain` (a service without TLS), `dind-resident` (an engine in the runner's pod, for nodes without Docker), `kubernetes` (unprivileged pods, with Buildah or BuildKit), `shell` (a shell on hosts, with their Docker).";
 
 /** What every runner says for itself, whatever its executor. */
 const identity = {
@@ -50,6 +51,7 @@ const identity = {
 const defaults = {
   docker: { ...docker.settableSettings, waitForNodes },
   kubernetes: { ...kubernetes.settableSettings, waitForNodes },
+  shell: shell.settableSettings,
 } satisfies Record<Executor, z.ZodRawShape>;
 
 /** A runner, by its executor: the way that it builds in says which. */
@@ -67,9 +69,17 @@ export const runnerSchemas = {
     ...defaults.kubernetes,
     ...kubernetes.ownSettings,
   }),
+  shell: z.strictObject({
+    ...identity,
+    way: about(z.enum(waysByExecutor.shell), wayMeaning),
+    hosts: about(z.array(text).min(1), "Names of the `nodes` that get the runner."),
+    ...shell.rolloutOfRunner,
+    ...defaults.shell,
+    ...shell.ownSettings,
+  }),
 } satisfies Record<Executor, z.ZodObject>;
 
-const runner = z.discriminatedUnion("way", [runnerSchemas.docker, runnerSchemas.kubernetes]);
+const runner = z.discriminatedUnion("way", [runnerSchemas.docker, runnerSchemas.kubernetes, runnerSchemas.shell]);
 
 /** A runner of the stack file with the executor that runs its way: one of these for each executor. */
 export type RunnerEntry = {
@@ -109,7 +119,7 @@ export const stackSchema = z.strictObject({
   ),
   nodes: about(
     z.array(z.strictObject({ ...hostSettings, ...trustNodeSettings })).default([]),
-    "Hosts whose container engines are to trust the registries. Without nodes no host is touched.",
+    "Hosts whose container engines are to trust the registries, and on which runners of way `shell` may run. Without nodes no host is touched.",
   ),
   trust: about(
     z.strictObject({ ...rolloutSettings, ...trustSettings }).default({}),
@@ -117,7 +127,7 @@ export const stackSchema = z.strictObject({
   ),
   runnerDefaults: about(
     // What a setting of several executors means is said of the first.
-    z.strictObject({ ...defaults.kubernetes, ...defaults.docker }).default({}),
+    z.strictObject({ ...defaults.shell, ...defaults.kubernetes, ...defaults.docker }).default({}),
     "Settings that every runner has unless it sets them itself, each for the runners whose executor knows it.",
   ),
   runners: about(z.array(runner).min(1), "The runners, at least one."),

@@ -9,6 +9,7 @@ import { hasInnerDaemon } from "../components/runners/docker/ways";
 import { kubernetesRunnerSettings } from "../components/runners/kubernetes/settings";
 import { portOf } from "../components/namespace/network";
 import { shutdownTimeout } from "../components/runners/manager/config";
+import { shellRunnerSettings } from "../components/runners/shell/settings";
 import type { Resources } from "../components/runners/sizes";
 import type { RunnerTokenArgs } from "../components/token/runnerToken";
 import { schemaErrors } from "../components/schemaErrors";
@@ -147,7 +148,8 @@ function assemble(stack: StackFile, errors: InputError[]): StackConfig {
   const runners = stack.runners.map((runner, index) =>
     runnerConfig(stack, runnerEntry(runner), instances[index]!, registries),
   );
-  errors.push(...placeErrors(stack), ...nodeErrors(stack), ...allRunnersErrors(runners));
+  const nodeNames = stack.nodes.map(({ name }) => name);
+  errors.push(...placeErrors(stack), ...nodeErrors(stack), ...allRunnersErrors(runners, nodeNames));
   errors.push(...defaultsErrors(stack), ...tokenErrors(stack, instances));
   const trust = {
     registries,
@@ -195,7 +197,8 @@ type Place = Pick<DockerRunnerSettings, "namespace" | "url" | "hostAliases" | "s
 
 /** One runner's settings, over those that all runners have. */
 function runnerConfig(stack: StackFile, entry: RunnerEntry, instance: Instance, registries: Registry[]): RunnerConfig {
-  const { name, tags = [name], waitForNodes = stack.runnerDefaults.waitForNodes } = entry.runner;
+  const { name, tags = [name] } = entry.runner;
+  const { waitForNodes = stack.runnerDefaults.waitForNodes } = entry.runner as { waitForNodes?: boolean };
   const { url, serverCa } = instance;
   const place = { namespace: stack.namespace, url, hostAliases: stack.hostAliases, serverCa };
   const checked = checkedRunner(stack, entry, place, registries);
@@ -216,6 +219,12 @@ function checkedRunner(stack: StackFile, entry: RunnerEntry, place: Place, regis
       const own = withDefaults(stack, entry.runner, kubernetesRunnerSettings);
       return { executor, settings: kubernetesRunnerSettings.parse({ ...own, registries, ...place }) };
     }
+    case "shell": {
+      const { hosts, rollout, probe, reapply } = entry.runner;
+      const own = withDefaults(stack, entry.runner, shellRunnerSettings);
+      const settings = shellRunnerSettings.parse({ ...own, url: place.url, serverCa: place.serverCa });
+      return { executor, settings, on: { hosts, rollout, probe, reapply } };
+    }
     default:
       throw new Error(`No settings for executor ${String(executor satisfies never)}; add them to stackConfig.ts.`);
   }
@@ -234,10 +243,13 @@ function withDefaults<R extends RunnerEntry["runner"]>(
 ): R {
   const known = ([key, value]: [string, unknown]): boolean => Object.hasOwn(settings.shape, key) && value !== undefined;
   const common = Object.entries(stack.runnerDefaults).filter(([key]) => takes(key));
+  const own = runner as { resources?: Resources };
   return {
     ...Object.fromEntries(common.filter(known)),
     ...Object.fromEntries(Object.entries(runner).filter(known)),
-    resources: mergedResources(stack.runnerDefaults.resources, runner.resources),
+    ...(Object.hasOwn(settings.shape, "resources")
+      ? { resources: mergedResources(stack.runnerDefaults.resources, own.resources) }
+      : {}),
   } as R;
 }
 

@@ -37,6 +37,13 @@ export const searchPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
  * @param node the host's name in messages
  */
 export function asRoot(node: string, script: string): string {
-  const start = [searchPath, "export PATH", "IFS= read -r password || :", "node=$1", 'set -- sh -c "$2"', ...becomeRoot];
+  const start = [
+    searchPath,
+    "export PATH",
+    "IFS= read -r password || :",
+    "node=$1",
+    'set -- sh -c "$2"',
+    ...becomeRoot,
+  ];
   return `exec sh -c ${quote(start.join("\n"))} pi-runners ${quote(node)} ${quote(script)}`;
 }

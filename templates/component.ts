@@ -5,8 +5,9 @@ import type { Way } from "../components/runners/executors";
 interface Part {
   /** What it does, in its first line. */
   title: string;
-  jobImage: string;
-  /** Programs that the job's image needs. */
+  /** The image of the job, where it is a container. */
+  jobImage?: string;
+  /** Programs that the job needs. */
   needs: string;
   /** The job itself. */
   job(): string;
@@ -49,6 +50,11 @@ const parts: Record<Way, Part> = {
     needs: "the docker command",
     job: () => dockerJob + cleanUp,
   },
+  shell: {
+    title: "with the Docker of a host, in a shell there; jobs that run at once do not meet.",
+    needs: "the docker command, on the host",
+    job: () => shellJob,
+  },
 };
 
 /** The file that GitLab finds a way's component in: `include: component` knows only the folder templates. */
@@ -75,10 +81,7 @@ spec:
       type: array
       default: [${way}]
       description: Tags of the runner.
-    job_image:
-      default: ${parts[way].jobImage}
-      description: Image of the job; it needs ${parts[way].needs}.
-    registry:
+${jobImageInput(parts[way])}    registry:
       default: $CI_REGISTRY
       description: Registry to push to, host or host:port.
     image:
@@ -95,12 +98,20 @@ spec:
       description: Dockerfile, relative to the project.
 `;
 
-/** What every job has: its place, its image, and the names that it builds under. */
-const head = `$[[ inputs.job ]]:
+function jobImageInput({ jobImage, needs }: Part): string {
+  return jobImage === undefined
+    ? ""
+    : `    job_image:
+      default: ${jobImage}
+      description: Image of the job; it needs ${needs}.
+`;
+}
+
+/** What every job has: its place and the names that it builds under; and what is between, such as its image. */
+const headWith = (between: string): string => `$[[ inputs.job ]]:
   stage: $[[ inputs.stage ]]
   tags: $[[ inputs.tags ]]
-  image: $[[ inputs.job_image ]]
-  variables:
+${between}  variables:
     REGISTRY: "$[[ inputs.registry ]]"
     IMAGE_NAME: "$[[ inputs.image ]]"
     IMAGE_TAG: "$[[ inputs.tag ]]"
@@ -108,9 +119,11 @@ const head = `$[[ inputs.job ]]:
     DOCKERFILE: "$[[ inputs.dockerfile ]]"
 `;
 
+const head = headWith("  image: $[[ inputs.job_image ]]\n");
+
 /** Logs in by a program's own words. */
-const logIn = (login: string): string => `  before_script:
-    # The job's own user and password are for GitLab's registry; for another one set REGISTRY_USER and REGISTRY_PASSWORD
+const logIn = (login: string, first = ""): string => `  before_script:
+${first}    # The job's own user and password are for GitLab's registry; for another one set REGISTRY_USER and REGISTRY_PASSWORD
     # as CI/CD variables. The password goes by stdin: command lines can be read by others.
     - |
       if [ -n "\${REGISTRY_USER:-}" ]; then
@@ -122,9 +135,11 @@ const logIn = (login: string): string => `  before_script:
       fi
 `;
 
-const dockerJob = `${head}    # The daemon, which trusts the registry, fetches its tokens; the client in the job does not know the registry's CA.
+export const tokenByDaemon = `    # The daemon, which trusts the registry, fetches its tokens; the client in the job does not know the registry's CA.
     BUILDKIT_NO_CLIENT_TOKEN: "1"
-${logIn("docker login")}  script:
+`;
+
+const dockerScript = `  script:
     - IMAGE="$(printf '%s' "$IMAGE_NAME" | tr '[:upper:]' '[:lower:]'):$IMAGE_TAG"
     - docker build --pull --file "$DOCKERFILE" --tag "$IMAGE" "$BUILD_CONTEXT"
     - docker push "$IMAGE"
@@ -132,6 +147,8 @@ ${logIn("docker login")}  script:
     - docker image inspect --format '{{join .RepoDigests "\\n"}}' "$IMAGE" | grep -F "\${IMAGE%:*}@"
   after_script:
 `;
+
+const dockerJob = head + tokenByDaemon + logIn("docker login") + dockerScript;
 
 const buildahJob = `${head}${logIn("buildah login")}  script:
     - IMAGE="$(printf '%s' "$IMAGE_NAME" | tr '[:upper:]' '[:lower:]'):$IMAGE_TAG"
@@ -144,4 +161,23 @@ const cleanUp = `    # Whatever keeps layers for the next build keeps images, to
     - IMAGE="$(printf '%s' "$IMAGE_NAME" | tr '[:upper:]' '[:lower:]'):$IMAGE_TAG"
     - docker image rm --force --no-prune "$IMAGE" >/dev/null 2>&1 || true
     - docker logout "$REGISTRY" >/dev/null 2>&1 || true
+`;
+
+/** Logins of this job alone: in the home of the host's user, jobs that run at once would share them. */
+export const ownLogins = `    # Logins of this job alone: in the home of the host's user, jobs that run at once would share them, and a logout of one
+    # would end the others'. The folder beside the checkout is another one for each job that runs at the same time.
+    DOCKER_CONFIG: "$CI_PROJECT_DIR.tmp/pi-runners-docker"
+`;
+
+export const freshLogins = `    - rm -rf "$DOCKER_CONFIG" && (umask 077 && mkdir -p "$DOCKER_CONFIG")
+`;
+
+const shellJob =
+  headWith("") +
+  tokenByDaemon +
+  ownLogins +
+  logIn("docker login", freshLogins) +
+  dockerScript +
+  cleanUp +
+  `    - rm -rf "$DOCKER_CONFIG"
 `;

@@ -4,12 +4,14 @@ import type { DockerRunnerSettings } from "../components/runners/docker/settings
 import { jobImage as dockerJobImage } from "../components/runners/docker/usedImages";
 import { jobImage as podJobImage } from "../components/runners/kubernetes/kubernetesConfig";
 import type { KubernetesRunnerSettings } from "../components/runners/kubernetes/settings";
+import type { ShellRunnerSettings } from "../components/runners/shell/settings";
 import { component } from "./component";
 
 /** A runner of a stack, as far as its pipeline depends on it. */
 export type PrintedRunner = { tags: string[] } & (
   | { executor: "docker"; settings: Pick<DockerRunnerSettings, "way" | "jobImage" | "dindImage" | "config"> }
   | { executor: "kubernetes"; settings: Pick<KubernetesRunnerSettings, "way" | "jobImage" | "config"> }
+  | { executor: "shell"; settings: Pick<ShellRunnerSettings, "way"> }
 );
 
 /** An input of a CI/CD component, as its header describes it. */
@@ -37,6 +39,8 @@ function inputs({ executor, settings }: PrintedRunner): Record<string, string> {
       return { job_image: dockerJobImage(settings) };
     case "kubernetes":
       return { job_image: podJobImage(settings) };
+    case "shell":
+      return {};
     default:
       throw new Error(`No pipeline for executor ${String(executor satisfies never)}; add it to print.ts.`);
   }

@@ -9,6 +9,8 @@ export const waysByExecutor = {
   docker: dockerWays,
   /** Pods of the cluster, unprivileged. */
   kubernetes: ["kubernetes"],
+  /** A user's shell on hosts. */
+  shell: ["shell"],
 } as const;
 
 export type Executor = keyof typeof waysByExecutor;

@@ -16,6 +16,7 @@ import { ensureNodes, newNodes, nodesDeployed } from "../cluster/nodes";
 import { hostPackages } from "../machine/packages";
 import { cache, type LabNode, nodes } from "../machine/places";
 import { deploy, type Toolchain, toolchain } from "../stack/stack";
+import { linkRunner } from "../stack/runnerFile";
 import { linkState } from "../machine/stateFolder";
 import { look } from "./status";
 import { readableTrace } from "../stack/trace";
@@ -125,6 +126,7 @@ export async function jobCommand(way: string | undefined): Promise<void> {
   const tools = await toolchain(await findEngine(), () => undefined);
   if (way !== undefined && isOfWays(way)) {
     await alone(async () => {
+      await linkRunner(print);
       const changed = newNodes("ways");
       await deploy(tools.env, "ways", changed, print);
       nodesDeployed("ways", changed);

@@ -11,7 +11,7 @@ export const dood = "glrt-labdood0000000000000";
 export const admin = "glpat-labadmin00000000000";
 export const registration = "lab-registration-token";
 
-/** The stand-in on a free port of the loopback, with its state in a temporary folder. */
+/** A stand-in that runs. */
 export interface StandIn {
   url: string;
   folder: string;
@@ -20,7 +20,12 @@ export interface StandIn {
   stop(): Promise<void>;
 }
 
-export async function startStandIn(options: Partial<ServerOptions> = {}): Promise<StandIn> {
+/**
+ * The stand-in on a free port, with its state in a temporary folder.
+ *
+ * @param host address of this machine to listen on; default: the loopback
+ */
+export async function startStandIn(options: Partial<ServerOptions> = {}, host = "127.0.0.1"): Promise<StandIn> {
   const folder = options.stateDir ?? mkdtempSync(join(tmpdir(), "pi-lab-gitlab-"));
   const log: string[] = [];
   const complete: ServerOptions = {
@@ -33,8 +38,8 @@ export async function startStandIn(options: Partial<ServerOptions> = {}): Promis
     ...options,
   };
   const app: FastifyInstance = await buildServer(complete);
-  await app.listen({ host: "127.0.0.1", port: 0 });
-  const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+  await app.listen({ host, port: 0 });
+  const url = `http://${host}:${(app.server.address() as AddressInfo).port}`;
   complete.externalUrl = url;
   const stop = async () => {
     await app.close();

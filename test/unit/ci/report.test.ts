@@ -84,7 +84,10 @@ describe("what a report says of nodes", () => {
 
   it("is what each found on itself: a restart on top, and whether it is allowed; who is silent as well", () => {
     const look = (how: "reload" | "restart") =>
-      JSON.stringify({ engines: [{ engine: "k3s", how, differs: ["~ /etc/rancher/k3s/registries.yaml"] }], warnings: [] });
+      JSON.stringify({
+        engines: [{ engine: "k3s", how, differs: ["~ /etc/rancher/k3s/registries.yaml"] }],
+        warnings: [],
+      });
     const said = (message: string, severity = "info") => ({ message: `${message}\n`, severity });
     const found = report({
       diagnostics: [

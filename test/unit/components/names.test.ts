@@ -10,6 +10,7 @@ const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH
 const runner = { namespace: "ci", url: "https://gitlab.lan", token: "glrt-0123456789abcdefghij" };
 const gitlab = { url: runner.url };
 const create = { type: "instance" as const };
+const shell = { url: runner.url, token: runner.token };
 const trust = {
   nodes: [{ name: "NODE", host: "192.0.2.1", hostKey }],
   registries: [{ address: "registry.lan:5000", insecure: true }],
@@ -29,6 +30,7 @@ const each: Record<string, () => pulumi.ComponentResource> = {
   "DindRunner with `way: dind-resident`": () => new components.DindRunner("name", { ...runner, way: "dind-resident" }),
   "KubernetesRunner with more than one of `replicas`": () =>
     new components.KubernetesRunner("name", { ...runner, replicas: 2 }),
+  ShellRunner: () => new components.ShellRunner("name", { ...shell, nodes: trust.nodes, ssh: trust.ssh }),
   RunnerCleanup: () => new components.RunnerCleanup("name", { namespace: "ci", nodes: trust.nodes, ssh: trust.ssh }),
   RegistryTrust: () => new components.RegistryTrust("name", trust),
   "RegistryTrust with `owner: OWNER`": () => new components.RegistryTrust("name", { ...trust, owner: "OWNER" }),

@@ -97,7 +97,7 @@ describe("the configuration", () => {
       tokens: { dood: "glrt-aaaaaaaaaaaa", dind: "glrt-bbbbbbbbbbbb" },
     });
     assert.deepEqual(
-      config.runners.map(({ settings }) => settings.size),
+      dockerSettings(config).map(({ size }) => size),
       ["4GB", "8GB"],
     );
     assert.deepEqual(
@@ -373,7 +373,7 @@ describe("a stack file", () => {
   it("merges a runner's requests and limits with everybody's [8.28]", () => {
     const runnerDefaults = { resources: { requests: { memory: "100Mi" }, limits: { cpu: "1" } } };
     const runners = [{ name: "dood", way: "dood", resources: { requests: { cpu: "60m" } } }];
-    assert.deepEqual(read({ ...sound, runnerDefaults, runners }).runners[0]!.settings.resources, {
+    assert.deepEqual(dockerSettings(read({ ...sound, runnerDefaults, runners }))[0]!.resources, {
       requests: { memory: "100Mi", cpu: "60m" },
       limits: { cpu: "1" },
     });
@@ -453,9 +453,9 @@ describe("a stack file", () => {
 
 describe("the stack files that come with the project", () => {
   const files = (config: Record<string, string>): string[] =>
-    [...JSON.stringify(config).matchAll(/[~\w./-]+(?:\.pem|\.yaml|kubeconfig|id_ed25519|known_hosts)/g)].map(
-      ([file]) => file,
-    );
+    [
+      ...JSON.stringify(config).matchAll(/[~\w./-]+(?:\.pem|\.yaml|kubeconfig|id_ed25519|known_hosts|gitlab-runner)/g),
+    ].map(([file]) => file);
 
   const labRunners = ["Pulumi.dev.yaml", "Pulumi.ways.yaml"].flatMap(
     (file) => JSON.parse(configOf(join(project, file))["pi-runners:runners"]!) as { name: string; way: string }[],

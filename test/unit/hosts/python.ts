@@ -10,7 +10,11 @@ export class Python {
 
   /** @param more folder with further modules */
   constructor(more = programFolder) {
-    const folders = [programFolder, ...["core", "text", "engines"].map((name) => join(programFolder, name)), more];
+    const folders = [
+      programFolder,
+      ...["core", "text", "engines", "runner"].map((name) => join(programFolder, name)),
+      more,
+    ];
     const program = `
 import importlib, json, sys
 sys.path[:0] = ${JSON.stringify(folders)}

@@ -47,7 +47,7 @@ for name, whole, bare in json.load(sys.stdin):
   it("uses nothing but the standard library and its own modules", () => {
     const own = sources.map((name) => basename(name, ".py"));
     const standard =
-      "base64 copy ctypes errno fcntl hashlib ipaddress json os re shlex shutil signal socket stat subprocess sys time traceback";
+      "base64 copy ctypes errno fcntl grp hashlib http ipaddress json os pwd re shlex shutil signal socket stat subprocess sys tempfile time traceback urllib";
     for (const name of sources) {
       const text = readFileSync(join(programFolder, name), "utf8");
       for (const [, module] of text.matchAll(/^\s*(?:import|from) (\w+)/gm)) {

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { component, componentFile } from "../../../templates/component";
+import { composeFile } from "../../../templates/compose";
 import { fillIn, printPipeline } from "../../../templates/print";
 import { jobImage } from "../../../components/runners/docker/usedImages";
 import { dockerWays } from "../../../components/runners/docker/ways";
@@ -131,7 +132,7 @@ it("an input that a component does not have is refused", () => {
   assert.throws(() => fillIn(component("dood"), { labels: "x" }), /no input labels; it has .*tags/);
 });
 
-it("every component below templates/ is one of a way", () => {
+it("every component below templates/ is one of a way, or the one for Compose", () => {
   const files = readdirSync(join(__dirname, "../../../templates")).filter((name) => name.endsWith(".yml"));
-  assert.deepEqual(files.map((name) => `templates/${name}`).sort(), ways.map(componentFile).sort());
+  assert.deepEqual(files.map((name) => `templates/${name}`).sort(), [...ways.map(componentFile), composeFile].sort());
 });

@@ -1,0 +1,52 @@
+import { merge } from "../configToml/merge";
+import { renderConfigToml } from "../configToml/render";
+import type { ConfigToml } from "../configToml/settings/config";
+import { systemId } from "../identity";
+import { presetConfig } from "../manager/config";
+import { buildsFolder, configFolder } from "./places";
+import type { ShellRunnerSettings } from "./settings";
+
+/** A file on the host: root's alone, as config.toml holds the token. */
+export interface HostFile {
+  path: string;
+  text: string;
+  /** Octal. */
+  mode: string;
+}
+
+/**
+ * Where a job's docker has its logins: beside its checkout, so one for each slot. In the user's home two jobs that run at
+ * once would share them, and each logout would end the other's login.
+ */
+const dockerConfig = "$CI_PROJECT_DIR.tmp/pi-runners-docker";
+
+/** Before a job's own script: no login of the slot's last job is left. The folder is ours; a DOCKER_CONFIG of the job's own is not touched. */
+const freshDockerConfig = [
+  'rm -rf "$CI_PROJECT_DIR.tmp/pi-runners-docker"',
+  '(umask 077 && mkdir -p "$CI_PROJECT_DIR.tmp/pi-runners-docker")',
+].join("\n");
+
+/** The config.toml of a runner: the preset of the way, and over it what the stack file says. */
+export function shellRunnerConfig(settings: ShellRunnerSettings, token: string): ConfigToml {
+  const builds = buildsFolder(settings);
+  const { listen_address: _flag, ...preset } = presetConfig(settings, token, "shell", {
+    shell: "bash",
+    builds_dir: `${builds}/builds`,
+    cache_dir: `${builds}/cache`,
+    environment: [`DOCKER_CONFIG=${dockerConfig}`, "BUILDKIT_NO_CLIENT_TOKEN=1"],
+    pre_build_script: freshDockerConfig,
+    ...(settings.serverCa === undefined ? {} : { "tls-ca-file": `${configFolder(settings.name)}/gitlab-ca.crt` }),
+  });
+  return merge({ ...preset, log_format: "text" }, settings.config ?? {});
+}
+
+/** The files of a runner on one host, its token in them. */
+export function shellFiles(settings: ShellRunnerSettings, token: string, node: string): HostFile[] {
+  const folder = configFolder(settings.name);
+  const file = (name: string, text: string): HostFile => ({ path: `${folder}/${name}`, text, mode: "600" });
+  return [
+    ...(settings.serverCa === undefined ? [] : [file("gitlab-ca.crt", settings.serverCa)]),
+    file(".runner_system_id", systemId(node, `shell/${settings.name}`)),
+    file("config.toml", renderConfigToml(shellRunnerConfig(settings, token))),
+  ];
+}

@@ -1,0 +1,101 @@
+import { createHash } from "node:crypto";
+import { shutdownTimeout } from "../manager/config";
+import { configFolder, programPath, unitName } from "./places";
+import type { ShellRunnerSettings } from "./settings";
+
+/** What every process of a runner's jobs has in its environment, so that what a job leaves running is found. */
+const mark = "PI_RUNNERS_SHELL";
+
+/**
+ * What the service is protected from, as far as no build can notice. NoNewPrivileges and the like are left out: they would
+ * break sudo, rootless builders and 32-bit builds in jobs, which are the host owner's business.
+ */
+const sandbox = [
+  "ProtectSystem=full",
+  "ProtectKernelTunables=yes",
+  "ProtectKernelModules=yes",
+  "ProtectKernelLogs=yes",
+  "ProtectClock=yes",
+  "RestrictRealtime=yes",
+];
+
+/** What needs a restart when it changes; all else of the unit is systemd's, which reads it again. */
+function running(settings: ShellRunnerSettings): string[] {
+  return [
+    programPath(settings),
+    ...["run", "--config", `${configFolder(settings.name)}/config.toml`],
+    ...["--service", unitName(settings.name).replace(/\.service$/, "")],
+    ...["--user", settings.user, "--listen-address", `127.0.0.1:${settings.metricsPort}`],
+  ];
+}
+
+/** With what the service is started: the program reports it, so that what runs is told from what is written. */
+export function startMark(settings: ShellRunnerSettings): string {
+  const parts = [running(settings), sandbox, settings.packageVersion ?? ""];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
+}
+
+/** Seconds that stopping may take: jobs end, or are aborted and cleaned up after. */
+export function stopTimeout(settings: ShellRunnerSettings): number {
+  return settings.drainTimeout + shutdownTimeout(settings) + 60;
+}
+
+/**
+ * SIGQUIT lets jobs finish, SIGTERM aborts them. Nothing may be sent in between: a second signal ends the runner at once,
+ * with its jobs. `timeout` counts time that passes, not the clock, which jumps on a Pi.
+ */
+function drain(settings: ShellRunnerSettings): string {
+  return [
+    '[ -n "$MAINPID" ] || exit 0',
+    'kill -QUIT "$MAINPID"',
+    `timeout ${settings.drainTimeout} tail --pid="$MAINPID" -f /dev/null && exit 0`,
+    `echo "jobs did not end within drainTimeout, ${settings.drainTimeout} s: they are aborted"`,
+    'kill -TERM "$MAINPID"',
+    'exec tail --pid="$MAINPID" -f /dev/null',
+  ].join("; ");
+}
+
+/** Ends what jobs have left running, wherever a login session has put it: a later job would trip over it. */
+function endLeftovers(name: string): string {
+  return (
+    `for file in $(grep -lszx ${mark}=${name} /proc/[0-9]*/environ); do ` +
+    'pid=${file%/environ}; kill -9 "${pid#/proc/}"; done 2>/dev/null; exit 0'
+  );
+}
+
+/** A command line of a unit: what systemd would expand is doubled. */
+function shell(script: string): string {
+  return `/bin/sh -c '${script.replaceAll("%", "%%").replaceAll("$", "$$$$")}'`;
+}
+
+/**
+ * The systemd unit of a runner. The manager is root, so that jobs, which are the user's, cannot read its token; it stays
+ * when they end. KillMode=mixed: systemd's default would send SIGQUIT to the jobs as well, and end them.
+ */
+export function unitText(settings: ShellRunnerSettings): string {
+  const { name } = settings;
+  return [
+    "# Made by pi-runners; a change here is replaced by the next pulumi up.",
+    "[Unit]",
+    `Description=GitLab Runner ${name}, shell executor`,
+    "Documentation=https://docs.gitlab.com/runner/",
+    "After=network.target docker.service",
+    "StartLimitIntervalSec=0",
+    "",
+    "[Service]",
+    `ExecStart=/usr/bin/env ${mark}=${name} PI_RUNNERS_START=${startMark(settings)} ${running(settings).join(" ")}`,
+    "ExecReload=/bin/kill -HUP $MAINPID",
+    `ExecStop=${shell(drain(settings))}`,
+    `ExecStopPost=${shell(endLeftovers(name))}`,
+    "KillMode=mixed",
+    "KillSignal=SIGQUIT",
+    `TimeoutStopSec=${stopTimeout(settings)}`,
+    "Restart=always",
+    "RestartSec=5",
+    ...sandbox,
+    "",
+    "[Install]",
+    "WantedBy=multi-user.target",
+    "",
+  ].join("\n");
+}
