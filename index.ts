@@ -66,6 +66,7 @@ const place = new RunnerNamespace(
     egressPorts: config.egressPorts,
     metricsFrom: config.metricsFrom,
     quota: config.quota,
+    podSecurity: config.podSecurity,
     deleteTimeout: config.deleteTimeout,
   },
   // Runners go with their namespace.

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
+import type { PodSecurity } from "../components/namespace/runnerNamespace";
 import type { Registry } from "../components/registryTrust/registry";
 import type { TrustNode } from "../components/registryTrust/args";
 import { InvalidInputsError, linesOf, type InputError } from "../components/inputErrors";
@@ -25,6 +26,7 @@ import {
   trustErrors,
   type CheckedRunner,
 } from "./checks";
+import { strictestFor } from "./podSecurity";
 import { isEncryptedValue, plainSecrets } from "./plainSecrets";
 import { runnerEntry, stackSchema, type RunnerEntry, type StackFile } from "./schema";
 import { rawStackFile, type RawConfig } from "./stackFile";
@@ -58,6 +60,8 @@ export interface StackConfig {
   metricsFrom?: Record<string, string>;
   egressPorts: number[];
   quota?: Record<string, string>;
+  /** The strictest Pod Security Standard that the pods of all runners meet. */
+  podSecurity: PodSecurity;
   /** How long the namespace may take to go, as Go writes durations: longer than any of its runners may drain. */
   deleteTimeout: string;
 }
@@ -172,6 +176,7 @@ function assemble(stack: StackFile, errors: InputError[]): StackConfig {
     metricsFrom: unlessEmpty(stack.metricsFrom),
     egressPorts: [...new Set([...stack.egressPorts, ...otherPorts(stack)])],
     quota: unlessEmpty(stack.quota),
+    podSecurity: strictestFor(runners),
     // Ten minutes for pods to stop once their jobs are over.
     deleteTimeout: `${Math.ceil(Math.max(0, ...runners.map(stopTime)) / 60) + 10}m`,
   };

@@ -11,11 +11,9 @@ import {
   type UsedImage,
 } from "../errors";
 import { managerResources } from "../sizes";
+import { configErrors, own } from "./configErrors";
 import { jobImage, usedHelperImage, usedPullPolicy } from "./kubernetesConfig";
 import { kubernetesRunnerSettings, ownKubernetes, type KubernetesRunnerSettings } from "./settings";
-
-/** The `[runners.kubernetes]` section, as paths of settings write it. */
-const own = "config.runners[0].kubernetes";
 
 /** The settings of a runner with their defaults, or everything that is wrong with them; of stack files and of programs. */
 export function checkKubernetesRunner(given: unknown): { settings?: KubernetesRunnerSettings; errors: InputError[] } {
@@ -42,6 +40,7 @@ export function kubernetesRunnerErrors(settings: KubernetesRunnerSettings): Inpu
     ),
     ...policyErrors(usedPullPolicy(settings), kubernetes.allowed_pull_policies, `${own}.allowed_pull_policies`),
     ...sectionErrors(settings, "kubernetes"),
+    ...configErrors(settings),
   ];
 }
 

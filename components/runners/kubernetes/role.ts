@@ -16,11 +16,9 @@ export interface Rule {
 const always: Rule[] = [
   { apiGroups: [""], resources: ["pods"], verbs: ["create", "delete", "get", "list", "watch"] },
   { apiGroups: [""], resources: ["pods/attach", "pods/exec"], verbs: ["create"] },
-  { apiGroups: [""], resources: ["secrets"], verbs: ["create", "delete", "get", "update"] },
+  { apiGroups: [""], resources: ["secrets"], verbs: ["create", "delete", "update"] },
   // Why a pod does not start is told in the job's log.
   { apiGroups: [""], resources: ["events"], verbs: ["list"] },
-  // For jobs whose services have ports.
-  { apiGroups: [""], resources: ["services"], verbs: ["create", "get"] },
 ];
 
 /** The Role of a runner: what every job needs, and what the features need that its config turns on. */

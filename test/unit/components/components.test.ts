@@ -126,6 +126,58 @@ describe("components", () => {
     });
   });
 
+  describe("KubernetesRunner", () => {
+    it("shows the token nowhere but in the Secret, and its settings in previews without what may be secret", async () => {
+      const config = { runners: [{ environment: ["PASSWORD=SeCrEt"] }] };
+      const all = await during(() => new components.KubernetesRunner("pods", { ...common, replicas: 2, config }));
+      assert.match(configToml(all), new RegExp(token));
+      for (const { type, inputs } of all.filter((one) => one.type !== secret)) {
+        assert.doesNotMatch(JSON.stringify(inputs), /SeCrEt/, type);
+      }
+      const shown = only(all, "pi-runners:index:KubernetesRunner").inputs;
+      assert.deepEqual(shown, { namespace: "ci", url: "https://gitlab.lan", replicas: 2 });
+    });
+
+    it("gives rights to the manager's account alone, and jobs an account without any", async () => {
+      const all = await during(() => new components.KubernetesRunner("pods", common));
+      const accounts = all.filter(({ type }) => type === "kubernetes:core/v1:ServiceAccount");
+      assert.deepEqual(accounts.map(({ inputs }) => inputs["metadata"].name).sort(), ["pods-jobs", "pods-manager"]);
+      const binding = only(all, "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding").inputs;
+      assert.deepEqual(binding["subjects"], [{ kind: "ServiceAccount", name: "pods-manager", namespace: "ci" }]);
+      const { template } = only(all, "kubernetes:apps/v1:Deployment").inputs["spec"];
+      assert.equal(template.spec.serviceAccountName, "pods-manager");
+    });
+
+    it("keeps one of several managers while nodes are drained, and does not stand in the way of one alone", async () => {
+      const budget = "kubernetes:policy/v1:PodDisruptionBudget";
+      const one = await during(() => new components.KubernetesRunner("pods", common));
+      assert.deepEqual(
+        one.filter(({ type }) => type === budget),
+        [],
+      );
+      const two = await during(() => new components.KubernetesRunner("pods", { ...common, replicas: 2 }));
+      assert.equal(only(two, budget).inputs["spec"].maxUnavailable, 1);
+    });
+
+    it("lets its manager reach the API server, and jobs whatever they name, and nobody reach either", async () => {
+      const all = await during(() => new components.KubernetesRunner("pods", common));
+      const policies = all.filter(({ type }) => type === "kubernetes:networking.k8s.io/v1:NetworkPolicy");
+      for (const { inputs } of policies) {
+        assert.deepEqual(inputs["spec"].policyTypes, ["Egress"]);
+      }
+      const [jobs, manager] = ["pods-jobs", "pods-manager"].map(
+        (name) => policies.find(({ inputs }) => inputs["metadata"].name === name)!.inputs["spec"],
+      );
+      assert.deepEqual(jobs.egress, [{}]);
+      const label = Object.keys(jobs.podSelector.matchLabels)[0]!;
+      assert.match(configToml(all), new RegExp(`"${label}" = "pods"`), "the label that jobs' pods have");
+      assert.ok(
+        manager.egress[0].ports.some(({ port }: { port: number }) => port === 16443),
+        "microk8s'",
+      );
+    });
+  });
+
   describe("RunnerNamespace", () => {
     it("denies all traffic but DNS and GitLab's port, mounts no token, sets limits", async () => {
       let place: components.RunnerNamespace | undefined;

@@ -111,6 +111,17 @@ describe("the configuration", () => {
     assert.deepEqual(dockerSettings(config)[1]!.registries, [{ address: "registry.lan:5000", insecure: true }]);
   });
 
+  it("has the namespace judge pods as strictly as its runners' ways allow", () => {
+    const pods = { name: "pods", way: "kubernetes" };
+    const tokens = { dood: "glrt-aaaaaaaaaaaa", pods: "glrt-bbbbbbbbbbbb" };
+    const level = (...runners: object[]): string =>
+      read({ ...sound, runners, tokens: Object.fromEntries(Object.entries(tokens).slice(-runners.length)) })
+        .podSecurity;
+    assert.equal(read(sound).podSecurity, "privileged");
+    assert.equal(level(pods), "baseline");
+    assert.equal(level({ name: "dood", way: "dood" }, pods), "privileged");
+  });
+
   it("gives a default to the runners whose executor knows it, and to no other", () => {
     const config = read({
       ...sound,

@@ -8,6 +8,8 @@ import { fillIn, printPipeline } from "../../../templates/print";
 import { jobImage } from "../../../components/runners/docker/usedImages";
 import { dockerWays } from "../../../components/runners/docker/ways";
 import { ways } from "../../../components/runners/executors";
+import { jobImage as podJobImage } from "../../../components/runners/kubernetes/kubernetesConfig";
+import { kubernetesSettings } from "../runners/kubernetesSettings";
 import { settingsOf } from "../runners/settings";
 import { command, run, scratch } from "../runners/shell";
 
@@ -127,6 +129,46 @@ for (const way of dockerWays) {
     });
   });
 }
+
+describe("the pipeline of way kubernetes", () => {
+  const runner = { executor: "kubernetes" as const, settings: kubernetesSettings(), tags: ["pods"] };
+  const job = jobOf(printPipeline(runner, registries));
+
+  it("has the stack's registry, tags and image in it, and is the one that GitLab finds below templates/", () => {
+    assert.deepEqual([job.tags, job.image], [["pods"], podJobImage(runner.settings)]);
+    assert.equal(job.variables["REGISTRY"], "registry.lan:5000");
+    const file = readFileSync(join(__dirname, "../../..", componentFile("kubernetes")), "utf8");
+    assert.equal(file, component("kubernetes"), "run make docs");
+  });
+
+  it("builds and pushes a name of its own by Buildah, logs in by stdin, and prints what it pushed", () => {
+    const folder = scratch();
+    const [calls, pushed] = [join(folder, "calls"), `--digestfile) echo sha256:2 >"$3"`];
+    command(
+      folder,
+      "buildah",
+      `printf '%s\\n' "$*" >>${calls}; case "$1" in login) cat >${folder}/password;; esac; case "$2" in ${pushed};; esac`,
+    );
+    const env = {
+      PATH: `${folder}:${process.env["PATH"]}`,
+      CI_REGISTRY: "registry.lan:5000",
+      CI_REGISTRY_USER: "gitlab-ci-token",
+      CI_REGISTRY_PASSWORD: "SeCrEt",
+      ...job.variables,
+      IMAGE_NAME: "registry.lan:5000/Group/Project",
+      IMAGE_TAG: "0123abcd-42",
+    };
+    const { status, output } = run(["sh"], [...job.before_script, ...job.script].join("\n"), env);
+    assert.equal(status, 0, output);
+    const image = "registry.lan:5000/group/project:0123abcd-42";
+    const [login, build, push] = readFileSync(calls, "utf8").trim().split("\n");
+    assert.equal(login, "login --username gitlab-ci-token --password-stdin registry.lan:5000");
+    assert.equal(build, `build --pull --file Dockerfile --tag ${image} .`);
+    assert.match(push!, new RegExp(`^push --digestfile \\S+ ${image}$`));
+    assert.equal(readFileSync(join(folder, "password"), "utf8"), "SeCrEt");
+    assert.match(output, /^registry\.lan:5000\/group\/project@sha256:2$/m);
+  });
+});
 
 it("an input that a component does not have is refused", () => {
   assert.throws(() => fillIn(component("dood"), { labels: "x" }), /no input labels; it has .*tags/);
