@@ -31,7 +31,7 @@ const waitForNodes = optional(z.boolean(), {
 });
 
 const wayMeaning =
-  "How its jobs build: `dood` (the node's Docker), `dind` (Docker in Docker as a service with TLS), `dind-job` (a daemon inside the job), `dind-plain` (a service without TLS), `dind-resident` (an engine in the runner's pod, for nodes without Docker), `kubernetes` (unprivileged pods, with Buildah or BuildKit), `shell` (a shell on hosts, with their Docker).";
+  "How its jobs build: `dood` (the node's Docker), `dind` (Docker in Docker as a service with TLS), `dind-job` (a daemon inside the job), `dind-plain` (a service without TLS), `dind-resident` (an engine in the runner's pod, for nodes without Docker), `kubernetes` (unprivileged pods, with Buildah), `shell` (a shell on hosts, with their Docker).";
 
 /** What every runner says for itself, whatever its executor. */
 const identity = {

@@ -57,7 +57,7 @@ function visible(name: string, { token: _token, config, ...args }: KubernetesRun
 }
 
 /**
- * A runner whose jobs are pods of the cluster, unprivileged, and build with Buildah or BuildKit: no Docker is needed on any
+ * A runner whose jobs are pods of the cluster, unprivileged, and build with Buildah: no Docker is needed on any
  * node. The manager is a Deployment; it may do in its namespace what a job needs, and nothing else.
  *
  * @example
