@@ -134,8 +134,9 @@ describe("components", () => {
       for (const { type, inputs } of all.filter((one) => one.type !== secret)) {
         assert.doesNotMatch(JSON.stringify(inputs), /SeCrEt/, type);
       }
-      const shown = only(all, "pi-runners:index:KubernetesRunner").inputs;
+      const { configToml: toml, ...shown } = only(all, "pi-runners:index:KubernetesRunner").inputs;
       assert.deepEqual(shown, { namespace: "ci", url: "https://gitlab.lan", replicas: 2 });
+      assert.match(String(toml), /^\[runners\.kubernetes\]$/m);
     });
 
     it("gives rights to the manager's account alone, and jobs an account without any", async () => {
