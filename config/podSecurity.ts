@@ -14,6 +14,8 @@ function podSecurityOf({ executor, settings }: CheckedRunner): PodSecurity {
       return "privileged"; // The Docker socket and the runner's folder are of the node.
     case "kubernetes":
       return podSecurity(settings);
+    case "shell":
+      return "restricted"; // It has no pods.
     default:
       throw new Error(`No level for executor ${String(executor satisfies never)}; add it to podSecurity.ts.`);
   }
