@@ -18,6 +18,7 @@ import { checkDockerRunner } from "./errors";
 import { buildModes } from "./modes/buildModes";
 import { filesAnnotation, innerDaemonData, objectNames, podTemplate, secretFiles } from "./pod";
 import type { componentSettings, DockerRunnerSettings, innerDaemonComponentSettings } from "./settings";
+import { sysboxRisk } from "./sysbox";
 import { hasInnerDaemon, hasResidentEngine, type DockerWay } from "./ways";
 
 /** Settings that every runner on the Docker of the nodes has; docs/reference/configuration.md says what each means. */
@@ -97,7 +98,7 @@ export function dockerRunner(
   return {
     runnerName: settings.apply((plain) => plain.name),
     tags: pulumi.output(tags ?? []),
-    risk: pulumi.output(buildModes[way].risk),
+    risk: settings.apply(({ runtime }) => (runtime === undefined ? buildModes[way].risk : sysboxRisk)),
   };
 }
 

@@ -1,4 +1,5 @@
 import { engineSocket, socketFolder } from "./engineSocket";
+import { lockData } from "./keptData";
 
 /** Where the engine has its data. */
 export const engineData = "/var/lib/docker";
@@ -11,20 +12,6 @@ export const pathsFile = "paths";
 
 /** Where the engine listens until it has cleaned up; then the socket gets its name, and jobs come. */
 const closedSocket = `${socketFolder}/starting.sock`;
-
-/**
- * Shell: only one daemon may have `$data`. A second one waits, and says so: two would destroy it. The lock goes with the
- * last process of the container that took it, however that ends.
- */
-export const lockData = [
-  'mkdir -p "$data"',
-  'exec 9>"$data/.pi-runners.lock"',
-  "if command -v flock >/dev/null 2>&1 && ! flock -n 9; then",
-  `  echo "pi-runners: another Docker daemon has its data in the same folder, $data: waiting until it has ended. If it never does, find it by: fuser -v $data/.pi-runners.lock" >&2`,
-  "  until flock -n 9; do sleep 1; done",
-  '  echo "pi-runners: the other Docker daemon has ended; starting" >&2',
-  "fi",
-];
 
 /**
  * Shell: brings the files of the ConfigMap below /etc/docker, and takes away what is no longer among them. It fails where
@@ -117,7 +104,7 @@ export const engineScript = [
   ...findMtu,
   ...attend,
   // It must not hold the lock once dockerd is dead.
-  "attend 9>&- &",
+  "(exec 9>&-; attend) &",
   'if command -v dockerd-entrypoint.sh >/dev/null 2>&1; then set -- dockerd-entrypoint.sh "$@"; fi',
   'exec "$@"',
 ].join("\n");

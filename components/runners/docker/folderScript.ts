@@ -3,6 +3,7 @@ import { stateFolder } from "../manager/scripts";
 import { nodeFolderFile, waitForDocker } from "./managerScripts";
 import { engineFolder, nodeFolder } from "./nodeFolder";
 import type { DockerRunnerSettings } from "./settings";
+import { needRuntime } from "./sysbox";
 import { hasResidentEngine } from "./ways";
 
 /** Where the init container has nodeFolder(). */
@@ -21,7 +22,10 @@ export const engineFolderFile = "engine-folder";
 export const filesMount = "/files";
 
 /** What of a runner's settings its folder on the node depends on. */
-type FolderSettings = Pick<DockerRunnerSettings, "namespace" | "name" | "way" | "dockerSocket" | "engineFolder">;
+type FolderSettings = Pick<
+  DockerRunnerSettings,
+  "namespace" | "name" | "way" | "dockerSocket" | "engineFolder" | "runtime"
+>;
 
 /**
  * The script of the init container: prepares the runner's folder on the node.
@@ -37,6 +41,7 @@ export function folderScript(settings: FolderSettings, files: string[]): string 
     "set -eu",
     "umask 022",
     ...(resident ? [] : waitForDocker(dockerSocket)),
+    ...(settings.runtime === undefined ? [] : needRuntime(settings.runtime)),
     `folder=${nodeFolder(namespace, name)} here=${folderMount}`,
     ...(resident ? [] : inSnap(namespace, name)),
     'mkdir -p "$here"',

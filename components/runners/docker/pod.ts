@@ -18,6 +18,7 @@ import {
   type DaemonFile,
 } from "./engine";
 import { engineSocket, socketFolder } from "./engineSocket";
+import { guardContainer } from "./guard";
 import { startScript } from "./managerScripts";
 import { nodeFolder } from "./nodeFolder";
 import { defaultDockerSocket, type DockerRunnerSettings } from "./settings";
@@ -82,7 +83,15 @@ export function podTemplate(settings: DockerRunnerSettings): types.input.core.v1
         folderContainer(settings, resident ? [] : files),
         ...(resident ? [engineContainer(settings, identity(settings))] : []),
       ],
-      containers: [managerContainer(settings)],
+      containers: [
+        managerContainer(settings),
+        ...guardContainer(settings, {
+          env: identity(settings),
+          securityContext,
+          socket: `${socketFolder}/${posix.basename(socketOf(settings))}`,
+          socketMount: dockerMount,
+        }),
+      ],
       volumes: podVolumes(settings, files),
     },
   };

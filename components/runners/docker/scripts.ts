@@ -1,3 +1,4 @@
+import { keptDataVariable, removeContainers, takeOverData } from "./keptData";
 import type { DockerWay } from "./ways";
 
 /** How long a job waits for its Docker daemon, seconds. A Pi with a slow card needs up to half a minute. */
@@ -30,6 +31,7 @@ const waitForService = [
   '    echo "or run docker logs on the node while the job waits."',
   "  } >&2",
   ...wait,
+  ...removeContainers,
   "); fi",
 ].join("\n");
 
@@ -49,6 +51,10 @@ const startInJob = [
   "      exit 1",
   "    fi",
   "  done",
+  `  if [ -n "\${${keptDataVariable}:-}" ]; then`,
+  `    data=$${keptDataVariable}`,
+  ...takeOverData.map((line) => `    ${line}`),
+  "  fi",
   "  if command -v dockerd-entrypoint.sh >/dev/null 2>&1; then set -- dockerd-entrypoint.sh dockerd; else set -- dockerd; fi",
   '  "$@" --host=unix:///var/run/docker.sock </dev/null >"$log" 2>&1 &',
   "  daemon=$!",
@@ -63,6 +69,8 @@ const startInJob = [
   `    echo "the runner's config in the stack file names in docker.allowed_privileged_images."`,
   "  } >&2",
   ...wait,
+  `  [ -z "\${${keptDataVariable}:-}" ] || rm -f "$data/.starting"`,
+  ...removeContainers,
   "); fi",
 ].join("\n");
 

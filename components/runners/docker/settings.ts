@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { about, text, withoutDefaults } from "../../schema";
+import { about, optional, text, withoutDefaults } from "../../schema";
 import type { DockerSettings } from "../configToml/settings/docker";
 import { images } from "../images";
 import {
@@ -40,6 +40,34 @@ export const commonSettings = {
     description: "Bytes; of the networks of jobs and inner daemons, where the network carries less than 1500.",
     defaultText: "Docker's, 1500",
   }),
+  prune: about(
+    z
+      .strictObject({
+        enabled: optional(z.boolean(), { description: "`false`: nothing is removed.", defaultText: "`true`" }),
+        every: optional(z.int().min(1).max(10080), {
+          description: "Minutes between two looks. What is removed when is told in docs/ways.md.",
+          defaultText: "`60`",
+        }),
+        olderThan: optional(z.int().min(24).max(8760), {
+          description: "Hours that something has to be unused.",
+          defaultText: "`168`, a week",
+        }),
+        minFree: optional(z.int().min(0).max(99), {
+          description: "Percent of the disk that are to be free; with less, what is unused for a day goes.",
+          defaultText: "`15`",
+        }),
+        image: optional(text, {
+          description: "Image with the docker command, for the guard itself.",
+          defaultText: `\`${images.job}\``,
+        }),
+      })
+      .optional(),
+    {
+      description:
+        "What of images, build cache, stopped containers and cache volumes is removed by itself, as SD cards are small.",
+      defaultText: "what follows",
+    },
+  ),
   dockerSocket: about(
     z
       .string()
@@ -57,6 +85,15 @@ export const innerDaemonSettings = {
     description: "Image of the inner daemon; not for `dood`.",
     defaultText: `\`${images.dind}\``,
   }),
+  runtime: about(z.enum(["sysbox-runc"]).optional(), {
+    description:
+      "`sysbox-runc`: jobs and their daemons run by sysbox, which has to be installed on the nodes, and are not privileged. A node without it refuses the runner. For `dind`, `dind-job` and `dind-plain`.",
+    defaultText: "Docker's own, and privileged",
+  }),
+  layerCache: about(
+    z.boolean().default(true),
+    "`false`: the daemon of a job begins empty. `true`: it has the layers and the build cache that the last job of the same project left in the same place (each node keeps them for each project and each of the jobs at the same time). For `dind`, `dind-job` and `dind-plain`; the others keep layers anyway.",
+  ),
 };
 
 /** What only the build mode with an engine of its own takes. */

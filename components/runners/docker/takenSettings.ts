@@ -7,6 +7,14 @@ type Key = keyof DockerRunnerSettings;
 /** Settings that only some build modes take: which do, and what to say to the others. */
 const restricted = {
   dindImage: { takes: hasInnerDaemon, otherwise: "has no inner daemon; drop it, or choose way dind" },
+  runtime: {
+    takes: (way) => hasInnerDaemon(way) && !hasResidentEngine(way),
+    otherwise: "starts no daemon for a job; drop it, or choose way dind",
+  },
+  layerCache: {
+    takes: (way) => hasInnerDaemon(way) && !hasResidentEngine(way),
+    otherwise: "keeps the layers of all jobs in one engine; drop it, or choose way dind",
+  },
   dockerSocket: {
     takes: (way) => !hasResidentEngine(way),
     otherwise: "has an engine of its own, and does not use the node's; drop it, or choose way dood",

@@ -96,8 +96,8 @@ describe("what runners leave and find on their nodes", function () {
       await onNode(1, `kill -9 $(${managerPid("dood")})`);
       await eventually("the manager's container has started again", 90, async () => {
         const [pod] = await runnerPods("dood");
-        const now = pod!.status?.containerStatuses?.[0];
-        const then = before[0]!.status?.containerStatuses?.[0];
+        const now = pod!.status?.containerStatuses?.find(({ name }) => name === "runner");
+        const then = before[0]!.status?.containerStatuses?.find(({ name }) => name === "runner");
         return now!.restartCount > then!.restartCount && now!.state?.running ? true : undefined;
       });
       assert.equal(await onNode(1, "test -e /run/docker.sock && ls -ld /run/docker.sock || echo none"), "none");

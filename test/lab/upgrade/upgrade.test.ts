@@ -35,7 +35,7 @@ const namedUpdates: Record<string, { why: string; properties?: RegExp }> = {
     properties: /^(stdin|logging)$/,
   },
   "kubernetes:apps/v1:DaemonSet": {
-    why: "pods are rolled once, each after its jobs: they see the socket's folder, the drain is bounded, folders are closed",
+    why: "pods are rolled once, each after its jobs: they see the socket's folder, the drain is bounded, folders are closed, a guard prunes",
     // Not the annotation with a random id: a deployed runner keeps its identity on every node.
     properties: /^spec\.template\.(?!metadata\.annotations)/,
   },

@@ -77,8 +77,10 @@ describe("config.toml of a runner", () => {
 
   it("gives DinD a TLS service as docker, shared client certificates, and no wait for port 2375", () => {
     const config = rendered("dind");
-    assert.deepEqual(docker(config).services, [{ name: "docker:29.7.2-dind", alias: "docker" }]);
-    assert.ok(docker(config).volumes!.includes("/certs/client"));
+    const { entrypoint, ...service } = docker(config).services![0]!;
+    assert.deepEqual(service, { name: "docker:29.7.2-dind", alias: "docker" });
+    assert.match(entrypoint!.at(-1)!, /exec dockerd-entrypoint\.sh --data-root=/, "flags only, so that it takes TLS");
+    assert.ok(docker(config).volumes!.includes("/certs"));
     assert.equal(docker(config).wait_for_services_timeout, -1);
     assert.deepEqual(config.runners![0]!.environment, [
       "DOCKER_HOST=tcp://docker:2376",
@@ -148,7 +150,7 @@ describe("config.toml of a runner", () => {
     });
     assert.equal(config.log_level, "debug");
     assert.equal(docker(config).memory, "3g");
-    assert.ok(docker(config).volumes!.includes("/certs/client") && docker(config).volumes!.includes("/extra"));
+    assert.ok(docker(config).volumes!.includes("/certs") && docker(config).volumes!.includes("/extra"));
     assert.equal(config.runners![0]!.environment!.at(-1), "A=b");
     assert.match(config.runners![0]!.pre_build_script!, /docker info[\s\S]*echo mine$/);
   });

@@ -4,7 +4,7 @@ import { preBuildScripts } from "../scripts";
 import { ownDocker } from "../settings";
 import { dindImage } from "../usedImages";
 import type { BuildMode } from "./buildMode";
-import { fileVolumes, innerDaemonErrors, serviceErrors, serviceSection } from "./innerDaemonMode";
+import { fileVolumes, innerDaemonErrors, layerVolumes, serviceErrors, serviceSection } from "./innerDaemonMode";
 
 /** Docker in Docker as a service of the job, with TLS. */
 export const dind: BuildMode = {
@@ -29,7 +29,13 @@ export const dind: BuildMode = {
   docker: (settings, budget) => ({
     ...serviceSection(settings, budget.serviceMemory),
     memory: budget.jobMemory,
-    volumes: [...fileVolumes(settings), "/certs/client", "/cache"],
+    // With the layers the daemon keeps its keys, which a Pi takes seconds to make.
+    volumes: [
+      ...fileVolumes(settings),
+      ...layerVolumes(settings),
+      settings.layerCache ? "/certs" : "/certs/client",
+      "/cache",
+    ],
   }),
 
   errors(settings) {

@@ -1,4 +1,6 @@
+import { jobData, keptDataVariable } from "../keptData";
 import { preBuildScripts } from "../scripts";
+import { daemonRights } from "../sysbox";
 import { jobImage } from "../usedImages";
 import type { BuildMode } from "./buildMode";
 import { fileVolumes, innerDaemonErrors } from "./innerDaemonMode";
@@ -13,21 +15,27 @@ export const dindJob: BuildMode = {
 
   daemonImage: jobImage,
 
-  runner: () => ({
+  runner: (settings) => ({
     pre_build_script: preBuildScripts["dind-job"],
-    environment: ["DOCKER_HOST=unix:///var/run/docker.sock", "DOCKER_TLS_CERTDIR="],
+    environment: [
+      "DOCKER_HOST=unix:///var/run/docker.sock",
+      "DOCKER_TLS_CERTDIR=",
+      ...(settings.layerCache ? [`${keptDataVariable}=${jobData}`] : []),
+    ],
   }),
 
   docker: (settings, budget) => ({
-    privileged: true,
-    // The runner compares with the image as the job names it: a job that takes the default one has an empty name there.
-    allowed_privileged_images: ["", jobImage(settings)],
-    services_privileged: false,
+    ...daemonRights(settings, {
+      privileged: true,
+      // The runner compares with the image as the job names it: a job that takes the default one has an empty name there.
+      allowed_privileged_images: ["", jobImage(settings)],
+      services_privileged: false,
+    }),
     // The daemon builds in there, so the job gets what job and service have together elsewhere.
     memory: sumOfMegabytes(budget.jobMemory, budget.serviceMemory),
-    // A real volume below the inner daemon: on the container's own overlay it would fall back to vfs, three times slower.
-    // The runner keeps one for each project and concurrent job, so no two daemons ever share it, and layers stay warm.
-    volumes: [...fileVolumes(settings), "/var/lib/docker", "/cache"],
+    // A real volume below the inner daemon: on the container's own overlay it would fall back to vfs, three times slower;
+    // docker:dind declares one of its own, which goes with the container. The runner keeps one for each project and concurrent job, so no two daemons ever share it, and layers stay warm.
+    volumes: [...fileVolumes(settings), ...(settings.layerCache ? [jobData] : []), "/cache"],
   }),
 
   errors: innerDaemonErrors,

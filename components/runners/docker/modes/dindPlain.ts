@@ -1,7 +1,7 @@
 import { preBuildScripts } from "../scripts";
 import { dindImage } from "../usedImages";
 import type { BuildMode } from "./buildMode";
-import { fileVolumes, innerDaemonErrors, serviceErrors, serviceSection } from "./innerDaemonMode";
+import { fileVolumes, innerDaemonErrors, layerVolumes, serviceErrors, serviceSection } from "./innerDaemonMode";
 
 /** Docker in Docker as a service of the job, without TLS; only when asked for. */
 export const dindPlain: BuildMode = {
@@ -21,7 +21,7 @@ export const dindPlain: BuildMode = {
   docker: (settings, budget) => ({
     ...serviceSection(settings, budget.serviceMemory),
     memory: budget.jobMemory,
-    volumes: [...fileVolumes(settings), "/cache"],
+    volumes: [...fileVolumes(settings), ...layerVolumes(settings), "/cache"],
   }),
 
   errors: (settings) => [

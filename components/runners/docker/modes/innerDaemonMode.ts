@@ -1,8 +1,10 @@
 import type { InputError } from "../../../inputErrors";
 import { serviceNames, volumeDestination } from "../../configToml/merge";
 import type { DockerSettings } from "../../configToml/settings/docker";
+import { jobData, serviceData, serviceScript } from "../keptData";
 import { nodeFolder } from "../nodeFolder";
 import { ownDocker, type DockerRunnerSettings } from "../settings";
+import { daemonRights, sysboxErrors } from "../sysbox";
 import { dindImage } from "../usedImages";
 
 const dockerPath = "config.runners[0].docker";
@@ -13,15 +15,25 @@ export function fileVolumes(settings: DockerRunnerSettings): string[] {
   return [`${folder}/docker/daemon.json:/etc/docker/daemon.json:ro`, `${folder}/docker/certs.d:/etc/docker/certs.d:ro`];
 }
 
+/** What a service that keeps its layers runs: the image's own entrypoint follows. */
+const keepingEntrypoint = ["/bin/sh", "-c", serviceScript];
+
+/** The volume for a daemon beside the job; the runner keeps one for each project and concurrent job. */
+export function layerVolumes(settings: DockerRunnerSettings): string[] {
+  return settings.layerCache ? [serviceData] : [];
+}
+
 /** `[runners.docker]` where the daemon is a service beside the job. */
 export function serviceSection(settings: DockerRunnerSettings, serviceMemory: string): DockerSettings {
   const image = dindImage(settings);
   return {
-    privileged: true,
-    services: [{ name: image, alias: "docker" }],
-    // Only the service needs to be privileged, not the job.
-    allowed_privileged_images: [image],
-    allowed_privileged_services: [image],
+    ...daemonRights(settings, {
+      privileged: true,
+      // Only the service needs to be privileged, not the job.
+      allowed_privileged_images: [image],
+      allowed_privileged_services: [image],
+    }),
+    services: [{ name: image, alias: "docker", ...(settings.layerCache ? { entrypoint: keepingEntrypoint } : {}) }],
     service_memory: serviceMemory,
     // The runner's own check dials port 2375, which a daemon with TLS does not open, for 30 s; the script waits instead.
     wait_for_services_timeout: -1,
@@ -31,8 +43,8 @@ export function serviceSection(settings: DockerRunnerSettings, serviceMemory: st
 /** Settings with which no inner daemon of any mode could start, or run safely. */
 export function innerDaemonErrors(settings: DockerRunnerSettings): InputError[] {
   const docker = ownDocker(settings);
-  const errors: InputError[] = [];
-  if (docker.privileged === false) {
+  const errors: InputError[] = sysboxErrors(settings);
+  if (docker.privileged === false && settings.runtime === undefined) {
     errors.push({
       propertyPath: `${dockerPath}.privileged`,
       reason: `way ${settings.way} cannot start its daemon without; drop it, or choose way dood`,
@@ -47,10 +59,10 @@ export function innerDaemonErrors(settings: DockerRunnerSettings): InputError[] 
   for (const [index, volume] of (docker.volumes ?? []).entries()) {
     const source = volume.includes(":") ? volume.split(":")[0] : undefined;
     const target = volumeDestination(volume);
-    if (source !== undefined && target === "/var/lib/docker") {
+    if (source !== undefined && [jobData, serviceData].includes(target)) {
       errors.push({
         propertyPath: `${dockerPath}.volumes[${index}]`,
-        reason: `${source} would be shared by the daemons of jobs that run at once, and be destroyed by them; drop it, or choose way dind-job, which keeps a volume for each`,
+        reason: `${source} would be shared by the daemons of jobs that run at once, and be destroyed by them; drop it: with layerCache each has a volume of its own`,
       });
     }
     if (source !== undefined && (target === "/certs" || target === "/certs/client")) {
@@ -67,7 +79,7 @@ export function innerDaemonErrors(settings: DockerRunnerSettings): InputError[] 
 export function serviceErrors(settings: DockerRunnerSettings): InputError[] {
   const docker = ownDocker(settings);
   const errors: InputError[] = [];
-  if (docker.services_privileged === false) {
+  if (docker.services_privileged === false && settings.runtime === undefined) {
     errors.push({
       propertyPath: `${dockerPath}.services_privileged`,
       reason: `way ${settings.way} cannot start its service's daemon without; drop it: services other than the daemon are not privileged anyway, or choose way dind-job`,
