@@ -6,7 +6,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { rawStackFile, stackFileText } from "../config/stackFile";
-import { GitlabError } from "./gitlabApi";
+import { hasDrift, keepDriftIssue } from "./driftIssue";
+import { GitlabError, GitlabProject, tokenVariable } from "./gitlabApi";
 import { MergeRequestNote } from "./mergeRequestNote";
 import { runPulumi, type Ended } from "./pulumi";
 import { noLimits, noteOf, type Links } from "./report/note";
@@ -17,11 +18,13 @@ import { codeQuality } from "./report/stackFileErrors";
 
 const usage = `Previews a stack, and writes what a merge request shows of it.
 
-  npx tsx ci/preview.ts --stack NAME [--out FOLDER] [--note] [--save-plan FILE] [--config-file FILE]
+  npx tsx ci/preview.ts --stack NAME [--out FOLDER] [--note] [--drift] [--save-plan FILE] [--config-file FILE]
 
   --stack NAME        the stack to preview; Pulumi has to be logged in, and to have the stack's passphrase
   --out FOLDER        where the files go; default: preview
   --note              keep the stack's note on the merge request of this job up to date, and its label
+  --drift             keep one issue open while the stack, or a node that answers (trust.probe), is not as the stack file
+                      says; exit code 2 then, as for changes
   --save-plan FILE    keep Pulumi's plan there, for pulumi up --plan
   --config-file FILE  the stack file, where it is not Pulumi.NAME.yaml
   --help              print this
@@ -34,7 +37,7 @@ Files, in FOLDER:
   NAME.codequality.json  errors of the stack file, with their lines: artifacts:reports:codequality
 
 Exit code: 0 nothing would change, 2 something would, 1 the preview failed.
-The note needs a project access token (scope api, role Reporter) in PI_RUNNERS_GITLAB_TOKEN; without one all else is the same.
+Note and issue need a project access token (scope api, role Reporter) in PI_RUNNERS_GITLAB_TOKEN; without one all else is the same.
 The rest is known from GitLab's own variables of the job.`;
 
 const exitCodes: Record<Report["result"], number> = { none: 0, changes: 2, error: 1 };
@@ -43,6 +46,7 @@ interface Options {
   stack: string;
   out: string;
   note: boolean;
+  drift: boolean;
   plan?: string;
   configFile?: string;
 }
@@ -58,7 +62,20 @@ async function main(): Promise<number> {
   const text = write(report, options);
   tell(report, options);
   await unlessRefused(async () => note?.write(report, text));
+  if (options.drift) {
+    await unlessRefused(() => reportDrift(report, text));
+    return hasDrift(report) ? exitCodes.changes : exitCodes[report.result];
+  }
   return exitCodes[report.result];
+}
+
+async function reportDrift(report: Report, text: string): Promise<void> {
+  const project = GitlabProject.ofJob(process.env);
+  if (project === undefined) {
+    console.log(`No issue is kept: ${tokenVariable} is not set. The report is in the job's artifacts.`);
+    return;
+  }
+  await keepDriftIssue(project, report, text);
 }
 
 /** A note that cannot be written fails no preview: the widget and the artifact are there. */
@@ -69,7 +86,7 @@ async function unlessRefused<T>(work: () => Promise<T>): Promise<T | undefined> 
     if (!(error instanceof GitlabError)) {
       throw error;
     }
-    console.error(`The note of the merge request is not up to date. ${error.message}`);
+    console.error(`GitLab does not show this report as it should. ${error.message}`);
     return undefined;
   }
 }
@@ -81,6 +98,7 @@ function optionsOf(args: string[]): Options | undefined {
       stack: { type: "string" },
       out: { type: "string", default: "preview" },
       note: { type: "boolean", default: false },
+      drift: { type: "boolean", default: false },
       "save-plan": { type: "string" },
       "config-file": { type: "string" },
       help: { type: "boolean", short: "h" },
@@ -97,16 +115,19 @@ function optionsOf(args: string[]): Options | undefined {
     stack: values.stack,
     out: values.out,
     note: values.note,
+    drift: values.drift,
     ...(plan === undefined ? {} : { plan }),
     ...(configFile === undefined ? {} : { configFile }),
   };
 }
 
 /** Runs the preview, and beside it what tells which texts are secret. */
-async function previewed({ stack, plan, configFile }: Options): Promise<Report> {
+async function previewed({ stack, plan, drift, configFile }: Options): Promise<Report> {
+  // What was changed on the cluster by hand is seen only by who reads it again.
+  const looked = drift ? ["--refresh", "--run-program"] : [];
   const where = ["--stack", stack, ...(configFile === undefined ? [] : ["--config-file", configFile])];
   const [preview, secrets] = await Promise.all([
-    runPulumi(["preview", "--json", ...where, ...(plan === undefined ? [] : ["--save-plan", plan])]),
+    runPulumi(["preview", "--json", ...where, ...(plan === undefined ? [] : ["--save-plan", plan]), ...looked]),
     secretsOf(stack, where, configFile),
   ]);
   process.stderr.write(without(secrets, preview.stderr) as string);

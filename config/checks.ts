@@ -207,6 +207,9 @@ function meets(one: HostsOfRunner, other: HostsOfRunner): boolean {
 
 /** Defaults that no runner of the stack can take: a key of another executor, probably meant for one that went. */
 export function defaultsErrors(stack: StackFile): InputError[] {
+  if (stack.runners.length === 0) {
+    return []; // The runners themselves are wrong: who could use what is not known.
+  }
   const known = new Set(stack.runners.flatMap(({ way }) => Object.keys(runnerSchemas[executorOf(way)].shape)));
   return Object.keys(stack.runnerDefaults)
     .filter((key) => !known.has(key))

@@ -338,6 +338,7 @@ describe("bad input", () => {
         { name: "a", host: "h", hostKey: hostKey("1") },
         { name: "a", host: "i", hostKey: hostKey("1") },
       ],
+      runnerDefaults: { size: "8GB" },
       runners: [{ name: "x", way: "dodo" }],
       namespce: "x",
     });

@@ -1,0 +1,19 @@
+# Prints what makes the credentials of a job's CI/CD variables usable: eval "$(sh ci/credentials.sh)". Nothing secret is
+# printed, and nothing is written outside of the job's own home folder and a temporary one. docs/merge-requests.md
+set -eu
+umask 077
+
+# An agent keeps the key out of Pulumi's state, so that previews with another key than the deployment's show no change.
+if [ -n "${PI_RUNNERS_SSH_KEY:-}" ]; then
+  if [ -z "${SSH_AUTH_SOCK:-}" ]; then
+    eval "$(ssh-agent -s)" >/dev/null
+    echo "export SSH_AUTH_SOCK='$SSH_AUTH_SOCK'"
+    echo "trap 'kill $SSH_AGENT_PID' EXIT"
+  fi
+  # GitLab's file variables may lack the last line end, without which the key is not taken.
+  { cat "$PI_RUNNERS_SSH_KEY"; echo; } | ssh-add -q - >&2
+fi
+if [ -n "${PI_RUNNERS_KNOWN_HOSTS:-}" ]; then
+  mkdir -p "$HOME/.ssh"
+  cp "$PI_RUNNERS_KNOWN_HOSTS" "$HOME/.ssh/known_hosts"
+fi

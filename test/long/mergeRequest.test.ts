@@ -1,0 +1,185 @@
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseAllDocuments } from "yaml";
+import { admin, call, startStandIn, type StandIn } from "../lab/gitlab/standIn";
+import {
+  changedStack,
+  checkout,
+  cluster,
+  environment,
+  namespace,
+  run,
+  up,
+  type DevConfig,
+  type Finished,
+} from "../lab/stack/lab";
+
+const headers = { "PRIVATE-TOKEN": admin };
+const dead = {
+  name: "dead",
+  host: "172.30.99.249",
+  hostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
+};
+
+interface Job {
+  before_script: string[];
+  script: string[];
+}
+
+/** A job of a component, with its inputs filled in. */
+function jobOf(component: string, job: string): Job {
+  const text = readFileSync(join(checkout, `templates/${component}.yml`), "utf8").replaceAll(
+    "$[[ inputs.stack ]]",
+    "dev",
+  );
+  const [, jobs] = parseAllDocuments(text.replace(/\$\[\[.*?\]\]/g, "x")).map((document) => document.toJS() as object);
+  return (jobs as Record<string, Job>)[`${job}:dev`]!;
+}
+
+/**
+ * The scripts of the components' jobs, run by a shell in a checkout of their own with a job's variables: not by the runner,
+ * as the lab does not build the image with Pulumi, plugins and libraries that a job would run in.
+ */
+describe("a merge request", function () {
+  this.timeout(600_000);
+  let gitlab: StandIn;
+  let folder: string;
+  let api: string;
+  let project: number;
+  let pipeline = 0;
+
+  /** Commits a stack file to a branch, and runs a job there. */
+  async function runJob(
+    [component, name]: [string, string],
+    branch: string,
+    change: (config: DevConfig) => void,
+  ): Promise<Finished> {
+    const text = readFileSync(changedStack(change), "utf8");
+    const { sha } = await gitlab.lab.createProject("infra", { files: { "Pulumi.dev.yaml": text }, branch });
+    writeFileSync(join(folder, "Pulumi.dev.yaml"), text);
+    const { before_script, script } = jobOf(component, name);
+    const { execa } = await import("execa"); // cannot be required: some of its dependencies are ESM only
+    const result = await execa("bash", ["-eo", "pipefail", "-c", [...before_script, ...script].join("\n")], {
+      cwd: folder,
+      env: {
+        ...(await environment()),
+        CI_API_V4_URL: `${gitlab.url}/api/v4`,
+        CI_PROJECT_ID: String(project),
+        CI_PROJECT_DIR: folder,
+        CI_COMMIT_SHA: sha!,
+        CI_PIPELINE_IID: String(++pipeline),
+        CI_JOB_URL: `${gitlab.url}/lab/infra/-/jobs/1`,
+        ...(branch === "change" ? { CI_MERGE_REQUEST_IID: "1" } : {}),
+        PI_RUNNERS_GITLAB_TOKEN: admin,
+      },
+      all: true,
+      reject: false,
+    });
+    return { code: result.exitCode ?? -1, output: result.all };
+  }
+
+  const preview = (change: (config: DevConfig) => void): Promise<Finished> =>
+    runJob(["preview", "preview"], "change", change);
+
+  /** The one note, as a reviewer reads it. */
+  async function note(): Promise<string> {
+    const notes = (await call(gitlab, "GET", `${api}/notes`, undefined, headers)).body as { body: string }[];
+    assert.equal(notes.length, 1);
+    return notes[0]!.body;
+  }
+
+  const jobs =
+    (count: number) =>
+    (config: DevConfig): void => {
+      config["pi-runners:runners"][0]!.concurrent = count;
+    };
+
+  before(async () => {
+    await up();
+    gitlab = await startStandIn();
+    project = (await gitlab.lab.createProject("infra", { files: { README: "main" } })).id;
+    await gitlab.lab.createProject("infra", { files: { README: "change" }, branch: "change" });
+    const opened = { source_branch: "change", target_branch: "main", title: "Two jobs at once" };
+    await call(gitlab, "POST", `/api/v4/projects/${project}/merge_requests`, opened, headers);
+    api = `/api/v4/projects/${project}/merge_requests/1`;
+    folder = mkdtempSync(join(tmpdir(), "pi-runners-job-"));
+    const listed = await run("git", ["ls-files", "--cached", "--others", "--exclude-standard", "-z"]);
+    for (const file of listed.output.split("\0").filter((path) => path !== "" && !path.startsWith("test/"))) {
+      cpSync(join(checkout, file), join(folder, file));
+    }
+    symlinkSync(join(checkout, "node_modules"), join(folder, "node_modules"));
+    symlinkSync(realpathSync(join(checkout, ".lab")), join(folder, ".lab"));
+  });
+
+  after(async () => {
+    rmSync(folder, { recursive: true, force: true });
+    await gitlab?.stop();
+    await up();
+  });
+
+  it("shows a wrong stack file with file and line, in the note and for GitLab's diff", async () => {
+    const { code, output } = await preview((config) => {
+      config["pi-runners:runners"][0]!.way = "doof";
+    });
+    assert.equal(code, 1, output);
+    assert.match(
+      await note(),
+      /Preview of `dev` failed: an error[^]*`Pulumi\.dev\.yaml:\d+` `pi-runners:runners\[0\]\.way`/,
+    );
+    const [finding] = JSON.parse(readFileSync(join(folder, "preview/dev.codequality.json"), "utf8")) as {
+      location: { path: string; lines: { begin: number } };
+    }[];
+    const lines = readFileSync(join(folder, "Pulumi.dev.yaml"), "utf8").split("\n");
+    assert.equal(finding!.location.path, "Pulumi.dev.yaml");
+    assert.match(lines[finding!.location.lines.begin - 1]!, /way: doof/);
+  });
+
+  it("warns on top of a node that does not answer", async () => {
+    const { code, output } = await preview((config) => {
+      config["pi-runners:trust"] = { probe: true };
+      config["pi-runners:nodes"].push(dead);
+    });
+    assert.equal(code, 2, output);
+    assert.match(await note(), /Look at this first[^]*:warning: node dead \(172\.30\.99\.249\) could not be looked at/);
+  });
+
+  it("shows a change and what it does, in one note; merged and planned, just that is deployed", async () => {
+    const changed = await preview(jobs(2));
+    assert.equal(changed.code, 2, changed.output);
+    assert.match(await note(), /runner `dood` reads its config\.toml again within seconds[^]*concurrent: 1 => 2/);
+    assert.doesNotMatch(await note(), /Outdated|failed|glrt-/);
+    const plan = await runJob(["deploy", "plan"], "main", jobs(2));
+    assert.equal(plan.code, 2, plan.output);
+    const deploy = await runJob(["deploy", "deploy"], "main", jobs(2));
+    assert.equal(deploy.code, 0, deploy.output);
+    const secret = await cluster().readNamespacedSecret({ name: "dood-config", namespace });
+    assert.match(Buffer.from(secret.data!["config.toml"]!, "base64").toString(), /^concurrent = 2$/m);
+    const again = await preview(jobs(2));
+    assert.equal(again.code, 0, again.output);
+    assert.match(await note(), /Preview of `dev`: no changes/);
+  });
+
+  it("is not deployed by a plan that reality has moved on from", async () => {
+    const plan = await runJob(["deploy", "plan"], "main", jobs(2));
+    assert.equal(plan.code, 0, plan.output);
+    const moved = await runJob(["deploy", "deploy"], "main", jobs(3));
+    assert.notEqual(moved.code, 0);
+    assert.match(moved.output, /violates plan/);
+  });
+
+  it("has its drift kept in one issue, which is closed when the drift is gone", async () => {
+    const states = async (): Promise<string[]> => {
+      const path = `/api/v4/projects/${project}/issues?labels=drift`;
+      const { body } = await call(gitlab, "GET", path, undefined, headers);
+      return (body as { state: string }[]).map(({ state }) => state);
+    };
+    const drifted = await runJob(["drift", "drift"], "main", jobs(4));
+    assert.equal(drifted.code, 2, drifted.output);
+    assert.deepEqual(await states(), ["opened"]);
+    const gone = await runJob(["drift", "drift"], "main", jobs(2));
+    assert.equal(gone.code, 0, gone.output);
+    assert.deepEqual(await states(), ["closed"]);
+  });
+});
