@@ -13,6 +13,7 @@ import {
 } from "./components";
 import type { DockerRunnerSettings } from "./components/runners/docker/settings";
 import { hasInnerDaemon } from "./components/runners/docker/ways";
+import { summaryOf } from "./components/registryTrust/report";
 import { readConfig, type RunnerConfig } from "./config/stackConfig";
 import { printPipeline } from "./templates/print";
 
@@ -144,8 +145,16 @@ export const runners = made.map(({ runner, component }) => ({
   risk: component.risk,
 }));
 
-/** Per node: what was found there and how it came to trust the registries. */
-const trustReport = trust?.report ?? {};
+/** Per node: system, engines, and what they trust, in a line. */
+export const nodes = pulumi
+  .output(trust?.report ?? {})
+  .apply((report) => Object.fromEntries(Object.entries(report).map(([node, one]) => [node, summaryOf(one)])));
+
+/**
+ * Per node: all that was found there and how it came to trust the registries. Nothing in it is secret: marked as one, it is
+ * not printed with every update, some thirty lines a node; `pulumi stack output trust --show-secrets` does.
+ */
+const trustReport = pulumi.secret(trust?.report ?? {});
 export { trustReport as trust };
 
 /** A ready .gitlab-ci.yml per runner, by its name. */

@@ -48,3 +48,13 @@ export function reportsOf(nodes: { name: string }[], lines: (string | undefined)
   const found = lines.flatMap((line, index) => (line === undefined ? [] : [[nodes[index]!.name, line] as const]));
   return Object.fromEntries(found.map(([name, line]) => [name, JSON.parse(line) as NodeTrust]));
 }
+
+/** One node in a line, for the table that an update prints; the report has the rest. */
+export function summaryOf({ facts, engines, warnings }: NodeTrust): string {
+  const found = engines.map(({ engine, version, trusted }) => {
+    const names = trusted.length === 0 ? "none" : trusted.join(", ");
+    return `${engine} ${version} trusts ${names}`;
+  });
+  const count = warnings.length === 0 ? "" : `; warnings: ${warnings.length}`;
+  return `${facts.system}, ${facts.architecture}: ${found.join("; ")}${count}`;
+}
