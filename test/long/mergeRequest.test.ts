@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
@@ -159,6 +168,48 @@ describe("a merge request", function () {
     const again = await preview(jobs(2));
     assert.equal(again.code, 0, again.output);
     assert.match(await note(), /Preview of `dev`: no changes/);
+  });
+
+  it("shows no secret, wherever the stack file has one: not in the note, not in a file, not in the job's log", async () => {
+    const own = "runners[0].config.runners[0]";
+    const settings = {
+      "tokens.dood": "glrt-MaRkEd0123456789abc",
+      "ssh.sudoPassword": "MaRkEd-sudo",
+      "ssh.bastion.password": "MaRkEd-bastion",
+      [`${own}.environment[0]`]: "HARMLESS=MaRkEd-variable",
+      [`${own}.pre_build_script`]: "echo MaRkEd-script",
+      [`${own}.docker.hostname`]: "MaRkEd-hostname",
+      [`${own}.cache.s3.SecretKey`]: "MaRkEd-key",
+      "runners[0].jobImage": "registry.lab:5000/marked-MaRkEd:1",
+    };
+    const file = changedStack((config) => {
+      config["pi-runners:ssh"] = { ...(config["pi-runners:ssh"] as object), bastion: { ...dead, name: undefined } };
+    });
+    for (const [path, value] of Object.entries(settings)) {
+      const set = [
+        "config",
+        "set",
+        "--path",
+        "--secret",
+        "--stack",
+        "dev",
+        "--config-file",
+        file,
+        `pi-runners:${path}`,
+      ];
+      const { code, output } = await run("pulumi", [...set, value], await environment());
+      assert.equal(code, 0, output);
+    }
+    const args = ["ci/preview.ts", "--stack", "dev", "--config-file", file, "--out", join(folder, "secrets")];
+    const { code, output } = await run("tsx", args, await environment());
+    assert.equal(code, 2, output);
+    const files = readdirSync(join(folder, "secrets")).map((name) =>
+      readFileSync(join(folder, "secrets", name), "utf8"),
+    );
+    assert.ok(files.some((text) => text.includes("HARMLESS=[secret]") || text.includes("[secret]")));
+    for (const text of [output, ...files]) {
+      assert.doesNotMatch(text, /MaRkEd|TWFSa0Vk/);
+    }
   });
 
   it("is not deployed by a plan that reality has moved on from", async () => {
