@@ -95,10 +95,21 @@ function runnerOptions(type: keyof typeof runnerTypes, { token }: RunnerConfig):
 
 type Runner = DoodRunner | DindRunner | KubernetesRunner | ShellRunner;
 
+function makeToken({ settings, token }: RunnerConfig): RunnerToken {
+  // What registers a runner is an object of the namespace.
+  return token.place === undefined
+    ? new RunnerToken(settings.name, token)
+    : new RunnerToken(
+        settings.name,
+        { ...token, place: { ...token.place, namespace: place.namespace } },
+        { provider: cluster },
+      );
+}
+
 /** A runner by its executor. */
 function makeRunner(runner: RunnerConfig): Runner {
   const { executor, tags, waitForNodes } = runner;
-  const { token } = new RunnerToken(runner.settings.name, runner.token);
+  const { token } = makeToken(runner);
   const common = { runnerName: runner.settings.name, namespace: place.namespace, token, tags, waitForNodes };
   switch (executor) {
     case "docker":

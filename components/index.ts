@@ -19,6 +19,7 @@ export type { NodeFacts, NodeTrust } from "./registryTrust/report";
 export { RunnerNamespace, type PodSecurity, type RunnerNamespaceArgs } from "./namespace/runnerNamespace";
 export { RunnerToken, type RunnerTokenArgs } from "./token/runnerToken";
 export type { GitlabAddress } from "./token/gitlab/request";
+export type { RegistrationPlace } from "./token/registration";
 
 export type { Registry } from "./registryTrust/registry";
 export type { Architecture } from "./runners/architecture";

@@ -136,7 +136,8 @@ export const stackSchema = z.strictObject({
       "The runners' authentication tokens by name, as secrets: `pulumi config set --path --secret 'tokens.NAME' glrt-…`",
   }),
   registrationTokens: about(z.record(z.string(), token).default({}), {
-    description: "Legacy registration tokens. Not supported; here so that the refusal can say what to do.",
+    description:
+      "Legacy registration tokens by runner, as secrets: a Job in the cluster registers the runner. GitLab has them off by default since 17.0, and removes them in 20.0; better `create`.",
   }),
   ...namespaceSettings,
 });

@@ -207,7 +207,7 @@ function runnerConfig(stack: StackFile, entry: RunnerEntry, instance: Instance, 
   const { url, serverCa } = instance;
   const place = { namespace: stack.namespace, url, hostAliases: stack.hostAliases, serverCa };
   const checked = checkedRunner(stack, entry, place, registries);
-  const token = tokenArgs(stack, entry.runner, instance, checked.settings.drainTimeout);
+  const token = tokenArgs(stack, entry.runner, instance, checked.settings);
   return { ...checked, tags, waitForNodes, token };
 }
 

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { below, type InputError } from "../components/inputErrors";
 import { oneError, urlError } from "../components/runners/errors";
-import { creationErrors } from "../components/token/errors";
+import { creationErrors, untaggedErrors } from "../components/token/errors";
 import type { RunnerTokenArgs } from "../components/token/runnerToken";
 import {
   accessTokenError,
@@ -9,7 +9,7 @@ import {
   registrationTokenError,
   tokenKind,
 } from "../components/token/tokenKind";
-import { readCertificate } from "./checks";
+import { readCertificate, type CheckedRunner } from "./checks";
 import type { StackFile } from "./schema";
 
 type Runner = StackFile["runners"][number];
@@ -46,13 +46,30 @@ export function tokenArgs(
   stack: StackFile,
   runner: Runner,
   { url, serverCa, accessToken }: Instance,
-  drainTimeout: number,
+  settings: CheckedRunner["settings"],
 ): RunnerTokenArgs {
   const { name, create, verify, tags = [name] } = runner;
   const aliases = Object.keys(stack.hostAliases).length === 0 ? {} : { hostAliases: stack.hostAliases };
   const gitlab = { url, ...(serverCa === undefined ? {} : { ca: serverCa }), ...aliases };
   if (create !== undefined) {
-    return { gitlabAccessToken: pulumi.secret(accessToken ?? ""), create, tags, gitlab, drainTimeout };
+    return {
+      gitlabAccessToken: pulumi.secret(accessToken ?? ""),
+      create,
+      tags,
+      gitlab,
+      drainTimeout: settings.drainTimeout,
+    };
+  }
+  if (Object.hasOwn(stack.registrationTokens, name)) {
+    const { image, nodeSelector, tolerations, imagePullSecrets } = settings;
+    const place = { namespace: stack.namespace, image, nodeSelector, tolerations, imagePullSecrets };
+    return {
+      registrationToken: pulumi.secret(stack.registrationTokens[name]!),
+      register: runner.register,
+      tags,
+      gitlab,
+      place,
+    };
   }
   const token = Object.hasOwn(stack.tokens, name) ? stack.tokens[name] : undefined;
   return { authenticationToken: pulumi.secret(token ?? ""), verify, gitlab };
@@ -73,7 +90,7 @@ export function tokenErrors(stack: StackFile, instances: Instance[]): InputError
 
 /** A runner has exactly one kind of token, and no settings of another kind. */
 function kindErrors(stack: StackFile, runner: Runner, index: number, instance: Instance | undefined): InputError[] {
-  const { name, create, verify, tags = [name] } = runner;
+  const { name, create, register, verify, tags = [name] } = runner;
   const token = Object.hasOwn(stack.tokens, name) ? stack.tokens[name] : undefined;
   const legacy = Object.hasOwn(stack.registrationTokens, name) ? stack.registrationTokens[name] : undefined;
   const at = `runners[${index}]`;
@@ -85,10 +102,13 @@ function kindErrors(stack: StackFile, runner: Runner, index: number, instance: I
     errors.push(...oneError(`registrationTokens.${name}`, registrationTokenError(legacy)));
   }
   if (legacy !== undefined) {
-    const reason = "legacy registration tokens are not supported; use create, or tokens";
-    errors.push(
-      ...oneError(`registrationTokens.${name}`, registrationTokenError(legacy) === undefined ? reason : undefined),
-    );
+    errors.push(...below(`${at}.register`, untaggedErrors(register?.runUntagged ?? false, tags)));
+  }
+  if (legacy === undefined && register !== undefined) {
+    errors.push({
+      propertyPath: `${at}.register`,
+      reason: `is for registrationTokens.${name}, which is not there; drop it`,
+    });
   }
   if (create !== undefined) {
     errors.push(...below(`${at}.create`, creationErrors(create, tags)));

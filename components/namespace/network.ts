@@ -9,6 +9,12 @@ export interface RunnerNetwork {
   metricsPort?: number;
 }
 
+/**
+ * TCP ports on which API servers listen: the service's own, kubeadm's and k3s', microk8s'. A policy may be held against the
+ * address before or after the service's is replaced, so all are named.
+ */
+export const apiServerPorts = [443, 6443, 16443];
+
 /** TCP port of an http or https address. */
 export function portOf(url: string): number {
   const { port, protocol } = new URL(url);

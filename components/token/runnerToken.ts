@@ -6,7 +6,9 @@ import type { Inputs } from "../schema";
 import { createdToken } from "./createdToken";
 import type { GitlabAddress } from "./gitlab/request";
 import { VerifiedToken } from "./gitlab/verifiedResource";
-import type { creation } from "./settings";
+import type { RegistrationPlace } from "./registration";
+import { registeredToken } from "./registeredToken";
+import type { creation, registration } from "./settings";
 import { authenticationTokenError } from "./tokenKind";
 
 /** Settings of RunnerToken: exactly one of the three tokens. */
@@ -18,8 +20,15 @@ export interface RunnerTokenArgs {
   authenticationToken?: pulumi.Input<string>;
   /** With `authenticationToken`: true asks GitLab in every preview whether it is good. Needs `gitlab`. Default: false. */
   verify?: boolean;
-  /** A legacy registration token. */
+  /**
+   * A legacy registration token: a Job in the cluster registers the runner, and keeps its token in a Secret. Needs `gitlab`
+   * and `place`, and a Kubernetes provider. Kept as a secret. GitLab removes such tokens in 20.0.
+   */
   registrationToken?: pulumi.Input<string>;
+  /** How the runner is registered, with `registrationToken`. */
+  register?: Inputs<z.input<typeof registration>>;
+  /** Where the Job runs that registers, with `registrationToken`: namespace, image of gitlab-runner, nodes. */
+  place?: Inputs<RegistrationPlace>;
   /**
    * An access token of GitLab's API: the runner is created with it, changed, rotated, and deleted with the stack. Scopes
    * `create_runner` and `manage_runner`; with `read_api` a runner is also found whose creation got no answer. Needs
@@ -63,7 +72,7 @@ export class RunnerToken extends pulumi.ComponentResource {
         this.token = pulumi.secret(this.created(name, args, given));
         break;
       case "registrationToken":
-        this.token = given;
+        this.token = pulumi.secret(this.registered(name, args, given));
         break;
       default:
         throw new Error(`No token of kind ${String(kind satisfies never)}; add it to runnerToken.ts.`);
@@ -84,9 +93,12 @@ export class RunnerToken extends pulumi.ComponentResource {
     if (second !== undefined) {
       this.refuse(name, second, `there are two tokens; give ${kind} or ${second}, and only that`);
     }
-    const needsGitlab = args.verify === true || kind === "gitlabAccessToken";
+    const needsGitlab = args.verify === true || kind !== "authenticationToken";
     this.refuse(name, "gitlab", needsGitlab && args.gitlab === undefined ? "is missing; give GitLab's url" : undefined);
     this.refuse(name, "create", misplaced("create", args.create !== undefined, kind === "gitlabAccessToken"));
+    if (kind === "registrationToken" && args.place === undefined) {
+      this.refuse(name, "place", "is missing; say where the Job runs that registers the runner");
+    }
     if (args.verify === true && kind !== "authenticationToken") {
       this.refuse(name, "verify", "is for authenticationToken; drop it");
     }
@@ -101,6 +113,17 @@ export class RunnerToken extends pulumi.ComponentResource {
     return args.verify === true
       ? new VerifiedToken(name, { ...args.gitlab!, name, token }, { parent: this }).token
       : token;
+  }
+
+  private registered(name: string, args: RunnerTokenArgs, token: pulumi.Output<string>): pulumi.Output<string> {
+    const { gitlab, register, place, tags = [] } = args;
+    return registeredToken(this, name, {
+      gitlab: gitlab!,
+      registrationToken: token,
+      registration: register,
+      tags: pulumi.output(tags),
+      place: pulumi.output(place!) as pulumi.Output<RegistrationPlace>,
+    });
   }
 
   private created(name: string, args: RunnerTokenArgs, accessToken: pulumi.Output<string>): pulumi.Output<string> {

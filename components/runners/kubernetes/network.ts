@@ -1,14 +1,9 @@
 import type { types } from "@pulumi/kubernetes";
+import { apiServerPorts } from "../../namespace/network";
 import { selectorLabels } from "../manager/pod";
 import { jobLabel } from "./kubernetesConfig";
 
 type PolicySpec = types.input.networking.v1.NetworkPolicySpec;
-
-/**
- * TCP ports on which API servers listen: the service's own, kubeadm's and k3s', microk8s'. A policy may be held against the
- * address before or after the service's is replaced, so all are named.
- */
-const apiServerPorts = [443, 6443, 16443];
 
 /** What a manager needs beside what the namespace lets every pod do. */
 export function managerPolicy(name: string): PolicySpec {
