@@ -78,7 +78,8 @@ export function registeredToken(
   // Known once the Job has ended.
   const id = pulumi.all([namespace, job.metadata.uid]).apply(([space]) => `${space}/${names.token}`);
   const obtained = Secret.get(`${names.token}-obtained`, id, inside);
-  const token = pulumi.secret(obtained.data).apply(({ token: text = "" }) => Buffer.from(text, "base64").toString());
+  const kept64 = pulumi.secret(obtained.data) as pulumi.Output<Record<string, string> | undefined>;
+  const token = kept64.apply((files) => Buffer.from(files?.["token"] ?? "", "base64").toString());
   return new RegisteredRunner(name, { ...args.gitlab, name, token }, inside).token;
 }
 

@@ -9,6 +9,7 @@ const file = join(__dirname, "../../../docs/reference/names.md");
 const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
 const runner = { namespace: "ci", url: "https://gitlab.lan", token: "glrt-0123456789abcdefghij" };
 const gitlab = { url: runner.url };
+const image = { namespace: "ci", image: "gitlab/gitlab-runner:v1" };
 const create = { type: "instance" as const };
 const shell = { url: runner.url, token: runner.token };
 const trust = {
@@ -25,6 +26,8 @@ const each: Record<string, () => pulumi.ComponentResource> = {
     new components.RunnerToken("name", { authenticationToken: runner.token, verify: true, gitlab }),
   "RunnerToken with `gitlabAccessToken`": () =>
     new components.RunnerToken("name", { gitlabAccessToken: "glpat-0123456789", create, tags: ["pi"], gitlab }),
+  "RunnerToken with `registrationToken`": () =>
+    new components.RunnerToken("name", { registrationToken: "GR1348941x", tags: ["pi"], gitlab, place: image }),
   DoodRunner: () => new components.DoodRunner("name", runner),
   DindRunner: () => new components.DindRunner("name", runner),
   "DindRunner with `way: dind-resident`": () => new components.DindRunner("name", { ...runner, way: "dind-resident" }),
