@@ -1,6 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { below, type InputError } from "../components/inputErrors";
 import { oneError, urlError } from "../components/runners/errors";
+import { images } from "../components/runners/images";
+import type { RegistrationPlace } from "../components/token/registration";
 import { creationErrors, untaggedErrors } from "../components/token/errors";
 import type { RunnerTokenArgs } from "../components/token/runnerToken";
 import {
@@ -61,8 +63,7 @@ export function tokenArgs(
     };
   }
   if (Object.hasOwn(stack.registrationTokens, name)) {
-    const { image, nodeSelector, tolerations, imagePullSecrets } = settings;
-    const place = { namespace: stack.namespace, image, nodeSelector, tolerations, imagePullSecrets };
+    const place = { namespace: stack.namespace, ...podOf(settings) };
     return {
       registrationToken: pulumi.secret(stack.registrationTokens[name]!),
       register: runner.register,
@@ -73,6 +74,15 @@ export function tokenArgs(
   }
   const token = Object.hasOwn(stack.tokens, name) ? stack.tokens[name] : undefined;
   return { authenticationToken: pulumi.secret(token ?? ""), verify, gitlab };
+}
+
+/** Where the Job that registers a runner may run: as the runner itself, or anywhere where that is no pod. */
+function podOf(settings: CheckedRunner["settings"]): Omit<RegistrationPlace, "namespace"> {
+  if (!("image" in settings)) {
+    return { image: images.runner };
+  }
+  const { image, nodeSelector, tolerations, imagePullSecrets } = settings;
+  return { image, nodeSelector, tolerations, imagePullSecrets };
 }
 
 /** Errors in tokens. No token is ever part of a message. */
