@@ -27,11 +27,19 @@ export function checkShellRunner(given: unknown): { settings?: ShellRunnerSettin
 export function shellRunnerErrors(settings: ShellRunnerSettings): InputError[] {
   return [
     ...nameErrors(settings.name, 40, "runner's service"),
+    ...oneError("name", ownUnitError(settings.name)),
     ...oneError("user", userError(settings.user)),
     ...installErrors(settings),
     ...configErrors(settings),
     ...sectionErrors(settings, "shell"),
   ];
+}
+
+/** hosts/program/core/packages.py has units of such names. */
+function ownUnitError(name: string): string | undefined {
+  return /^(install|remove)-/.test(name)
+    ? `"${name}" would be the service of an installation (pi-runners-install-…); give a name that does not begin with install- or remove-`
+    : undefined;
 }
 
 function userError(user: string): string | undefined {

@@ -7,17 +7,12 @@ import type { ShellRunnerSettings } from "./settings";
 const mark = "PI_RUNNERS_SHELL";
 
 /**
- * What the service is protected from, as far as no build can notice. NoNewPrivileges and the like are left out: they would
- * break sudo, rootless builders and 32-bit builds in jobs, which are the host owner's business.
+ * What the service is protected from, as far as no build can notice: jobs are its children. NoNewPrivileges breaks sudo and
+ * rootless builders; so do ProtectKernelTunables and ProtectKernelLogs, as no other /proc may be mounted beside one that is
+ * partly covered. ProtectKernelModules hides the headers that modules are built with, ProtectClock denies every device
+ * (systemd before 253, systemd issue 18142), ProtectSystem what sudo may install. These are the host owner's business.
  */
-const sandbox = [
-  "ProtectSystem=full",
-  "ProtectKernelTunables=yes",
-  "ProtectKernelModules=yes",
-  "ProtectKernelLogs=yes",
-  "ProtectClock=yes",
-  "RestrictRealtime=yes",
-];
+const sandbox = ["RestrictRealtime=yes"];
 
 /** What needs a restart when it changes; all else of the unit is systemd's, which reads it again. */
 function running(settings: ShellRunnerSettings): string[] {
@@ -41,12 +36,16 @@ export function stopTimeout(settings: ShellRunnerSettings): number {
 }
 
 /**
- * SIGQUIT lets jobs finish, SIGTERM aborts them. Nothing may be sent in between: a second signal ends the runner at once,
+ * A host that goes down does not wait for jobs: nobody could reach it meanwhile. Otherwise SIGQUIT lets jobs finish, SIGTERM aborts them. Nothing may be sent in between: a second signal ends the runner at once,
  * with its jobs. `timeout` counts time that passes, not the clock, which jumps on a Pi.
  */
 function drain(settings: ShellRunnerSettings): string {
   return [
     '[ -n "$MAINPID" ] || exit 0',
+    'case $(timeout 10 systemctl is-system-running) in stopping) echo "the host goes down: jobs are aborted"',
+    'kill -TERM "$MAINPID"',
+    'exec tail --pid="$MAINPID" -f /dev/null',
+    "esac",
     'kill -QUIT "$MAINPID"',
     `timeout ${settings.drainTimeout} tail --pid="$MAINPID" -f /dev/null && exit 0`,
     `echo "jobs did not end within drainTimeout, ${settings.drainTimeout} s: they are aborted"`,

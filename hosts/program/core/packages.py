@@ -10,16 +10,22 @@ APT_GET = ("apt-get -q -y -o DPkg::Lock::Timeout=120 --no-remove -o Dpkg::Option
 UPDATE = "apt-get -q -o DPkg::Lock::Timeout=120 update && "
 
 
-def manage(what, script, doing="install"):
+def unit_of(doing, what):
+    """No runner has such a name: components/runners/shell/errors.ts."""
+    return "pi-runners-%s-%s.service" % (doing, what.lower())
+
+
+def manage(what, script, doing="install", patience=PATIENCE):
     """Runs a script of the package manager to its end. `what` is a word that says what it is about."""
-    unit = "pi-runners-%s-%s.service" % (doing, what.lower())
-    if host.units_now([unit])[unit].state in ("active", "activating"):
-        raise going_on("the package manager has not yet finished what was begun before (%s of %s)" % (doing, what), unit)
+    unit = unit_of(doing, what)
+    for one in {unit, unit_of("install", what)}:
+        if host.units_now([one])[one].state in ("active", "activating"):
+            raise going_on("the package manager has not yet finished what was begun before (%s)" % one, one)
     status, output = host.run(
         ["systemd-run", "--quiet", "--collect", "--wait", "--pipe", "--unit", unit, "--setenv=DEBIAN_FRONTEND=noninteractive",
-         "--setenv=LC_ALL=C", "sh", "-c", script], PATIENCE)
+         "--setenv=LC_ALL=C", "sh", "-c", script], patience)
     if status == 124:
-        raise going_on("the package manager takes more than %d s (%s of %s)" % (PATIENCE, doing, what), unit)
+        raise going_on("the package manager takes more than %d s (%s of %s)" % (patience, doing, what), unit)
     if status != 0:
         past = {"install": "installed", "remove": "removed"}[doing]
         raise NodeError(doing, "%s could not be %s: %s" % (what, past, output[-1500:]),
@@ -27,9 +33,14 @@ def manage(what, script, doing="install"):
     host.first_look.clear()
 
 
-def apt_get(what, words):
+def apt_get(what, words, patience=PATIENCE):
     """Installs by apt-get; its lists may be old, so they are fetched first."""
-    manage(what, UPDATE + "exec " + APT_GET + words)
+    manage(what, UPDATE + "exec " + APT_GET + words, patience=patience)
+
+
+def update(what):
+    """Fetches apt's lists."""
+    manage(what, UPDATE + "true")
 
 
 def apt_purge(name):

@@ -2,11 +2,11 @@
 import grp
 import os
 import pwd
-import shutil
 import signal
 import time
 
 import host
+import trees
 from nodeerror import NodeError, reached
 
 STEP = "user"
@@ -33,13 +33,28 @@ def has_group(group):
         return False
 
 
+def home_of(name):
+    return "/home/" + name
+
+
+def check(name, record):
+    """Refuses a user that would not be one, and a home with somebody's files, which would become the new user's: system users
+    get the ids of those that were removed before."""
+    entry = found(name)
+    if entry is not None and entry.pw_uid == 0:
+        raise NodeError("preflight", "the user %s is root by its id" % name, "Give a user of its own for jobs.")
+    if entry is None and os.path.lexists(home_of(name)) and not record.made("user:" + name):
+        raise NodeError("preflight", "%s is there, but no user %s: the new user would get it" % (home_of(name), name),
+                        "Move it away, or give another `user`.")
+
+
 def make(name, record):
     """A system user as GitLab's own package makes it: no files from /etc/skel, whose .bash_logout ends jobs of a shell."""
     thing = "user:" + name
     if found(name) is None:
         record.will_make(thing)
-        host.run(["useradd", "--system", "--create-home", "--skel", "/dev/null", "--shell", "/bin/bash", "--comment",
-                  "GitLab Runner", name], 60, STEP)
+        host.run(["useradd", "--system", "--create-home", "--home-dir", home_of(name), "--skel", "/dev/null", "--shell",
+                  "/bin/bash", "--comment", "GitLab Runner", name], 60, STEP)
         reached(STEP)
 
 
@@ -61,11 +76,12 @@ def remove(name):
     if entry is None:
         return
     end_processes(entry.pw_uid)
+    # Before the user: after a power cut in between it would be nobody's, and stay.
+    if os.path.isdir(entry.pw_dir) and os.stat(entry.pw_dir).st_uid == entry.pw_uid:
+        trees.remove(entry.pw_dir)
     host.run(["userdel", name], 60, STEP)
     if has_group(name) and not grp.getgrnam(name).gr_mem:
         host.run(["groupdel", name], 60)
-    if os.path.isdir(entry.pw_dir) and os.stat(entry.pw_dir).st_uid == entry.pw_uid:
-        shutil.rmtree(entry.pw_dir)
 
 
 def end_processes(uid, seconds=10):
@@ -85,12 +101,24 @@ def end_processes(uid, seconds=10):
                         "End them, then run again.")
 
 
-def processes(uid):
+def processes(uid, proc="/proc"):
     pids = []
-    for name in os.listdir("/proc"):
+    for name in os.listdir(proc):
         if name.isdigit():
-            lines = [line.split() for line in host.read_lines("/proc/%s/status" % name) if line.startswith(("Uid:", "State:"))]
+            folder = os.path.join(proc, name)
+            lines = [line.split() for line in host.read_lines(folder + "/status") if line.startswith(("Uid:", "State:"))]
             values = {line[0]: line[1] for line in lines if len(line) > 1}
-            if values.get("Uid:") == str(uid) and values.get("State:") != "Z":
+            if values.get("Uid:") == str(uid) and values.get("State:") != "Z" and not contained(folder, proc):
                 pids.append(int(name))
     return pids
+
+
+def contained(folder, proc):
+    """Is it a process of a container that root's engine has started? It may have the same number for a user of its own: 999,
+    which system users get first, is that of many databases. A container of the user's own is in a user namespace."""
+    def same(what):
+        return os.path.samestat(os.stat("%s/%s" % (folder, what)), os.stat("%s/self/%s" % (proc, what)))
+    try:
+        return same("ns/user") and not same("root")
+    except OSError:
+        return False

@@ -3,6 +3,7 @@
 A file's name holds its checksum, so a new one lies beside the one that runs until it has proven itself, and going back is
 a matter of the unit alone.
 """
+import fcntl
 import hashlib
 import os
 import shutil
@@ -18,9 +19,16 @@ from nodeerror import NodeError, reached
 
 STEP = "binary"
 CHUNK = 1 << 20
+# What a file is called until it is whole.
+PART = ".gitlab-runner.part"
 PACKAGE = "gitlab-runner"
+# It depends on that one in the same version, which apt does not choose by itself where it is not the newest (since 17.7).
+HELPERS = PACKAGE + "-helper-images"
+# Seconds: both together have several hundred MB.
+PATIENCE = 600
+CONFIG = "/etc/gitlab-runner"
 # What the package brings with it and does not take away again when it goes.
-OF_PACKAGE = ["user:gitlab-runner", "tree:/etc/gitlab-runner", "package:" + PACKAGE]
+OF_PACKAGE = ["user:gitlab-runner", "tree:" + CONFIG, "package:" + HELPERS, "package:" + PACKAGE]
 
 
 def digest(path):
@@ -76,8 +84,8 @@ def keep(read, one):
     folder = os.path.dirname(one["path"])
     files.check_writable(one["path"], STEP)
     files.make_directories(files.missing_directories(folder))
-    files.sweep(folder)
-    descriptor, temporary = tempfile.mkstemp(".tmp", ".gitlab-runner" + files.MARK, folder)
+    sweep(folder)
+    descriptor, temporary = part(folder)
     try:
         summed = hashlib.sha256()
         with os.fdopen(descriptor, "wb") as stream:
@@ -87,10 +95,10 @@ def keep(read, one):
             stream.flush()
             os.fchmod(stream.fileno(), 0o755)
             os.fsync(stream.fileno())
-        if summed.hexdigest() != one["sha256"]:
-            raise NodeError(STEP, "what came as gitlab-runner has the checksum %s, not %s"
-                            % (summed.hexdigest(), one["sha256"]), "Correct `sha256`, or give the file that it belongs to.")
-        os.rename(temporary, one["path"])
+            if summed.hexdigest() != one["sha256"]:
+                raise NodeError(STEP, "what came as gitlab-runner has the checksum %s, not %s"
+                                % (summed.hexdigest(), one["sha256"]), "Correct `sha256`, or give the file that it belongs to.")
+            os.rename(temporary, one["path"])
         files.sync_directory(folder)
         reached(STEP)
     except OSError as error:
@@ -101,25 +109,71 @@ def keep(read, one):
             os.unlink(temporary)
 
 
+def part(folder):
+    """A new file that nobody sweeps while it is open: another runner's file may come at the same time."""
+    while True:
+        descriptor, path = tempfile.mkstemp(PART, ".", folder)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.lexists(path):
+            return descriptor, path
+        os.close(descriptor)
+
+
+def sweep(folder):
+    """Removes what killed runs left of a file, and not what is still coming."""
+    for name in os.listdir(folder):
+        if name.startswith(".") and name.endswith(PART):
+            path = os.path.join(folder, name)
+            try:
+                with open(path, "rb") as stream:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(path)
+            except (BlockingIOError, FileNotFoundError):
+                pass
+
+
 def make_package(wanted, record):
     """By apt, from the sources that the host has. GitLab's package also makes a user, a folder, and a service of its own that
     has no runner, which is stopped: ours is another one."""
     if has_package(wanted):
         return
-    check_candidate(wanted.get("version"))
+    version = wanted.get("version")
+    if version is None or version not in candidates(PACKAGE):
+        packages.update(PACKAGE)  # the host's lists may be older than the version
+    check_candidate(version)
     for thing in OF_PACKAGE:
-        there = {"package": lambda rest: package_version() is not None, "user": lambda rest: account.found(rest) is not None,
-                 "tree": os.path.lexists}
+        there = {"package": known, "user": lambda rest: account.found(rest) is not None, "tree": os.path.lexists}
         kind, rest = thing.split(":", 1)
         if not there[kind](rest):
             record.will_make(thing)
-    install(wanted.get("version"))
+    install(version)
 
 
 def install(version):
-    packages.apt_get(PACKAGE, "install --allow-downgrades " + (PACKAGE if version is None else "%s=%s" % (PACKAGE, version)))
-    host.run(["systemctl", "disable", "--now", PACKAGE + ".service"], 60)
+    names = [PACKAGE]
+    if version is not None:
+        names = ["%s=%s" % (name, version) for name in (PACKAGE, HELPERS) if name == PACKAGE or version in candidates(name)]
+    packages.apt_get(PACKAGE, "install --allow-downgrades " + " ".join(names), PATIENCE)
+    if not in_use():
+        host.run(["systemctl", "disable", "--now", PACKAGE + ".service"], 60)
     reached(STEP)
+
+
+def in_use():
+    """Has somebody registered a runner of their own with the package since?"""
+    return b"[[runners" in (files.read(CONFIG + "/config.toml") or b"")
+
+
+def known(package):
+    """Does dpkg have anything of a package? Half of it, after a power cut, is there as well."""
+    status, output = host.run(["dpkg-query", "-W", "-f", "${db:Status-Status}", package], 20)
+    return status == 0 and output != "not-installed"
+
+
+def candidates(package):
+    """What apt says of a package, as words, its versions among them."""
+    status, output = host.run(["apt-cache", "policy", package], 60)
+    return output.split() if status == 0 else []
 
 
 def has_package(wanted):
@@ -129,12 +183,12 @@ def has_package(wanted):
 
 
 def check_candidate(version):
-    status, output = host.run(["apt-cache", "policy", PACKAGE], 60)
-    if status != 0 or "Candidate:" not in output or "Candidate: (none)" in output:
+    words = candidates(PACKAGE)
+    if "Candidate:" not in words or words[words.index("Candidate:") + 1] == "(none)":
         raise NodeError(STEP, "apt knows no package %s on this host" % PACKAGE,
                         "Add GitLab's repository (https://docs.gitlab.com/runner/install/linux-repository/), or give `binary` "
                         "and `sha256`.")
-    if version is not None and version not in output.split():
+    if version is not None and version not in words:
         raise NodeError(STEP, "apt knows no version %s of %s on this host" % (version, PACKAGE),
                         "`apt-cache policy %s` lists those that it knows." % PACKAGE)
 

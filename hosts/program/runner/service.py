@@ -62,6 +62,11 @@ def check_port(port, unit):
                             "Give this runner another `metricsPort`; `ss -ltnp` shows who has it.")
 
 
+def is_enabled(name):
+    """Does it start with the host?"""
+    return host.run(["systemctl", "is-enabled", name])[0] == 0
+
+
 def needs(settings, unit):
     """What has to happen to the service: `start`, `restart` or nothing."""
     if not unit.active:
@@ -74,7 +79,7 @@ def switch(settings, changed):
     which systemd lets the jobs end. `changed`: the settings file is another one. Says which it was."""
     name = settings["unit"]["name"]
     host.run(["systemctl", "daemon-reload"], 60, STEP)
-    if host.run(["systemctl", "is-enabled", name])[0] != 0:
+    if not is_enabled(name):
         host.run(["systemctl", "enable", "--quiet", name], 60, STEP)
     unit = host.settled(name, settings["drain"])
     how = needs(settings, unit)

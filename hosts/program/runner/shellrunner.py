@@ -2,7 +2,6 @@
 import copy
 import os
 import pwd
-import shutil
 
 import account
 import binary
@@ -12,6 +11,7 @@ import main as core
 import packages
 import runnerledger
 import service
+import trees
 from nodeerror import NodeError, reached
 
 
@@ -38,12 +38,14 @@ def duty(action, settings, context, facts):
 
 def check(settings, record):
     """Everything that stops a run, before anything is written."""
-    path = settings["unit"]["path"]
     if record.exists and record.data["owner"] != settings["owner"]:
         raise NodeError("preflight", "this host has a runner %s of another stack (%s)"
                         % (record.name, record.data["owner"]), "Give one of the two another name.")
-    if not record.made("file:" + path) and os.path.lexists(path):
-        raise NodeError("preflight", "%s is there, and was not made by this" % path, "Give the runner another name.")
+    for path in [settings["unit"]["path"]] + [one["path"] for one in settings["files"]]:
+        if not record.made("file:" + path) and os.path.lexists(path):
+            raise NodeError("preflight", "%s is there, and was not made by this" % path, "Give the runner another name.")
+    for user in {settings["user"]} | ({"gitlab-runner"} if "package" in settings else set()):
+        account.check(user, record)
     others = binary.foreign([record] + record.others())
     if others is not None:
         raise NodeError("preflight", "this host has a gitlab-runner that was not installed by this (%s); it is not taken over"
@@ -128,12 +130,17 @@ class Before:
         self.name = settings["unit"]["name"]
         unit = service.unit_now(self.name)
         self.active = unit.active
+        # One that systemd is about to start again is to go on being tried.
+        self.wanted = unit.state in ("active", "reloading", "activating")
+        self.enabled = service.is_enabled(self.name)
         self.marker = service.marker(unit.pid) if unit.active else None
         self.seen = [files.look(one["path"], "look") for one in written(settings)]
         self.package = binary.package_version() if "package" in settings else None
 
     def put_back(self, settings):
         """The files as they were; the service is restarted only if it runs something else by now."""
+        if not self.wanted:
+            service.stop(self.name, settings["drain"])  # while its unit is there, which says how
         for seen in self.seen:
             now = files.look(seen.path, "put back")
             if now.data != seen.data:
@@ -145,13 +152,13 @@ class Before:
             binary.install(self.package)
         service.forget()
         unit = host.settled(self.name, 60)
-        if self.active and (not unit.active or service.marker(unit.pid) != self.marker):
-            host.restart(self.name, "put back")
-        elif self.active:
+        if self.wanted and (not unit.active or service.marker(unit.pid) != self.marker):
+            host.run(["systemctl", "reset-failed", self.name])
+            host.run(["systemctl", "restart", self.name], settings["drain"] + 120, "put back" if self.active else None)
+        elif self.wanted:
             host.run(["systemctl", "reload", self.name], 60)
-        elif unit.present:
-            host.run(["systemctl", "stop", self.name], settings["drain"] + 120)
-            host.run(["systemctl", "disable", "--quiet", self.name], 60)
+        if self.enabled and not service.is_enabled(self.name):
+            host.run(["systemctl", "enable", "--quiet", self.name], 60, "put back")
 
 
 def apply(settings, context, record, report):
@@ -230,6 +237,9 @@ def remove(settings, context, record):
     """Takes away what was made for this owner's runner, after its last job. What another runner uses as well is left to it."""
     if not record.exists or record.data["owner"] != settings["owner"]:
         return "none"
+    if record.made("package:" + binary.PACKAGE) and binary.in_use():
+        context.warn("Somebody has registered another runner in %s: the package gitlab-runner, its user and that folder stay."
+                     % binary.CONFIG)
     service.stop(settings["unit"]["name"], settings["drain"])
     drop(record, list(record.data["made"]))
     record.delete()
@@ -249,31 +259,26 @@ def drop(record, things):
 
 def undo(thing):
     kind, rest = thing.split(":", 1)
+    if thing in binary.OF_PACKAGE and binary.in_use():
+        return
     if kind == "file":
         if os.path.lexists(rest):
             os.unlink(rest)
             files.sync_directory(os.path.dirname(rest))
     elif kind == "dir":
         files.sweep(rest)
+        if os.path.isdir(rest):
+            binary.sweep(rest)
         try:
             os.rmdir(rest)
         except OSError:
             pass  # it is gone, or somebody else's files are in it
     elif kind == "tree":
-        remove_tree(rest)
+        trees.remove(rest)
     elif kind == "user":
         account.remove(rest)
     elif kind == "member":
         account.leave(*rest.split(":"))
     elif kind == "package":
-        packages.apt_purge(rest)
-
-
-def remove_tree(path):
-    """Removes a folder with all that jobs have left in it; not what somebody has mounted there."""
-    inside = [point for point in files.mount_points() if point == path or point.startswith(path + "/")]
-    if inside:
-        raise NodeError("remove", "%s is mounted in the folder of the builds" % inside[0],
-                        "Unmount it (umount %s), then run again." % inside[0])
-    if os.path.isdir(path):
-        shutil.rmtree(path)
+        if binary.known(rest):
+            packages.apt_purge(rest)
