@@ -21,6 +21,13 @@ export function looksSecret(text: string, path: readonly PropertyKey[]): boolean
   );
 }
 
+/** A text, such as a script, with a mask for GitLab's tokens and passwords of addresses, wherever they stand in it. */
+export function withoutCredentials(text: string, mask: string): string {
+  return text
+    .replace(/(?<![\w-])(gl(pat|oas|dt|rtr?|cbt|ptt|ft|imt|agent|wt|soat|ffct)-|GR1348941)[\w.-]{16,}/g, mask)
+    .replace(/(\w:\/\/[^/@\s:'"]*:)(?!\$)[^/@\s'"]+@/g, `$1${mask}@`);
+}
+
 function split(variable: string): [string, string] {
   const at = variable.indexOf("=");
   return at < 0 ? [variable, ""] : [variable.slice(0, at), variable.slice(at + 1)];

@@ -107,24 +107,42 @@ export function parseConfig(
   if (found.length > 0) {
     throw refusal(found);
   }
-  return { ...config, runners: markSecrets(config.runners, ownKeys(file)) };
+  return { ...config, runners: markSecrets(config.runners, ownKeys(file), isEncrypted(`${prefix}runners`)) };
 }
 
 /**
  * Marks as secrets what the stack file has encrypted of each runner's `config`, so that no preview shows it: a component
  * takes an output wherever it takes a value. (The type stays that of the values, which the checks were made with.)
+ *
+ * @param runnersAreEncrypted is any part of the key encrypted? All there is to know where it stands in no file
  */
-function markSecrets(runners: RunnerConfig[], file: RawConfig | undefined): RunnerConfig[] {
+function markSecrets(
+  runners: RunnerConfig[],
+  file: RawConfig | undefined,
+  runnersAreEncrypted: boolean,
+): RunnerConfig[] {
   const raw = file?.["runners"];
+  const written = (index: number): unknown => {
+    if (isEncryptedValue(raw)) {
+      return raw;
+    }
+    const runner = Array.isArray(raw) ? (raw[index] as unknown) : undefined;
+    if (typeof runner !== "object" || runner === null) {
+      // Not from the file, but from ESC or Pulumi Cloud: all of it may be secret.
+      return runnersAreEncrypted ? encrypted : undefined;
+    }
+    return isEncryptedValue(runner) ? runner : (runner as RawConfig)["config"];
+  };
   return runners.map((runner, index) => {
-    const written = (Array.isArray(raw) ? (raw[index] as RawConfig | undefined) : undefined)?.["config"];
-    // Where there is no file to look into (ESC, Pulumi Cloud), all of it may be secret.
-    const config = file === undefined ? pulumi.secret(runner.settings.config) : marked(written, runner.settings.config);
-    return (
-      runner.settings.config === undefined ? runner : { ...runner, settings: { ...runner.settings, config } }
-    ) as RunnerConfig;
+    const { config } = runner.settings;
+    return config === undefined
+      ? runner
+      : ({ ...runner, settings: { ...runner.settings, config: marked(written(index), config) } } as RunnerConfig);
   });
 }
+
+/** Stands for a value of which it is known only that it, or something in it, is encrypted. */
+const encrypted = { secure: "" };
 
 function marked(written: unknown, value: unknown): unknown {
   if (isEncryptedValue(written)) {

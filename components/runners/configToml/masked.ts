@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { bare, metaOf } from "../../schema";
-import { looksSecret } from "../../secretText";
+import { looksSecret, withoutCredentials } from "../../secretText";
 import { tomlText } from "./render";
 import { configToml, type ConfigToml } from "./settings/config";
 
@@ -16,7 +16,11 @@ export const mask = "[secret]";
  */
 export function maskedConfigToml(config: ConfigToml, secrets: string[]): string {
   const longestFirst = secrets.filter((text) => text !== "").sort((a, b) => b.length - a.length);
-  const hide = (text: string): string => longestFirst.reduce((shown, one) => shown.replaceAll(one, mask), text);
+  const hide = (text: string): string =>
+    withoutCredentials(
+      longestFirst.reduce((shown, one) => shown.replaceAll(one, mask), text),
+      mask,
+    );
   // In the schema's order, as config.toml itself; masked, it need not be sound any more.
   return tomlText(masked(configToml, configToml.parse(config), [], hide) as object);
 }
@@ -61,6 +65,9 @@ export function secretTexts(input: unknown): pulumi.Output<string[]> {
       .all([pulumi.isSecret(input), pulumi.unsecret(input)])
       .apply(([secret, value]) => (secret ? textsIn(value) : []));
   }
+  if (input instanceof Promise) {
+    return secretTexts(pulumi.output<unknown>(input));
+  }
   const parts = typeof input === "object" && input !== null ? Object.values(input) : [];
   return pulumi.all(parts.map(secretTexts)).apply((found) => found.flat());
 }
@@ -82,7 +89,7 @@ export function shownConfigToml(
   input: { config?: unknown },
   configOf: (values: unknown, token: string) => ConfigToml | undefined,
 ): pulumi.Output<string | undefined> {
-  return pulumi.all([pulumi.unsecret(pulumi.output(input)), secretTexts(input.config)]).apply(([values, secrets]) => {
+  return pulumi.all([pulumi.unsecret(pulumi.output(input)), secretTexts(input)]).apply(([values, secrets]) => {
     const config = configOf(values, mask);
     return config === undefined ? undefined : maskedConfigToml(config, secrets);
   });

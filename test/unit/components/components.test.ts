@@ -75,6 +75,13 @@ describe("components", () => {
       }
     });
 
+    it("shows no secret that stands in another setting than config", async () => {
+      const helperImage = pulumi.secret("registry.lan/marked-helper:1");
+      const all = await during(() => new components.DoodRunner("dood", { ...common, helperImage }));
+      const { configToml: text } = only(all, "pi-runners:index:DoodRunner").inputs;
+      assert.match(String(text), /^helper_image = "\[secret\]"$/m);
+    });
+
     it("changes the Secret alone when more jobs may run at once", async () => {
       const one = await during(() => new components.DoodRunner("dood", { ...common, concurrent: 1 }));
       const two = await during(() => new components.DoodRunner("dood", { ...common, concurrent: 2 }));

@@ -80,6 +80,24 @@ describe("the configuration", () => {
     assert.equal(config.reapply, "after the new SD card");
   });
 
+  it("keeps of a runner's config secret what is encrypted, at whatever level the stack file has encrypted it", async () => {
+    const script = (text: unknown): object => ({ runners: [{ pre_build_script: text }] });
+    const runner = { name: "dood", way: "dood", config: script("marked") };
+    const encrypted = { secure: "v1:x" };
+    for (const [runners, secret] of [
+      [encrypted, true],
+      [[encrypted], true],
+      [[{ ...runner, config: encrypted }], true],
+      [[{ ...runner, config: script(encrypted) }], true],
+      [[runner], false],
+      [undefined, true], // from ESC, as Pulumi says that it is encrypted
+    ] as const) {
+      const config = read({ ...sound, runners: [runner] }, {}, { ...sound, tokens: encrypted, runners });
+      const isSecret = await pulumi.isSecret(pulumi.output(config.runners[0]!.settings.config));
+      assert.equal(isSecret, secret, JSON.stringify(runners));
+    }
+  });
+
   it("keeps tokens and passwords secret", async () => {
     const config = read({ ...sound, ssh: { sudoPassword: "SeCrEt" } });
     assert.equal(await pulumi.isSecret(pulumi.output(config.runners[0]!.token.authenticationToken)), true);

@@ -30,4 +30,16 @@ describe("config.toml as previews show it", () => {
       }),
     );
   });
+
+  it("has no credential within a text that nobody called secret, and leaves the rest to be read", () => {
+    const script = [
+      "git clone https://me:marked-one@gitlab.lan/a.git && git clone https://me:$TOKEN@gitlab.lan/b.git",
+      "docker login -u me -p glpat-marked_two_0123456789 registry.lan/glances-monitoring-of-everything",
+    ].join("\n");
+    const own = { runners: [{ pre_build_script: script }] };
+    const text = maskedConfigToml(dockerRunnerConfig(settingsOf("dood", { config: own }), "t"), []);
+    assert.doesNotMatch(text, /marked/);
+    assert.match(text, /https:\/\/me:\[secret\]@gitlab\.lan\/a\.git.*\$TOKEN@/);
+    assert.match(text, /-p \[secret\] registry\.lan\/glances-monitoring-of-everything/);
+  });
 });
