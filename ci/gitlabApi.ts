@@ -8,6 +8,7 @@ export const tokenVariable = "PI_RUNNERS_GITLAB_TOKEN";
 
 export class GitlabProject {
   private constructor(
+    private readonly api: string,
     private readonly base: string,
     private readonly token: string,
   ) {}
@@ -16,7 +17,7 @@ export class GitlabProject {
   static ofJob(env: NodeJS.ProcessEnv): GitlabProject | undefined {
     const { CI_API_V4_URL: api, CI_PROJECT_ID: project, [tokenVariable]: token } = env;
     return api && project && token
-      ? new GitlabProject(`${api}/projects/${encodeURIComponent(project)}`, token)
+      ? new GitlabProject(api, `${api}/projects/${encodeURIComponent(project)}`, token)
       : undefined;
   }
 
@@ -50,27 +51,50 @@ export class GitlabProject {
 
   /** The id of whoever the token belongs to. */
   async me(): Promise<number> {
-    const { id } = await this.call<{ id: number }>("GET", `${new URL(this.base).origin}/api/v4/user`);
+    const { id } = await this.call<{ id: number }>("GET", `${this.api}/user`);
     return id;
   }
 
   private async call<T>(method: string, path: string, body?: object): Promise<T> {
     const address = path.startsWith("http") ? path : this.base + path;
-    const response = await fetch(address, {
-      method,
-      headers: { "PRIVATE-TOKEN": this.token, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(30_000),
-    }).catch((error: unknown) => {
-      throw new GitlabError(`GitLab does not answer: ${method} ${address}: ${String(error)}`);
-    });
-    if (!response.ok) {
-      const answer = (await response.text()).slice(0, 300);
+    const { ok, status, text } = await this.answer(method, address, body);
+    if (!ok) {
       throw new GitlabError(
-        `GitLab refused ${method} ${address}: ${response.status} ${answer}\n` +
+        `GitLab refused ${method} ${address}: ${status} ${text.slice(0, 300)}\n` +
           `The token in ${tokenVariable} has to be a project access token with scope api and role Reporter or more.`,
       );
     }
-    return (response.status === 204 ? undefined : await response.json()) as T;
+    try {
+      return (text === "" ? undefined : JSON.parse(text)) as T;
+    } catch {
+      throw new GitlabError(
+        `What answers ${method} ${address} is no API of GitLab: ${text.slice(0, 100)}\n` +
+          "Look at what stands between the job and CI_API_V4_URL: a proxy, a page that asks for a login.",
+      );
+    }
+  }
+
+  private async answer(
+    method: string,
+    address: string,
+    body?: object,
+  ): Promise<{ ok: boolean; status: number; text: string }> {
+    try {
+      const response = await fetch(address, {
+        method,
+        headers: { "PRIVATE-TOKEN": this.token, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        // The token would go along, to wherever it leads.
+        redirect: "error",
+        signal: AbortSignal.timeout(30_000),
+      });
+      return { ok: response.ok, status: response.status, text: await response.text() };
+    } catch (error) {
+      const { cause } = error as { cause?: unknown };
+      throw new GitlabError(
+        `GitLab does not answer: ${method} ${address}: ${String(error)}${cause === undefined ? "" : ` (${String(cause)})`}\n` +
+          "Check that the job reaches CI_API_V4_URL, without a redirection, and trusts its certificate.",
+      );
+    }
   }
 }
