@@ -11,9 +11,9 @@ import { GitlabError, GitlabProject, tokenVariable } from "./gitlabApi";
 import { MergeRequestNote } from "./mergeRequestNote";
 import { runPulumi, type Ended } from "./pulumi";
 import { noLimits, noteOf, type Links } from "./report/note";
-import type { Preview } from "./report/preview";
+import { readPreview } from "./report/preview";
 import { machineReport, reportOf, terraformReport, type Report } from "./report/report";
-import { secretTexts, without } from "./report/secrets";
+import { secretTexts, without, withoutSecrets, type ShownKey } from "./report/secrets";
 import { codeQuality } from "./report/stackFileErrors";
 
 const usage = `Previews a stack, and writes what a merge request shows of it.
@@ -130,41 +130,33 @@ async function previewed({ stack, plan, drift, configFile }: Options): Promise<R
     runPulumi(["preview", "--json", ...where, ...(plan === undefined ? [] : ["--save-plan", plan]), ...looked]),
     secretsOf(stack, where, configFile),
   ]);
-  process.stderr.write(without(secrets, preview.stderr) as string);
-  const read = jsonOf(preview);
-  const failure = preview.code === 0 ? undefined : failureOf(preview);
+  // Where the stack cannot be decrypted, the preview itself says so, and holds no secret.
+  if ("unknown" in secrets && preview.code === 0) {
+    throw new Error(
+      `The secrets of stack ${stack} cannot be read, so nothing of its preview is shown: ${secrets.unknown}\n` +
+        "Run the job again; if that is no remedy, see what pulumi config --show-secrets says.",
+    );
+  }
+  const texts = "unknown" in secrets ? [] : secrets.texts;
+  process.stderr.write(without(texts, preview.stderr) as string);
+  const read = readPreview(preview);
   const file = stackFileText(stack, configFile);
   const place = file && { name: relative(process.env["CI_PROJECT_DIR"] ?? process.cwd(), file.path), text: file.text };
-  return without(secrets, reportOf(stack, read, failure, place)) as Report;
+  return withoutSecrets(texts, reportOf(stack, read.preview, read.failure, place));
 }
 
-/** The secrets of the stack file. Where it cannot be decrypted, the preview itself says so, and holds none. */
-async function secretsOf(stack: string, where: string[], configFile: string | undefined): Promise<string[]> {
+/** The secrets of the stack, or why they are not known. */
+async function secretsOf(
+  stack: string,
+  where: string[],
+  configFile: string | undefined,
+): Promise<{ texts: string[] } | { unknown: string }> {
   const config = await runPulumi(["config", "--json", "--show-secrets", ...where]);
   if (config.code !== 0) {
-    return [];
+    return { unknown: config.stderr.trim() };
   }
-  const shown = JSON.parse(config.stdout) as Record<string, { value?: string; objectValue?: unknown }>;
-  const values = Object.entries(shown).map(([key, { value, objectValue }]) => [key, objectValue ?? value]);
-  return secretTexts(
-    rawStackFile(stack, process.cwd(), configFile) ?? {},
-    Object.fromEntries(values) as object as Record<string, unknown>,
-  );
-}
-
-function jsonOf({ stdout }: Ended): Preview {
-  try {
-    return JSON.parse(stdout.slice(Math.max(0, stdout.indexOf("{")))) as Preview;
-  } catch {
-    return {};
-  }
-}
-
-/** What Pulumi said on stderr, without its warnings. */
-function failureOf({ code, stderr }: Ended): string {
-  const at = stderr.search(/^error: /m);
-  const said = (at < 0 ? stderr : stderr.slice(at)).trim();
-  return said === "" ? `pulumi preview ended with exit code ${code}, without a word. See the job's log.` : said;
+  const shown = JSON.parse(config.stdout) as Record<string, ShownKey>;
+  return { texts: secretTexts(rawStackFile(stack, process.cwd(), configFile) ?? {}, shown) };
 }
 
 /** Writes the files, and gives the note. */

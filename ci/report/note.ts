@@ -222,7 +222,7 @@ function cut(head: string, limit: number, links: Links): string {
     return head;
   }
   const kept = head.slice(0, head.lastIndexOf("\n", limit));
-  const open = (/^`{3,}/gm.exec(kept)?.[0] ?? "```").replace(/[^`]/g, "");
-  const fences = [...kept.matchAll(/^`{3,}/gm)].length;
-  return `${kept}\n${fences % 2 === 1 ? `${open}\n` : ""}\nThe rest is ${inArtifact(links)}.\n`;
+  // A block ends with as many signs as it began with.
+  const fences = [...kept.matchAll(/^`{3,}/gm)].map(([signs]) => signs);
+  return `${kept}\n${fences.length % 2 === 1 ? `${fences.at(-1)}\n` : ""}\nThe rest is ${inArtifact(links)}.\n`;
 }

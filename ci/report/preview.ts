@@ -1,3 +1,5 @@
+import type { Ended } from "../pulumi";
+
 /** What `pulumi preview --json` prints, as far as it is read here. */
 export interface Preview {
   config?: Record<string, string>;
@@ -46,4 +48,38 @@ export function messages({ diagnostics = [] }: Preview, severity: string): strin
 export function identity(urn: string): { type: string; name: string } {
   const [, , types = "", ...name] = urn.split("::");
   return { type: types.split("$").at(-1)!, name: name.join("::") };
+}
+
+/**
+ * What a run of `pulumi preview --json` printed and, where its JSON does not say so, why it failed. A run without JSON that can
+ * be read has failed whatever its exit code: nobody knows what would change.
+ */
+export function readPreview({ code, stdout, stderr }: Ended): { preview: Preview; failure?: string } {
+  const preview = jsonOf(stdout);
+  if (preview !== undefined && code === 0) {
+    return { preview };
+  }
+  const at = stderr.search(/^error: /m);
+  const said = (at < 0 ? stderr : stderr.slice(at)).trim();
+  if (code === 0) {
+    return {
+      preview: {},
+      failure:
+        "pulumi preview printed no JSON that can be read, so what would change is not known. See the job's log; " +
+        "PULUMI_ENABLE_STREAMING_JSON_PREVIEW must not be set.",
+    };
+  }
+  const silent = `pulumi preview ended with exit code ${code}, without a word. See the job's log.`;
+  return { preview: preview ?? {}, failure: said === "" ? silent : said };
+}
+
+function jsonOf(stdout: string): Preview | undefined {
+  try {
+    const preview = JSON.parse(stdout.slice(Math.max(0, stdout.indexOf("{")))) as Preview;
+    return preview.steps === undefined && preview.changeSummary === undefined && preview.diagnostics === undefined
+      ? undefined
+      : preview;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,26 +1,42 @@
 import { blinded } from "./preview";
+import type { Report } from "./report";
 
 type Table = Record<string, unknown>;
 
 /** A text that is shorter is in everything; Pulumi blinds it all the same where it knows it for a secret. */
 const shortest = 6;
 
+/** A key as `pulumi config --json --show-secrets` prints it. */
+export interface ShownKey {
+  value?: string;
+  objectValue?: unknown;
+  /** True: it, or something in it, is encrypted. */
+  secret?: boolean;
+}
+
 /**
- * The texts that a stack file has encrypted, line by line, so that a report can be searched for them: Pulumi blinds what it
- * knows for secrets, and this is for what a program, a node or an error message made of one.
+ * The texts that a stack has encrypted, line by line, so that a report can be searched for them: Pulumi blinds what it
+ * knows for secrets, and this is for what a program, a node or an error message made of one. The stack file says which parts
+ * of a key are encrypted; where it does not have the key (ESC), every text of it may be secret.
  *
  * @param file what stands below `config:` in the stack file, secrets as `{secure: …}`
- * @param decrypted the same, decrypted, by key
+ * @param shown every key of the stack, decrypted
  */
-export function secretTexts(file: Table, decrypted: Table): string[] {
-  const found = Object.entries(file).flatMap(([key, value]) => {
-    const plain = decrypted[key.includes(":") ? key : `pi-runners:${key}`];
-    return encryptedIn(value, plain);
-  });
+export function secretTexts(file: Table, shown: Record<string, ShownKey>): string[] {
+  const written = Object.fromEntries(
+    Object.entries(file).map(([key, value]) => [key.includes(":") ? key : `pi-runners:${key}`, value]),
+  );
+  const found = Object.entries(shown)
+    .filter(([, { secret }]) => secret === true)
+    .flatMap(([key, { value, objectValue }]) =>
+      encryptedIn(Object.hasOwn(written, key) ? written[key] : { secure: "" }, objectValue ?? value),
+    );
   const lines = found.flatMap((text) => [text, ...text.split(/\r?\n/)]).map((text) => text.trim());
   const long = lines.filter((text) => text.length >= shortest && !/^-----(BEGIN|END) [A-Z ]*-----$/.test(text));
+  // As they are within JSON, too, which is how nodes and providers say what they were given.
+  const escaped = long.map((text) => JSON.stringify(text).slice(1, -1));
   // The longest first: one may be part of another.
-  return [...new Set(long)].sort((a, b) => b.length - a.length);
+  return [...new Set([...long, ...escaped])].sort((a, b) => b.length - a.length);
 }
 
 function encryptedIn(value: unknown, plain: unknown): string[] {
@@ -37,7 +53,41 @@ function textsIn(value: unknown): string[] {
   if (typeof value === "object" && value !== null) {
     return Object.values(value).flatMap(textsIn);
   }
-  return typeof value === "string" ? [value] : [];
+  return typeof value === "string" ? [value, ...textsIn(structureOf(value))] : [];
+}
+
+/** What a whole key holds that was set as JSON. */
+function structureOf(text: string): unknown {
+  try {
+    return /^\s*[[{]/.test(text) ? (JSON.parse(text) as unknown) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A report with no secret in it. The words that it is read by stay, though one may be somebody's password. */
+export function withoutSecrets(secrets: string[], report: Report): Report {
+  const hide = <T extends object, K extends keyof T>(table: T, kept: Pick<T, K>): T => {
+    const entries = Object.entries(table).map(([key, value]) => [
+      key,
+      Object.hasOwn(kept, key) ? value : without(secrets, value),
+    ]);
+    return { ...(Object.fromEntries(entries) as T), ...kept };
+  };
+  const { result, counts } = report;
+  return hide(report, {
+    result,
+    counts,
+    changes: report.changes.map(({ operation, type, differences, ...change }) =>
+      hide(
+        { operation, type, differences, ...change },
+        { operation, type, differences: differences.map((one) => hide(one, {})) },
+      ),
+    ),
+    consequences: report.consequences.map(({ kind, ...one }) => hide({ kind, ...one }, { kind })),
+    nodes: report.nodes.map(({ effects, ...look }) => hide({ effects, ...look }, { effects })),
+    errors: report.errors.map((error) => hide(error, {})),
+  });
 }
 
 /** The same value with no secret in any of its texts, nor in its keys. */

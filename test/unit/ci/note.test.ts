@@ -96,4 +96,12 @@ describe("a note", () => {
     const long = noteOf(reportOf("home", { steps: [step("update", type, "r", { a: "" }, { a: lines })] }), links);
     assert.ok(long.includes(`${5003 - noteLimits.lines} more lines are in`), long.slice(-300));
   });
+
+  it("ends the block that it is cut in, however that began", () => {
+    const diagnostics = ["a\nb", "```\n".repeat(200)].map((message) => ({ severity: "error", message }));
+    const note = noteOf(reportOf("home", { diagnostics }), {}, { all: 1000, lines: 200 });
+    assert.match(note, /The rest is in the job's artifact/);
+    assert.ok(outside(note).closed, note);
+    assert.ok(outside(note).lines.includes("The rest is in the job's artifact."), note);
+  });
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { noteOf } from "../../../ci/report/note";
-import type { Preview } from "../../../ci/report/preview";
+import { readPreview, type Preview } from "../../../ci/report/preview";
 import { reportOf, terraformReport, type Report } from "../../../ci/report/report";
-import { secretTexts, without } from "../../../ci/report/secrets";
+import { secretTexts, without, withoutSecrets } from "../../../ci/report/secrets";
 import { codeQuality } from "../../../ci/report/stackFileErrors";
 import { described } from "../../../components/registryTrust/look";
 import { podTemplate, secretFiles } from "../../../components/runners/docker/pod";
@@ -156,15 +156,60 @@ describe("secrets of the stack file", () => {
       "pi-runners:runners": [{ name: "dood", config: { runners: [{ environment: [{ secure: "v1:y" }, "A=plain"] }] } }],
       namespace: { secure: "v1:z" },
     };
-    const decrypted = {
+    const objects = {
       "pi-runners:tokens": { dood: "glrt-marked-token" },
       "pi-runners:runners": [{ name: "dood", config: { runners: [{ environment: ["B=marked\nlines", "A=plain"] }] } }],
-      "pi-runners:namespace": "marked-namespace",
+    };
+    const decrypted = {
+      ...Object.fromEntries(Object.entries(objects).map(([key, objectValue]) => [key, { objectValue, secret: true }])),
+      "pi-runners:namespace": { value: "marked-namespace", secret: true },
+      "pi-runners:context": { value: "not-marked" },
     };
     const secrets = secretTexts(file, decrypted);
-    assert.deepEqual(secrets, ["glrt-marked-token", "marked-namespace", "B=marked\nlines", "B=marked"]);
+    assert.deepEqual(secrets, [
+      "glrt-marked-token",
+      "marked-namespace",
+      "B=marked\\nlines",
+      "B=marked\nlines",
+      "B=marked",
+    ]);
     assert.deepEqual(without(secrets, { "a glrt-marked-token": ["x B=marked", 1, null] }), {
       "a [secret]": ["x [secret]", 1, null],
     });
+  });
+
+  it("are found in a key that was set as JSON, and in one that the stack file does not have", () => {
+    const value = JSON.stringify([{ name: "dood", config: { log_level: "marked one" } }]);
+    for (const file of [{ "pi-runners:runners": { secure: "v1:x" } }, {}]) {
+      const secrets = secretTexts(file, { "pi-runners:runners": { value, secret: true } });
+      assert.ok(secrets.includes("marked one"), secrets.join("; "));
+    }
+  });
+
+  it("change nothing of what came out, whatever word somebody took for a password", () => {
+    const before = reportOf("home", runnerPreview({ concurrent: 4, drainTimeout: 100 }));
+    const after = withoutSecrets(["update", "changes", "reload", "DindRunner", "concurrent"], before);
+    assert.equal(after.result, "changes");
+    assert.deepEqual(after.counts, before.counts);
+    assert.deepEqual(
+      after.changes.map(({ operation, type }) => [operation, type]),
+      before.changes.map(({ operation, type }) => [operation, type]),
+    );
+    assert.deepEqual(
+      after.consequences.map(({ kind }) => kind),
+      before.consequences.map(({ kind }) => kind),
+    );
+    assert.doesNotMatch(JSON.stringify(after.changes.map(({ differences }) => differences)), /concurrent/);
+  });
+});
+
+describe("a preview of which nobody can read what would change", () => {
+  it("has failed, and is not one without changes", () => {
+    for (const stdout of ["", "no json", '{"sequence":1}\n{"sequence":2}\n', "{}"]) {
+      const { preview, failure } = readPreview({ code: 0, stdout, stderr: "warning: w" });
+      assert.equal(reportOf("home", preview, failure).result, "error", stdout);
+    }
+    assert.deepEqual(readPreview({ code: 0, stdout: 'x\n{"steps":[]}', stderr: "" }), { preview: { steps: [] } });
+    assert.equal(readPreview({ code: 255, stdout: "", stderr: "warning: w\nerror: e" }).failure, "error: e");
   });
 });
