@@ -9,7 +9,7 @@ import { rawStackFile, stackFileText } from "../config/stackFile";
 import { hasDrift, keepDriftIssue } from "./driftIssue";
 import { GitlabError, GitlabProject, tokenVariable } from "./gitlabApi";
 import { MergeRequestNote } from "./mergeRequestNote";
-import { runPulumi, type Ended } from "./pulumi";
+import { runPulumi } from "./pulumi";
 import { noLimits, noteOf, type Links } from "./report/note";
 import { readPreview } from "./report/preview";
 import { machineReport, reportOf, terraformReport, type Report } from "./report/report";
