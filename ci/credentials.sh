@@ -1,5 +1,7 @@
-# Prints what makes the credentials of a job's CI/CD variables usable: eval "$(sh ci/credentials.sh)". Nothing secret is
-# printed, and nothing is written outside of the job's own home folder and a temporary one. docs/merge-requests.md
+# Prints what makes the credentials of a job's CI/CD variables usable:
+#   credentials="$(sh ci/credentials.sh)" || exit 1; eval "$credentials"
+# Nothing secret is printed, and nothing is written outside of the job's own home folder and a temporary one.
+# docs/merge-requests.md
 set -eu
 umask 077
 
