@@ -76,6 +76,7 @@ export function createdToken(
       name,
       needs: settings.apply(needsOf),
       runnerId: runner.id,
+      runnerCreatedAt: runner.createdAt,
       rotate: settings.apply(({ id, rotate }) => (id === undefined ? undefined : rotate)),
       renew: settings.apply(({ id }) => id !== undefined),
     },

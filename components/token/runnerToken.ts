@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { refuseInvalid } from "../inputErrors";
+import { urlError } from "../runners/errors";
 import { defaultDrainTimeout } from "../runners/settings";
 import type { Inputs } from "../schema";
 import { createdToken } from "./createdToken";
@@ -95,6 +96,7 @@ export class RunnerToken extends pulumi.ComponentResource {
     }
     const needsGitlab = args.verify === true || kind !== "authenticationToken";
     this.refuse(name, "gitlab", needsGitlab && args.gitlab === undefined ? "is missing; give GitLab's url" : undefined);
+    this.refuse(name, "gitlab.url", args.gitlab === undefined ? undefined : urlError(args.gitlab.url));
     this.refuse(name, "create", misplaced("create", args.create !== undefined, kind === "gitlabAccessToken"));
     if (kind === "registrationToken" && args.place === undefined) {
       this.refuse(name, "place", "is missing; say where the Job runs that registers the runner");

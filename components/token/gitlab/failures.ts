@@ -105,6 +105,8 @@ function saying(call: Call, { json, text }: Answer): string {
   const token = (call.body as { token?: string } | undefined)?.token;
   const secrets = [call.accessToken, token].filter((secret) => secret !== undefined && secret !== "");
   return secrets
-    .reduce((all: string, secret) => all.replaceAll(secret!, "[secret]"), plain.slice(0, 300))
+    .reduce((all: string, secret) => all.replaceAll(secret!, "[secret]"), plain)
+    .replace(/\b(gl[a-z]{2,}-|GR1348941)[\w.-]{8,}/g, "[secret]") // also one that GitLab has made just now
+    .slice(0, 300)
     .replace(/\.$/, "");
 }

@@ -39,6 +39,8 @@ export interface GitlabRunnerState extends GitlabAddress {
 interface Stored extends GitlabRunnerState {
   /** When another runner shall take this one's place, as its token will expire; empty where it does not. */
   renewAt: string;
+  /** When it was created or taken over: numbers come again in a GitLab that was set up anew. */
+  createdAt: string;
 }
 
 /** A runner as GitLab shows it. */
@@ -52,6 +54,7 @@ interface Shown {
   access_level: string;
   maximum_timeout: number | null;
   maintenance_note: string | null;
+  contacted_at?: string | null;
 }
 
 const roles = {
@@ -126,9 +129,15 @@ function memory(): { replaced: Set<string>; successors: Map<string, string> } {
   return (shared[key] ??= { replaced: new Set(), successors: new Map() });
 }
 
+async function remove(state: GitlabRunnerState, id: string): Promise<void> {
+  const call = { ...callOf(state), method: "DELETE" as const, path: `runners/${id}`, repeatable: true };
+  await gitlab(state, call, [204, 404]);
+}
+
 /**
- * A runner that an earlier creation left, whose answer got lost. Looking for it takes the scope read_api, which is not
- * asked for: without it, `denied`.
+ * A runner that an earlier creation left, whose answer got lost. Nobody knows its token, so it was never in contact: one
+ * that was is in use, as before `pulumi up --replace`, which asks for no diff. Looking for it takes the scope read_api,
+ * which is not asked for: without it, `denied`.
  */
 async function findLost(state: GitlabRunnerState): Promise<{ id?: string; denied: boolean }> {
   const base = {
@@ -136,21 +145,25 @@ async function findLost(state: GitlabRunnerState): Promise<{ id?: string; denied
     group: `groups/${state.groupId}/runners`,
     project: `projects/${state.projectId}/runners`,
   };
-  for (let page = "1"; page !== "";) {
+  for (let page = 1; page > 0;) {
     const path = `${base[state.type]}?type=${state.type}_type&per_page=100&page=${page}`;
     const call = { ...callOf(state), method: "GET" as const, path, repeatable: true };
     const { status, json, headers } = await gitlab(state, call, [200, 403, 404]);
     if (status !== 200) {
       return { denied: true };
     }
-    const found = (json as Shown[]).find(
+    const found = (json as Shown[]).filter(
       ({ id, description }) =>
         description?.includes(state.mark) === true && !memory().replaced.has(`${state.url} ${id}`),
     );
-    if (found !== undefined) {
-      return { id: String(found.id), denied: false };
+    for (const { id } of found) {
+      const shown = await show(state, String(id));
+      if (shown !== undefined && !shown.contacted_at) {
+        return { id: String(id), denied: false };
+      }
     }
-    page = String(headers["x-next-page"] ?? "");
+    const next = Number(headers["x-next-page"]);
+    page = next > page ? next : 0;
   }
   return { denied: false };
 }
@@ -164,21 +177,35 @@ export function renewalOf(expiresAt: unknown): string {
   return new Date(Date.now() + (left * 2) / 3).toISOString();
 }
 
+/** An answer of the right status that is none. */
+export function strange({ url, name }: { url: string; name: string }, what: string): GitlabError {
+  return gitlabError(
+    what,
+    `At POST ${url}, for runner ${name}.`,
+    "Check that gitlab.url leads to GitLab itself, then run again.",
+    {
+      maybeDone: true,
+    },
+  );
+}
+
 async function post(state: GitlabRunnerState): Promise<{ id: string; renewAt: string }> {
   const scope = { runner_type: `${state.type}_type`, group_id: state.groupId, project_id: state.projectId };
   const body = { ...scope, ...attributesOf(state) };
   const call = { ...callOf(state), method: "POST" as const, path: "user/runners", body };
   const { json } = await gitlab(state, call, [201]);
-  const { id, token_expires_at } = json as { id: number; token_expires_at?: string };
+  const { id, token_expires_at } = json as { id?: number; token_expires_at?: string };
+  if (id === undefined) {
+    throw strange(state, "The answer to the creation of a runner has no id in it.");
+  }
   return { id: String(id), renewAt: renewalOf(token_expires_at) };
 }
 
-/** Creates the runner once: what an earlier try has made is found by its mark. */
+/** Creates the runner once: what an earlier try has made goes. It is not used, as when its token expires is not known. */
 async function createOnce(state: GitlabRunnerState): Promise<{ id: string; renewAt: string }> {
   const lost = await findLost(state);
   if (lost.id !== undefined) {
-    await change(state, lost.id, attributesOf(state));
-    return { id: lost.id, renewAt: "" };
+    await remove(state, lost.id);
   }
   try {
     return await post(state);
@@ -189,7 +216,8 @@ async function createOnce(state: GitlabRunnerState): Promise<{ id: string; renew
     }
     const made = await findLost(state).catch(() => undefined);
     if (made?.id !== undefined) {
-      return { id: made.id, renewAt: "" };
+      await remove(state, made.id);
+      return post(state);
     }
     if (made?.denied !== true) {
       throw error;
@@ -244,11 +272,12 @@ async function drain(state: GitlabRunnerState, id: string): Promise<void> {
   }
 }
 
-/** Settings whose change makes another runner. */
-const identity = ["url", "type", "groupId", "projectId", "adopt", "rotate", "mark"] as const;
+/** Settings whose change makes another runner, as another url does that leads elsewhere. */
+const identity = ["type", "groupId", "projectId", "adopt", "rotate", "mark"] as const;
 
 /** Settings that are changed in place: in GitLab, or, as the access token, only in the state. */
 const changeable = [
+  "url",
   "ca",
   "hostAliases",
   "accessToken",
@@ -270,17 +299,24 @@ function differ(one: object, other: object, keys: readonly string[]): string[] {
   return keys.filter((key) => text(one, key) !== text(other, key));
 }
 
+/** Does another address lead to another GitLab? Not where the runner is there, too: https in place of http, a new name. */
+async function leadsElsewhere(id: string, olds: GitlabRunnerState, news: GitlabRunnerState): Promise<boolean> {
+  const [from, to] = [olds.url, news.url].map((url) => url.replace(/\/+$/, ""));
+  return from !== to && (await show({ ...news, adopt: undefined }, id).catch(() => undefined)) === undefined;
+}
+
 /** What Pulumi calls; public for its tests. */
 export const runnerProvider = {
   async create(inputs: GitlabRunnerState) {
+    const createdAt = new Date().toISOString();
     if (inputs.adopt !== undefined) {
       const id = String(inputs.adopt);
       await change(inputs, id, attributesOf(inputs));
-      return { id, outs: { ...inputs, renewAt: "" } };
+      return { id, outs: { ...inputs, renewAt: "", createdAt } };
     }
     const { id, renewAt } = await createOnce(inputs);
     memory().successors.set(inputs.mark, id);
-    return { id, outs: { ...inputs, renewAt } };
+    return { id, outs: { ...inputs, renewAt, createdAt } };
   },
 
   async read(id: string, state: Stored) {
@@ -289,12 +325,15 @@ export const runnerProvider = {
       return { id: "", props: {} };
     }
     const props = withShown(state, shown);
-    const { renewAt: _renewAt, ...inputs } = props;
+    const { renewAt: _renewAt, createdAt: _createdAt, ...inputs } = props;
     return { id, props, inputs };
   },
 
   async diff(id: string, olds: Stored, news: GitlabRunnerState) {
     const replaces = differ(olds, news, identity);
+    if (await leadsElsewhere(id, olds, news)) {
+      replaces.push("url");
+    }
     if (olds.renewAt !== "" && olds.renewAt !== undefined && Date.parse(olds.renewAt) <= Date.now()) {
       replaces.push("renewAt");
     }
@@ -313,7 +352,7 @@ export const runnerProvider = {
       );
     }
     await change(news, id, attributesOf(news));
-    return { outs: { ...news, renewAt: olds.renewAt } };
+    return { outs: { ...news, renewAt: olds.renewAt, createdAt: olds.createdAt ?? "" } };
   },
 
   async delete(id: string, state: Stored) {
@@ -321,18 +360,19 @@ export const runnerProvider = {
       return;
     }
     await drain(state, id);
-    const call = { ...callOf(state), method: "DELETE" as const, path: `runners/${id}`, repeatable: true };
-    await gitlab(state, call, [204, 404]);
+    await remove(state, id);
   },
 };
 
 /** A runner in GitLab; its id is GitLab's number. */
 export class GitlabRunner extends pulumi.dynamic.Resource {
+  declare public readonly createdAt: pulumi.Output<string>;
+
   public constructor(
     name: string,
     args: { [K in keyof GitlabRunnerState]: pulumi.Input<GitlabRunnerState[K]> },
     opts?: pulumi.CustomResourceOptions,
   ) {
-    super(runnerProvider, name, { ...args }, opts, "pi-runners", "GitlabRunner");
+    super(runnerProvider, name, { createdAt: undefined, ...args }, opts, "pi-runners", "GitlabRunner");
   }
 }

@@ -5,7 +5,7 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import { gitlab, type GitlabAddress } from "./request";
-import { renewalOf } from "./runnerResource";
+import { renewalOf, strange } from "./runnerResource";
 
 export interface GitlabTokenState extends GitlabAddress {
   accessToken: string;
@@ -14,6 +14,8 @@ export interface GitlabTokenState extends GitlabAddress {
   /** For messages: what the access token needs. */
   needs: string;
   runnerId: string;
+  /** When the runner came to be: another one may have the same number. Empty for runners of before this was kept. */
+  runnerCreatedAt?: string;
   /** Another text resets the token. */
   rotate?: string;
   /** True: reset it before it expires. False where another runner takes this one's place instead. */
@@ -30,13 +32,24 @@ async function reset(state: GitlabTokenState): Promise<Stored> {
   const { accessToken, needs, name } = state;
   const call = { method: "POST" as const, path, accessToken, needs, subject: `runner ${name}`, repeatable: true };
   const { json } = await gitlab(state, call, [201]);
-  const { token, token_expires_at } = json as { token: string; token_expires_at?: string };
+  const { token, token_expires_at } = json as { token?: string; token_expires_at?: string };
+  if (typeof token !== "string" || token === "") {
+    throw strange(state, "The answer to the reset of a runner's token has no token in it.");
+  }
   return { ...state, token, renewAt: renewalOf(token_expires_at) };
+}
+
+/** What a preview has in place of what only a run will tell (Pulumi's SDK, runtime/rpc, unknownValue). */
+const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+function isOther(olds: Stored, news: GitlabTokenState): boolean {
+  const [before = "", now = ""] = [olds.runnerCreatedAt, news.runnerCreatedAt];
+  return olds.runnerId !== news.runnerId || (now !== unknownValue && now !== before);
 }
 
 function isDue(olds: Stored, news: GitlabTokenState): boolean {
   const isOld = olds.renewAt !== "" && Date.parse(olds.renewAt) <= Date.now();
-  return olds.runnerId !== news.runnerId || (olds.rotate ?? "") !== (news.rotate ?? "") || (news.renew && isOld);
+  return isOther(olds, news) || (olds.rotate ?? "") !== (news.rotate ?? "") || (news.renew && isOld);
 }
 
 /** What Pulumi calls; public for its tests. */

@@ -36,7 +36,8 @@ export const verifiedProvider = {
       return { inputs: news };
     }
     const reason = await verify(news).catch((error: GitlabError) => error.message);
-    return { inputs: news, failures: reason === undefined ? [] : [{ property: "token", reason }] };
+    // Of no property: of a property Pulumi prints the value, a secret one as well.
+    return { inputs: news, failures: reason === undefined ? [] : [{ property: "", reason }] };
   },
 
   async create(inputs: VerifiedTokenState) {

@@ -290,6 +290,12 @@ describe("components", () => {
       assert.throws(() => new components.RunnerToken("a", {}), /no token/);
       const two = { authenticationToken: token, registrationToken: "GR1348941x" };
       assert.throws(() => new components.RunnerToken("b", two), /two tokens/);
+      const login = { authenticationToken: token, gitlab: { url: "https://me:hunter2@gitlab.lan" } };
+      assert.throws(
+        () => new components.RunnerToken("d", login),
+        (error: Error) =>
+          /gitlab\.url: holds a user name or password/.test(error.message) && !/hunter2/.test(error.message),
+      );
     });
   });
 });

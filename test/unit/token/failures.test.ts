@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runnerProvider, type GitlabRunnerState } from "../../../components/token/gitlab/runnerResource";
+import { tokenProvider } from "../../../components/token/gitlab/tokenResource";
 import { gitlab, type Call } from "../../../components/token/gitlab/request";
 import type { AccessTokenInput, Fault } from "../../../lab/gitlab/protocol";
 import { startStandIn, type StandIn } from "../../lab/gitlab/standIn";
@@ -20,13 +21,15 @@ describe("what GitLab may answer to the creation of a runner", function () {
   let standIn: StandIn;
   let accessToken: string;
   let runner: typeof runnerProvider;
+  let token: typeof tokenProvider;
 
   before(async () => {
-    runner = await stored(runnerProvider);
+    [runner, token] = [await stored(runnerProvider), await stored(tokenProvider)];
     standIn = await startStandIn({ runners: [] });
   });
 
   beforeEach(async () => {
+    await standIn.lab.setFault({ mode: "up" });
     accessToken = (await standIn.lab.createAccessToken(good)).token;
   });
 
@@ -200,6 +203,31 @@ describe("what GitLab may answer to the creation of a runner", function () {
     await fails(/\(400\): 400 Bad request - Maximum timeout needs to be at least 10 minutes/, /Change the settings/, {
       maximumTimeout: 60,
     });
+  });
+
+  const telling: [where: string, status: number, body: object][] = [
+    ["in an answer of an odd status", 200, { id: 7, token: "glrt-t1_0123456789.01.abcdefghi" }],
+    ["in words, past which they are cut", 422, { message: `${"a".repeat(290)} glrt-t1_0123456789.01.abcdefghi` }],
+  ];
+  telling.forEach(([where, status, body]) =>
+    it(`passes on no token that GitLab tells ${where}`, async () => {
+      await standIn.lab.setFault({ mode: "answer", status, headers: json(), body: JSON.stringify(body), only: onPost });
+      const error: Error = await runner.create(wanted()).then(
+        () => assert.fail("it was created"),
+        (thrown: Error) => thrown,
+      );
+      assert.match(error.message, /\[secret\]|aaa \[se/);
+      assert.doesNotMatch(error.message, /glrt-/);
+    }),
+  );
+
+  it("takes no answer without an id or a token for one", async () => {
+    const fault: Fault = { mode: "answer", status: 201, headers: json(), body: "{}" };
+    await standIn.lab.setFault({ ...fault, only: onPost });
+    await fails(/has no id in it/, /leads to GitLab itself/);
+    await standIn.lab.setFault({ ...fault, only: "^POST .*/reset_authentication_token" });
+    const state = { url: standIn.url, accessToken, name: "dood", needs: "", runnerId: "1", renew: false };
+    await assert.rejects(token.create(state), /has no token in it/);
   });
 
   it("says that nobody listens there", async () => {

@@ -1,3 +1,4 @@
+import { runtime as pulumi } from "@pulumi/pulumi";
 import assert from "node:assert/strict";
 import { runnerProvider, type GitlabRunnerState } from "../../../components/token/gitlab/runnerResource";
 import { tokenProvider, type GitlabTokenState } from "../../../components/token/gitlab/tokenResource";
@@ -139,24 +140,68 @@ describe("a runner that is created by GitLab's API", function () {
     assert.equal((await standIn.lab.runners()).length, 1);
   });
 
-  it("is found again when the answer to its creation got lost", async () => {
+  const ids = async () => (await standIn.lab.runners()).map((one) => String(one.id));
+
+  it("is there once when the answer to its creation got lost, and is renewed before its token expires", async () => {
+    await standIn.lab.setSettings({ runnerTokenLifetime: 3600 });
     await standIn.lab.setFault({ mode: "lose", only: "^POST .*/user/runners", times: 1 });
-    const { id } = await runner.create(wanted());
-    assert.deepEqual(
-      (await standIn.lab.runners()).map((one) => String(one.id)),
-      [id],
-    );
+    const { id, outs } = await runner.create(wanted());
+    assert.deepEqual(await ids(), [id]);
+    assert.ok(Date.parse(outs.renewAt) > Date.now());
     const again = await runner.create(wanted());
-    assert.equal(again.id, id, "as after a Pulumi that was killed before it could write its state");
-    assert.equal((await standIn.lab.runners()).length, 1);
+    assert.deepEqual(await ids(), [again.id], "as after a Pulumi that was killed before it could write its state");
+  });
+
+  it("that is in use is taken for no lost one, as pulumi up --replace creates without a diff", async () => {
+    const first = await runner.create(wanted());
+    const { outs } = await token.create(tokenOf(first.id));
+    await call(standIn, "POST", "/api/v4/runners/verify", { token: outs.token, system_id: "r_000000000001" });
+    const second = await runner.create(wanted());
+    assert.notEqual(second.id, first.id);
+    assert.deepEqual((await ids()).sort(), [first.id, second.id]);
+  });
+
+  it("is the same at another address of its GitLab, and another one in another GitLab", async () => {
+    const { id, outs } = await runner.create(wanted());
+    for (const url of [`${standIn.url}/`, standIn.url.replace("127.0.0.1", "localhost")]) {
+      const news = wanted({ url });
+      assert.deepEqual(await runner.diff(id, outs, news), { changes: true, replaces: [] });
+      const updated = await runner.update(id, outs, news);
+      assert.deepEqual(await runner.diff(id, updated.outs, news), { changes: false, replaces: [] });
+    }
+    const other = await startStandIn({ runners: [] });
+    const { replaces } = await runner.diff(id, outs, wanted({ url: other.url }));
+    await other.stop();
+    assert.deepEqual(replaces, ["url"]);
+  });
+
+  it("has a token of its own where another one had its number, and keeps it while that is not known", async () => {
+    const { id, outs } = await runner.create(wanted());
+    const { outs: kept } = await token.create(tokenOf(id, { runnerCreatedAt: outs.createdAt }));
+    const changes = async (runnerCreatedAt?: string) => {
+      return (await token.diff("dood", kept, tokenOf(id, { runnerCreatedAt }))).changes;
+    };
+    assert.equal(await changes(outs.createdAt), false);
+    assert.equal(await changes("2026-11-21T00:00:00.000Z"), true);
+    assert.equal(await changes(pulumi.unknownValue), false, "in the preview of a change in place");
+    const { runnerCreatedAt: _none, ...older } = kept;
+    assert.equal((await token.diff("dood", older, tokenOf(id))).changes, false, "of a stack of before");
+  });
+
+  it("is created where GitLab, or what is before it, names the same page as the next for ever", async () => {
+    const headers = { "content-type": "application/json", "x-next-page": "1" };
+    await standIn.lab.setFault({ mode: "answer", status: 200, headers, body: "[]", only: "^GET .*/runners/all" });
+    const { id } = await runner.create(wanted());
+    assert.deepEqual(await ids(), [id]);
   });
 
   it("is found on later pages, too", async () => {
-    const { id } = await runner.create(wanted());
+    await runner.create(wanted());
     await Promise.all(
       Array.from({ length: 120 }, (_, index) => standIn.lab.createRunner({ description: `r${index}` })),
     );
-    assert.equal((await runner.create(wanted())).id, id);
+    await runner.create(wanted());
+    assert.equal((await standIn.lab.runners()).filter(({ description }) => description.includes(mark)).length, 1);
   });
 
   it("says where to look when the answer got lost and the access token may not", async () => {
@@ -255,6 +300,7 @@ describe("the look at a token", function () {
     const { failures } = await verified.check({}, { url: standIn.url, name: "dood", token: made.token });
     assert.match(failures![0]!.reason, /does not know the token of runner dood: it expired[\s\S]*tokens\.dood/);
     assert.ok(!failures![0]!.reason.includes(made.token));
+    assert.equal(failures![0]!.property, "", "Pulumi would print the value of a property that it names");
   });
 
   it("leaves alone what is not known yet", async () => {
