@@ -24,6 +24,9 @@ const {
   dindImage: _image,
   engineFolder: _folder,
   engineResources: _resources,
+  layerCache: _cache,
+  prune: _prune,
+  runtime: _runtime,
   ...common
 } = othersOfDocker;
 
