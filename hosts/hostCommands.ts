@@ -27,7 +27,7 @@ export interface HostDuty {
   probe?: boolean;
   /** What was found on a host, in words for the preview, from what the program reports. */
   described: (node: string, report: string) => string;
-  /** Done before a host's program runs, and only then; when it fails, so does the host. */
+  /** Done when it is a host's turn in an update, before its command may run there. It must not fail. */
   first?: (node: HostNode) => Promise<void>;
   timeouts?: pulumi.CustomTimeouts;
 }
@@ -40,14 +40,13 @@ export function hostCommands(parent: pulumi.Resource, works: HostWork[], duty: H
   const { program, rollout, first } = duty;
   const inputs = works.map((work) => inputOf(program, work, work.node.sudoPassword ?? duty.ssh?.sudoPassword));
   const commands = works.map(({ node, name, retain }, index) => {
-    const before = first === undefined ? [] : [() => first(node)];
     const command = new remote.Command(
       name,
       {
         connection: duty.connections.get(node.name)!,
         create: hostCommand(program, "apply"),
         delete: hostCommand(program, "remove"),
-        stdin: inTurn(rollout, node.name, inputs[index]!),
+        stdin: inTurn(rollout, node.name, inputs[index]!, () => first?.(node)),
         // What a removal warns of has no output to stand in; all else that the program says is in its report or error.
         logging: "stderr",
         addPreviousOutputInEnv: false,
@@ -57,7 +56,6 @@ export function hostCommands(parent: pulumi.Resource, works: HostWork[], duty: H
         deleteBeforeReplace: true,
         retainOnDelete: retain,
         ...(duty.timeouts === undefined ? {} : { customTimeouts: duty.timeouts }),
-        ...(before.length === 0 ? {} : { hooks: { beforeCreate: before, beforeUpdate: before } }),
       },
     );
     follow(rollout, node.name, command);
@@ -90,11 +88,21 @@ function inputOf(
  * Holds a host's registration back until its turn. Only order is made here, no dependency: what would be recorded as
  * one would also order destroy, where a dead host must not keep others from being cleaned. A preview waits for nothing.
  */
-function inTurn(rollout: Rollout, node: string, input: pulumi.Output<string>): pulumi.Output<string> {
+function inTurn(
+  rollout: Rollout,
+  node: string,
+  input: pulumi.Output<string>,
+  first: () => Promise<void> | undefined,
+): pulumi.Output<string> {
   if (pulumi.runtime.isDryRun()) {
     return input;
   }
-  return input.apply((text) => rollout.turn(node).then(() => text));
+  return input.apply((text) =>
+    rollout
+      .turn(node)
+      .then(first)
+      .then(() => text),
+  );
 }
 
 /**

@@ -117,7 +117,8 @@ export class ShellRunner extends pulumi.ComponentResource {
       probe,
       described,
       first: maySend(args.binary)
-        ? (node) => sendBinary(settings, node, connections.get(node.name)!, node.sudoPassword ?? ssh?.sudoPassword)
+        ? (node) =>
+            sendBinary(this, settings, node, connections.get(node.name)!, node.sudoPassword ?? ssh?.sudoPassword)
         : undefined,
       timeouts: { create: slow, update: slow, delete: slow },
     });
@@ -150,8 +151,12 @@ function maySend(binary: ShellRunnerArgs["binary"]): boolean {
 /** Seconds for sending the file: a Pi behind a slow line takes its time. */
 const sendLimit = 1800;
 
-/** Sends gitlab-runner to a host that does not have it, where it is a file of this machine. It is in no state. */
+/**
+ * Sends gitlab-runner to a host that does not have it, where it is a file of this machine. It is in no state. A host that
+ * cannot be reached may have nothing to change: only a warning is given, and the host's command fails if it needs the file.
+ */
 async function sendBinary(
+  parent: pulumi.Resource,
   settings: pulumi.Output<ShellRunnerSettings>,
   node: HostNode,
   connection: HostConnection,
@@ -168,7 +173,8 @@ async function sendBinary(
   try {
     await sshSend(to, hostCommand(shellProgram, "receive"), input, file);
   } catch (error) {
-    throw new Error(`gitlab-runner (${file}) could not be sent to node ${node.name}: ${(error as Error).message}`);
+    const reason = (error as Error).message;
+    await pulumi.log.warn(`gitlab-runner (${file}) could not be sent to node ${node.name}: ${reason}`, parent);
   }
 }
 

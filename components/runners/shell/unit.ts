@@ -36,30 +36,35 @@ export function stopTimeout(settings: ShellRunnerSettings): number {
 }
 
 /**
- * A host that goes down does not wait for jobs: nobody could reach it meanwhile. Otherwise SIGQUIT lets jobs finish, SIGTERM aborts them. Nothing may be sent in between: a second signal ends the runner at once,
- * with its jobs. `timeout` counts time that passes, not the clock, which jumps on a Pi.
+ * SIGQUIT lets jobs finish, SIGTERM aborts them. Nothing may be sent in between: a second signal ends the runner at once,
+ * with its jobs. A host that goes down does not wait for jobs: nobody could reach it meanwhile. A job's shell runs below
+ * `su`, which passes SIGTERM to its own child only: what is below that would keep the abort from ending, and GitLab from
+ * being told, so it is ended here. `timeout` counts time that passes, not the clock, which jumps on a Pi.
  */
-function drain(settings: ShellRunnerSettings): string {
+function drain({ name, drainTimeout }: ShellRunnerSettings): string {
   return [
     '[ -n "$MAINPID" ] || exit 0',
-    'case $(timeout 10 systemctl is-system-running) in stopping) echo "the host goes down: jobs are aborted"',
+    'case $(timeout 10 systemctl is-system-running) in stopping) echo "the host goes down: jobs are aborted" ;; *) ' +
+      `kill -QUIT "$MAINPID"; timeout ${drainTimeout} tail --pid="$MAINPID" -f /dev/null && exit 0; ` +
+      `echo "jobs did not end within drainTimeout, ${drainTimeout} s: they are aborted" ;; esac`,
     'kill -TERM "$MAINPID"',
-    'exec tail --pid="$MAINPID" -f /dev/null',
-    "esac",
-    'kill -QUIT "$MAINPID"',
-    `timeout ${settings.drainTimeout} tail --pid="$MAINPID" -f /dev/null && exit 0`,
-    `echo "jobs did not end within drainTimeout, ${settings.drainTimeout} s: they are aborted"`,
-    'kill -TERM "$MAINPID"',
+    "sleep 2",
+    endProcesses(name),
     'exec tail --pid="$MAINPID" -f /dev/null',
   ].join("; ");
 }
 
-/** Ends what jobs have left running, wherever a login session has put it: a later job would trip over it. */
-function endLeftovers(name: string): string {
+/** Ends what a runner's jobs have running, wherever a login session has put it; not the manager itself. */
+function endProcesses(name: string): string {
   return (
-    `for file in $(grep -lszx ${mark}=${name} /proc/[0-9]*/environ); do ` +
-    'pid=${file%/environ}; kill -9 "${pid#/proc/}"; done 2>/dev/null; exit 0'
+    `for file in $(grep -lszx ${mark}=${name} /proc/[0-9]*/environ); do pid=\${file%/environ}; pid=\${pid#/proc/}; ` +
+    '[ "$pid" = "$MAINPID" ] || kill -9 "$pid" 2>/dev/null; done'
   );
+}
+
+/** After the manager has ended, however it did: a later job would trip over what one before has left running. */
+function endLeftovers(name: string): string {
+  return `${endProcesses(name)}; exit 0`;
 }
 
 /** A command line of a unit: what systemd would expand is doubled. */

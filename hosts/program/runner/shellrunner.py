@@ -246,9 +246,13 @@ def remove(settings, context, record):
     return "removed"
 
 
+ORDER = ["file", "tree", "member", "package", "user", "dir"]
+
+
 def drop(record, things):
-    """Undoes things, the last one first."""
-    for thing in reversed(things):
+    """Undoes things, what is inside of another before that one; when they were noted says nothing, as another runner may
+    have left one to this."""
+    for thing in sorted(things, key=lambda one: (ORDER.index(one.split(":", 1)[0]), -len(one))):
         if not record.hand_over(thing):
             undo(thing)
         record.forget(thing)

@@ -29,7 +29,11 @@ export interface Report {
 /** gitlab-runner as the lab has built it. */
 export async function labRunner(): Promise<{ file: string; sha256: string }> {
   const file = join(await built("gitlab-runner", () => undefined), "gitlab-runner");
-  return { file, sha256: createHash("sha256").update(readFileSync(file)).digest("hex") };
+  return { file, sha256: checksumOf(file) };
+}
+
+export function checksumOf(file: string): string {
+  return createHash("sha256").update(readFileSync(file)).digest("hex");
 }
 
 /** Serves files by HTTP to the lab's hosts. */
