@@ -4,7 +4,7 @@ import { about, optional, text } from "../schema";
 /** What a runner may be in GitLab, whether it is created or registered. Its tags are the runner's own. */
 const attributes = {
   description: optional(text.max(200), {
-    description: "How GitLab shows it; a mark of the stack's own is added.",
+    description: "How GitLab shows it; to that of a created runner a mark of the stack's own is added.",
     defaultText: "its name",
   }),
   runUntagged: about(z.boolean().default(false), "`true`: it takes jobs without tags, too."),
@@ -16,7 +16,8 @@ const attributes = {
     defaultText: "each project's own limit",
   }),
   maintenanceNote: about(z.string().max(900).optional(), {
-    description: "What maintainers are to read in GitLab; a line with the stack's mark is added.",
+    description:
+      "What maintainers are to read in GitLab; to that of a created runner a line with the stack's mark is added.",
     defaultText: "none",
   }),
 };
@@ -49,8 +50,8 @@ export const registration = z.strictObject({
   ...attributes,
   repeat: optional(z.string().regex(/^[\w.:-]{1,64}$/), {
     description:
-      "Another text than before has GitLab asked again whether the token is good, and registers anew where not.",
-    defaultText: "when a setting changes",
+      "Another text than before has GitLab asked again whether the token is good, and registers anew where not. A change of tags or of what stands here does not by itself: it counts at the next registration.",
+    defaultText: "asked again only when the Job's own pod changes, such as by `image`",
   }),
 });
 
