@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { checkShellRunner } from "../../../components/runners/shell/errors";
 import { unitText } from "../../../components/runners/shell/unit";
 
-const given = { name: "shell", way: "shell", url: "https://gitlab.lan", drainTimeout: 30 };
+// A name that no runner has here: its script looks through the processes of the machine.
+const given = { name: `unit-test-${process.pid}`, way: "shell", url: "https://gitlab.lan", drainTimeout: 30 };
 
 function unit(): string {
   return unitText(checkShellRunner(given).settings!);
