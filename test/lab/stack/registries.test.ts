@@ -108,13 +108,13 @@ describe("a registry that asks for a token", () => {
   });
 
   it("is used by `lab job` for each way of the stack, which says what it does not have", async () => {
-    for (const way of ["dood", "dind", "dind-job", "dind-plain"]) {
+    for (const way of ["dood", "dind", "dind-job"]) {
       const { code, output } = await lab("job", "--way", way);
       assert.equal(code, 0, output);
       assert.match(output, /^pushed gitlab\.lab:5050\/lab\/hello-\S+@sha256:[0-9a-f]{64}\ndigest sha256:/m);
     }
     const { code, output } = await lab("job", "--way", "kaniko");
     assert.notEqual(code, 0);
-    assert.match(output, /No runner of stack dev builds in the way kaniko\.\nWays that it has: dood, dind,/);
+    assert.match(output, /No runner of the lab's stacks builds in the way kaniko\.\nWays that they have: dood, dind,/);
   });
 });
