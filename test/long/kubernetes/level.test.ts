@@ -8,13 +8,20 @@ import { checkout, cluster, destroyWays, gitlab, pulumi } from "../../lab/stack/
 import { deployWays, ended, jobPods, namespace, printed, startJob, sweep } from "./ways";
 
 interface StackFile {
-  config: { "pi-runners:runners": { name: string; way: string }[]; "pi-runners:tokens": Record<string, unknown> };
+  config: {
+    "pi-runners:runners": { name: string; way: string }[];
+    "pi-runners:runnerDefaults": Record<string, unknown>;
+    "pi-runners:tokens": Record<string, unknown>;
+  };
 }
 
 /** Stack `ways` with nothing but its runner of the Kubernetes executor. */
 function onlyPods(): string {
   const file = parse(readFileSync(join(checkout, "Pulumi.ways.yaml"), "utf8")) as StackFile;
   file.config["pi-runners:runners"] = file.config["pi-runners:runners"].filter(({ way }) => way === "kubernetes");
+  // Of use to none of the runners that are left, and so refused.
+  const { prune: _prune, dindImage: _image, ...defaults } = file.config["pi-runners:runnerDefaults"];
+  file.config["pi-runners:runnerDefaults"] = defaults;
   const { kubernetes } = file.config["pi-runners:tokens"];
   file.config["pi-runners:tokens"] = { kubernetes };
   const path = join(mkdtempSync(join(tmpdir(), "pi-runners-stack-")), "Pulumi.ways.yaml");
