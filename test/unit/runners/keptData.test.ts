@@ -50,17 +50,19 @@ describe("the layers that a job's daemon keeps", () => {
 
   it("are never had by two daemons: the second waits, and says so", async () => {
     const { root, data, env } = slot(["overlay2"]);
-    const holder = spawn("sh", ["-c", `exec 9>${data}/.pi-runners.lock; flock 9; exec sleep 3`]);
-    await new Promise((done) => setTimeout(done, 500));
+    const holder = spawn("sh", ["-c", `exec 9>${data}/.pi-runners.lock; flock 9; echo held; exec sleep 60`]);
+    await new Promise((held) => holder.stdout.once("data", held));
     const waiter = spawn("sh", ["-c", script(data)], { env });
     let said = "";
     waiter.stderr.on("data", (piece: Buffer) => (said += piece.toString()));
-    await new Promise((done) => setTimeout(done, 1000));
+    for (const deadline = Date.now() + 10_000; said === "" && Date.now() < deadline;) {
+      await new Promise((done) => setTimeout(done, 50));
+    }
     assert.match(said, /another Docker daemon has its data in the same folder/);
     assert.ok(!existsSync(join(root, "daemon")));
+    holder.kill();
     await new Promise((done) => waiter.once("exit", done));
     assert.ok(existsSync(join(root, "daemon")), "and starts when the first has ended");
-    holder.kill();
   }).timeout(15_000);
 
   for (const shell of shells) {
