@@ -51,39 +51,6 @@ describe("shell runner: its program on a host", function () {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("installs, runs a job as its user, applies again without a change, and leaves nothing", async () => {
-    const before = await shell.traces();
-    const looked = await shell.apply(shell.settings(), "probe");
-    assert.ok(
-      looked.differs!.some((line) => /^\+ gitlab-runner, sha256/.test(line)),
-      looked.differs!.join("\n"),
-    );
-    assert.equal(await shell.traces(), before, "a probe changed something");
-    const report = await shell.apply(shell.settings());
-    assert.equal(report.how, "start");
-    assert.equal(report.version, "19.4.0");
-    assert.deepEqual((await shell.apply(shell.settings(), "probe")).differs, []);
-    await standIn.lab.createProject("demo", {
-      files: {
-        ".gitlab-ci.yml": 'job: {script: [id -un, pwd, "cat /etc/pi-runners/shell/config.toml || echo refused"]}',
-      },
-    });
-    let trace = "";
-    await standIn.lab.runPipeline("demo", {
-      mustSucceed: true,
-      timeoutMs: 60_000,
-      onTrace: (_, text) => (trace += text),
-    });
-    assert.match(trace, /gitlab-runner\r?\n/);
-    assert.match(trace, /\/var\/lib\/pi-runners\/shell_builds\/shell\/gitlab-runner\/builds\/\w+\/0\/lab\/demo/);
-    assert.match(trace, /refused/);
-    const pid = await shell.pid();
-    assert.equal((await shell.apply(shell.settings())).how, "none");
-    assert.equal(await shell.pid(), pid);
-    await shell.apply(shell.settings(), "remove");
-    assert.equal(await shell.traces(), before);
-  });
-
   it("reads a change of settings again without a restart; a job goes on", async () => {
     await shell.apply(shell.settings());
     const pid = await shell.pid();

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import type { Server } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { StandIn } from "../../lab/gitlab/standIn";
 import { patience, trustLab } from "../trust/lab";
 import { labRunner, serveFiles, ShellHost, standInForHosts } from "./lab";
@@ -64,6 +63,5 @@ describe("shell runner: its program on a host", function () {
     assert.equal(await shell.pid(), pid);
     await shell.apply(shell.settings(), "remove");
     assert.equal(await shell.traces(), before);
-    await sleep(0);
   });
 });
