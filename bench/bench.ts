@@ -1,6 +1,7 @@
 /** What `make bench` runs: measures, prints a table, writes bench/results.json and docs/benchmarks.md. */
 import { Command, InvalidArgumentError } from "commander";
 import type { Section } from "./figures";
+import { builds } from "./builds";
 import { keep as hosts } from "./hosts";
 import { growth } from "./growth";
 import { jobs } from "./jobs";
@@ -13,7 +14,14 @@ import { restarts } from "./restarts";
 import { trust } from "./trust";
 
 /** Each takes how often it is to measure. */
-const sections: Record<string, (runs: number) => Promise<Section>> = { preview, trust, restarts, jobs, growth };
+const sections: Record<string, (runs: number) => Promise<Section>> = {
+  preview,
+  trust,
+  restarts,
+  jobs,
+  builds,
+  growth,
+};
 
 const program = new Command("bench")
   .description("Measure what docs/benchmarks.md shows. Needs the lab; what it starts it also stops.")

@@ -1,6 +1,6 @@
 /** What a section of the bench has found. */
 
-export type Unit = "s" | "ms" | "MiB" | "×" | "";
+export type Unit = "s" | "ms" | "MiB" | "MB" | "×" | "";
 
 /** What a figure is to be: at most, or at least, so much. */
 export type Goal = { most: number } | { least: number };

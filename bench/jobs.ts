@@ -1,110 +1,57 @@
-/** How soon a job's script begins, and how long building and pushing an image takes, by each way of the dev stack. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { parse } from "yaml";
+/** How soon a job's script begins, by each way of the lab's stacks. */
+import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
+import { setTimeout as sleep } from "node:timers/promises";
 import { LabGitlab, type JobView } from "../lab/gitlab/client";
-import { gitlabUrl } from "../lab/cluster/controlPlane";
-import { checkout, gitlabRegistry, registry } from "../lab/machine/places";
-import { stackOutput } from "../lab/stack/stack";
+import { adminKubeconfig, gitlabUrl } from "../lab/cluster/controlPlane";
 import { figure, ratio, type Figure, type Section } from "./figures";
-import { labEnvironment, needLab } from "./labEnvironment";
-import { onEach } from "./rawSsh";
-import type { KnownNode } from "./hosts";
+import { deployedRunners, type DeployedRunner } from "./labRunners";
 import { say } from "./say";
 import { interrupted } from "./stops";
 
 const gitlab = new LabGitlab(gitlabUrl);
-/** A cold build has to remove what was there before each run; three of them will do. */
-const coldRuns = 3;
-
-interface Runner {
-  name: string;
-  way: string;
-  tags: string[];
-}
 
 export async function jobs(runs: number): Promise<Section> {
-  await needLab();
-  const env = (await labEnvironment()) as Record<string, string>;
-  const runners = await stackOutput<Runner[]>(env, "dev", "runners");
-  const pipelines = await stackOutput<Record<string, string>>(env, "dev", "pipelines");
   const figures: Figure[] = [];
-  for (const runner of runners) {
-    figures.push(...(await starts(runner, runs)));
+  const begun = new Map<string, number[]>();
+  for (const runner of await deployedRunners()) {
+    const { begun: seconds, queued } = await starts(runner, runs);
+    begun.set(runner.way, seconds);
+    const goal = runner.way === "kubernetes" ? {} : { goal: { most: 2 } };
+    figures.push(figure(`handed out to first script line, ${runner.way}`, "s", seconds, goal));
+    figures.push(figure(`queued to handed out, ${runner.way}`, "s", queued));
   }
-  const builds: Record<string, Builds> = {};
-  for (const runner of runners) {
-    const text = pipelines[runner.name]!;
-    builds[runner.name] = await buildsOf(runner, text, runs);
-    figures.push(figure(`build and push by ${runner.way}, cold`, "s", builds[runner.name]!.cold));
-    figures.push(figure(`build and push by ${runner.way}, warm`, "s", builds[runner.name]!.warm));
-  }
+  const pods = await barePods(runs);
+  figures.push(figure("a bare pod of two containers, created to running", "s", pods));
+  figures.push(ratio("first script line by kubernetes : a bare pod", begun.get("kubernetes")!, pods, { most: 1.2 }));
   return {
     title: "Jobs",
     about: [
-      "Jobs on the dev stack's runners (gitlab-runner 19.4.0, on nodes with Debian 13 and Docker 26.1), with the stand-in for GitLab keeping the times: queued, handed out, done. When a script begins the job says itself, by the same clock. Before what is measured, one job of the kind has run on the node.",
-      `Build and push: the pipeline that the stack prints, from hand-out to the job's end; a base image of ${registry.host}, two layers, one file that changes. Cold: the nodes' Docker has neither the base image nor a build cache.`,
+      "Jobs on the runners of the lab's two stacks (gitlab-runner 19.4.0, on nodes with Debian 13 and Docker 26.1), with the stand-in for GitLab keeping the times: queued, handed out. When a script begins the job says itself, by the same clock. Before what is measured, one job of the kind has run on the node.",
+      "Bare pod: two containers of an image that the node has, created through the API, looked at every 50 ms until both run.",
     ],
-    figures: [...figures, ...ratios(runners, builds)],
+    figures,
   };
 }
 
-interface Builds {
-  cold: number[];
-  warm: number[];
-}
-
-function ratios(runners: Runner[], builds: Record<string, Builds>): Figure[] {
-  const dood = runners.find(({ way }) => way === "dood");
-  if (dood === undefined) {
-    return [];
-  }
-  const others = runners.filter(({ way }) => way !== "dood");
-  return others.flatMap(({ name, way }) =>
-    (["cold", "warm"] as const).map((kind) =>
-      ratio(`build and push ${kind}, ${way} : dood`, builds[name]![kind], builds[dood.name]![kind]),
-    ),
-  );
-}
-
-/** Seconds from hand-out to the script's first line, and from queued to handed out. */
-async function starts({ name, way, tags }: Runner, runs: number): Promise<Figure[]> {
+/** Seconds from hand-out to the script's first line, and from queued to handed out; each on a node that had run one. */
+async function starts({ name, way, tags }: DeployedRunner, runs: number) {
   say(`jobs: first script line by ${way}, ${runs} runs`);
   const project = `bench-start-${name}`;
   const ci = { probe: { tags, script: ['echo "script began at $(date +%s%3N)"'] } };
   await gitlab.createProject(project, { files: { ".gitlab-ci.yml": JSON.stringify(ci) } });
   const [queued, begun]: [number[], number[]] = [[], []];
-  await warmed(
-    runs,
-    () => finishedJob(project),
-    async (job) => {
+  const seen = new Set<string>();
+  while (begun.length < runs) {
+    const job = await finishedJob(project);
+    const node = job.runner!.systemId;
+    if (seen.has(node)) {
       const began = Number(/script began at (\d{13})/.exec(await gitlab.trace(job.id))?.[1]);
       queued.push((job.handedOutAt! - job.pendingAt!) / 1000);
       begun.push((began - job.handedOutAt!) / 1000);
-    },
-  );
-  return [
-    figure(`handed out to first script line, ${way}`, "s", begun, { goal: { most: 2 } }),
-    figure(`queued to handed out, ${way}`, "s", queued),
-  ];
-}
-
-/** Runs jobs until so many have come to a node that had run one before; only these count. */
-async function warmed(
-  runs: number,
-  job: () => Promise<JobView>,
-  use: (job: JobView) => Promise<void> | void,
-): Promise<void> {
-  const seen = new Set<string>();
-  for (let counted = 0; counted < runs;) {
-    const done = await job();
-    const node = done.runner!.systemId;
-    if (seen.has(node)) {
-      await use(done);
-      counted++;
     }
     seen.add(node);
   }
+  return { begun, queued };
 }
 
 async function finishedJob(project: string): Promise<JobView> {
@@ -113,37 +60,50 @@ async function finishedJob(project: string): Promise<JobView> {
   return jobs[0]!;
 }
 
-async function buildsOf({ name, way }: Runner, pipeline: string, runs: number): Promise<Builds> {
-  say(`jobs: build and push by ${way}`);
-  const project = `bench-build-${name}`;
-  const build = async (): Promise<JobView> => {
-    const message = `${new Date().toISOString()}\n`;
-    await gitlab.createProject(project, { files: { ".gitlab-ci.yml": pipeline, Dockerfile: dockerfile, message } });
-    return finishedJob(project);
-  };
-  const took = ({ handedOutAt, finishedAt }: JobView): number => (finishedAt! - handedOutAt!) / 1000;
-  const [cold, warm]: [number[], number[]] = [[], []];
-  for (let run = 0; run < coldRuns; run++) {
-    await onEach(devNodes(), chill);
-    cold.push(took(await build()));
+/** What starting a pod costs by itself: the floor for a job of the Kubernetes executor. */
+async function barePods(runs: number): Promise<number[]> {
+  say(`jobs: bare pods, ${runs} runs`);
+  const config = new KubeConfig();
+  config.loadFromFile(adminKubeconfig);
+  const api = config.makeApiClient(CoreV1Api);
+  const seconds: number[] = [];
+  // The first one is not counted, as with jobs.
+  for (let run = 0; run <= runs; run++) {
+    const took = await barePod(api, `bench-bare-${run}-${Date.now()}`);
+    if (run > 0) {
+      seconds.push(took);
+    }
   }
-  await warmed(runs, build, (job) => void warm.push(took(job)));
-  return { cold, warm };
+  return seconds;
 }
 
-const dockerfile = `FROM ${registry.address}/base:1\nRUN echo layer >/layer\nCOPY message /message\nRUN cat /message\n`;
-
-/** What builds have left on a node, and nothing else: the images of the lab's jobs stay. */
-const chill = `
-docker image ls --format '{{.Repository}}:{{.Tag}}' | grep -E '^(${registry.address}|${gitlabRegistry.address})/' | xargs -r docker image rm --force >/dev/null
-docker image prune --force >/dev/null
-docker builder prune --all --force >/dev/null
-`;
-
-/** The nodes of stack dev. */
-function devNodes(): KnownNode[] {
-  const file = parse(readFileSync(join(checkout, "Pulumi.dev.yaml"), "utf8")) as {
-    config: { "pi-runners:nodes": KnownNode[] };
+async function barePod(api: CoreV1Api, name: string): Promise<number> {
+  interrupted.throwIfAborted();
+  const at = { namespace: "default", name };
+  const container = (of: string) => ({
+    name: of,
+    image: "pi-lab/docker:cli",
+    imagePullPolicy: "IfNotPresent",
+    command: ["sleep", "600"],
+  });
+  const spec = {
+    automountServiceAccountToken: false,
+    terminationGracePeriodSeconds: 0,
+    containers: ["one", "two"].map(container),
   };
-  return file.config["pi-runners:nodes"];
+  const remove = async () => void (await api.deleteNamespacedPod({ ...at, gracePeriodSeconds: 0 }));
+  const began = Date.now();
+  await api.createNamespacedPod({ namespace: at.namespace, body: { metadata: { name }, spec } });
+  try {
+    for (const end = began + 120_000; Date.now() < end; await sleep(50)) {
+      const { status } = await api.readNamespacedPod(at);
+      const running = status?.containerStatuses?.filter(({ state }) => state?.running !== undefined) ?? [];
+      if (running.length === 2) {
+        return (Date.now() - began) / 1000;
+      }
+    }
+    throw new Error(`The bare pod ${name} does not run after two minutes.\nkubectl describe pod ${name} says why.`);
+  } finally {
+    await remove();
+  }
 }

@@ -12,9 +12,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeTrust } from "../components/registryTrust/report";
 import { checkout } from "../lab/machine/places";
 import { run } from "../lab/machine/processes";
-import { which } from "../lab/machine/packages";
+import { needPrograms, which } from "../lab/machine/packages";
 import { registry } from "./emptyRegistry";
 import type { KnownNode } from "./hosts";
+import { say } from "./say";
 import { scratch } from "./scratch";
 import { whenDone } from "./stops";
 import { logEnd } from "./programs";
@@ -63,10 +64,8 @@ async function publicKey(file: string): Promise<string> {
 }
 
 async function startSshd(folder: string): Promise<void> {
-  const sshd = await which("sshd");
-  if (sshd === undefined) {
-    throw new Error("sshd is missing on this machine. Install it: sudo apt-get install openssh-server.");
-  }
+  await needPrograms({ sshd: "openssh-server" }, say);
+  const sshd = (await which("sshd"))!;
   if (await listens()) {
     throw new Error(
       `Port ${port} is taken, as by a bench that was killed. End what listens there: ss -ltnp 'sport = ${port}'.`,

@@ -8,7 +8,7 @@ export interface Stage {
   command: string[];
   /** True: the lab has to be up, with stack dev on it. Tests of hosts bring their nodes up themselves. */
   needsLab?: boolean;
-  /** Runs at the same time as the stages around it that say so too: each has nodes of its own, and waits for them much. */
+  /** Runs at the same time as the stages around it that say so too: none meets another's things, and each waits much. */
   beside?: true;
 }
 
@@ -29,9 +29,27 @@ export const quick: Stage[] = [
 export const labUp: Stage = { name: "lab up", command: ["tsx", "lab/lab.ts", "up"] };
 
 export const onLab: Stage[] = [
-  { name: "stand-in GitLab", files: "test/lab/gitlab/*.test.ts", command: onMachine, needsLab: true },
-  { name: "plugins", files: "test/lab/plugins/*.test.ts", command: onMachine, needsLab: true },
-  { name: "package", files: "test/lab/package/*.test.ts", command: onMachine, needsLab: true },
+  {
+    name: "stand-in GitLab",
+    files: "test/lab/gitlab/*.test.ts",
+    command: onMachine,
+    needsLab: true,
+    beside: true,
+  },
+  {
+    name: "plugins",
+    files: "test/lab/plugins/*.test.ts",
+    command: onMachine,
+    needsLab: true,
+    beside: true,
+  },
+  {
+    name: "package",
+    files: "test/lab/package/*.test.ts",
+    command: onMachine,
+    needsLab: true,
+    beside: true,
+  },
   { name: "upgrade", files: "test/lab/upgrade/*.test.ts", command: onMachine, needsLab: true },
   { name: "registry trust on nodes", files: "test/host/**/*.test.ts", command: onMachine, beside: true },
   // What differs by the engine's version: the same tests on nodes of the other kinds (lab/cluster/nodes.ts).

@@ -37,17 +37,28 @@ export async function which(program: string, except: readonly string[] = []): Pr
   return undefined;
 }
 
-/** Installs what is missing. @throws when that is not possible, naming the packages. */
+/** Installs what the lab needs and is missing. @throws when that is not possible, naming the packages. */
 export async function hostPackages(engineToo: boolean, say: (line: string) => void): Promise<void> {
-  const wanted: Record<string, string> = engineToo ? { ...always, ...forEngine } : always;
-  const missing: string[] = [];
-  for (const [program, pkg] of Object.entries(wanted)) {
+  const keyring = existsSync("/etc/debian_version") && !existsSync("/usr/share/keyrings/debian-archive-keyring.gpg");
+  await needPrograms(engineToo ? { ...always, ...forEngine } : always, say, keyring ? ["debian-archive-keyring"] : []);
+}
+
+/**
+ * Installs the packages of those programs that are missing. No service of theirs is started.
+ *
+ * @param programs a program, and the Debian package that has it
+ * @throws when that is not possible, naming the packages
+ */
+export async function needPrograms(
+  programs: Record<string, string>,
+  say: (line: string) => void,
+  further: string[] = [],
+): Promise<void> {
+  const missing = [...further];
+  for (const [program, pkg] of Object.entries(programs)) {
     if (!(await which(program))) {
       missing.push(pkg);
     }
-  }
-  if (existsSync("/etc/debian_version") && !existsSync("/usr/share/keyrings/debian-archive-keyring.gpg")) {
-    missing.push("debian-archive-keyring");
   }
   if (missing.length === 0) {
     return;
@@ -55,7 +66,7 @@ export async function hostPackages(engineToo: boolean, say: (line: string) => vo
   if (process.getuid?.() !== 0 || !(await which("apt-get"))) {
     throw new Error(
       `Programs are missing on this machine: they are in the Debian packages ${missing.join(", ")}.\n` +
-        "Install them, or run the lab as root on Debian or Ubuntu, where it installs them itself.",
+        "Install them, or run this as root on Debian or Ubuntu, where it installs them itself.",
     );
   }
   say(`installing ${missing.join(", ")}`);

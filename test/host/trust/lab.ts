@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensureNetwork, startEngine, type Engine } from "../../../lab/engine/engine";
 import { knownHostsFile, privateKeyFile } from "../../../lab/cluster/hostKeys";
@@ -9,6 +8,7 @@ import { ensureNodes, nodeKinds, type NodeKind } from "../../../lab/cluster/node
 import { withLock } from "../../../lab/machine/locks";
 import { cache, label, network, node, type LabNode } from "../../../lab/machine/places";
 import { Host } from "./host";
+import { temporaryFolder } from "../../temporaryFolder";
 
 /** Numbers of these tests' nodes: far from those of the cluster, whose engines must not be stopped under it. */
 const first: Record<NodeKind, number> = { debian13: 191, debian12: 181, docker28: 161, docker29: 171 };
@@ -91,7 +91,7 @@ const places: Record<NodeKind, { plain: string; tls: string }> = {
 export async function testRegistries(
   lab: TrustLab,
 ): Promise<{ plain: TestRegistry; tls: TestRegistry; folder: string }> {
-  const folder = mkdtempSync(join(tmpdir(), "pi-runners-trust-"));
+  const folder = temporaryFolder();
   const at = places[lab.kind];
   certificates(folder, at.tls);
   await startRegistry(lab, "plain", {}, []);
@@ -109,7 +109,7 @@ async function startRegistry(
 ): Promise<void> {
   const container = registryContainer(lab, name);
   await lab.engine.attempt(["rm", "-fv", container]);
-  const config = join(mkdtempSync(join(tmpdir(), "pi-runners-registry-")), "config.yml");
+  const config = join(temporaryFolder(), "config.yml");
   writeFileSync(config, "version: 0.1\nstorage: {filesystem: {rootdirectory: /data}}\nhttp: {addr: ':5000'}\n");
   const environment = Object.entries(settings).flatMap(([key, value]) => ["-e", `${key}=${value}`]);
   await lab.engine.run([

@@ -7,10 +7,12 @@
 import { AppsV1Api, CoreV1Api, KubeConfig } from "@kubernetes/client-node";
 import * as k8s from "@pulumi/kubernetes";
 import { LocalWorkspace, type PulumiFn, type Stack } from "@pulumi/pulumi/automation";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { temporaryFolder } from "../../temporaryFolder";
 import { environment } from "../stack/lab";
+
+const backend = temporaryFolder();
 
 let found: Promise<Record<string, string>> | undefined;
 
@@ -22,7 +24,7 @@ export function pulumiEnvironment(): Promise<Record<string, string>> {
     return {
       PATH: base.PATH!,
       KUBECONFIG: base.KUBECONFIG!,
-      PULUMI_BACKEND_URL: `file://${scratch()}`,
+      PULUMI_BACKEND_URL: `file://${backend}`,
       PULUMI_CONFIG_PASSPHRASE: "test",
       PULUMI_SKIP_UPDATE_CHECK: "true",
       SSH_AUTH_SOCK: "",
@@ -31,21 +33,11 @@ export function pulumiEnvironment(): Promise<Record<string, string>> {
   return found;
 }
 
-let folder: string | undefined;
-
-function scratch(): string {
-  if (folder === undefined) {
-    const made = mkdtempSync(join(tmpdir(), "pi-runners-plugins-"));
-    process.once("exit", () => rmSync(made, { recursive: true, force: true }));
-    folder = made;
-  }
-  return folder;
-}
-
 /** A stack of this program, empty at first. */
 export async function stackOf(project: string, program: PulumiFn): Promise<Stack> {
   const envVars = await pulumiEnvironment();
-  return LocalWorkspace.createOrSelectStack({ stackName: "test", projectName: project, program }, { envVars });
+  const workDir = temporaryFolder();
+  return LocalWorkspace.createOrSelectStack({ stackName: "test", projectName: project, program }, { workDir, envVars });
 }
 
 /** Destroys what a test left. */
@@ -70,7 +62,7 @@ export async function failure(run: Promise<unknown>): Promise<string> {
 /** The state as it is stored, where exportStack would lay its secrets open. */
 export async function stateText(stack: Stack): Promise<string> {
   const { name } = await stack.workspace.projectSettings();
-  return readFileSync(join(scratch(), ".pulumi", "stacks", name, `${stack.name}.json`), "utf8");
+  return readFileSync(join(backend, ".pulumi", "stacks", name, `${stack.name}.json`), "utf8");
 }
 
 export interface Cluster {

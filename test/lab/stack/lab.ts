@@ -1,10 +1,10 @@
 /** What the tests on the lab have in common: the lab's environment, Pulumi, kubectl-like reads, and its nodes. */
 import { CoreV1Api, KubeConfig, type V1Pod } from "@kubernetes/client-node";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parse, stringify } from "yaml";
 import { LabGitlab } from "../../../lab/gitlab/client";
+import { temporaryFolder } from "../../temporaryFolder";
 
 export const checkout = resolve(__dirname, "../../..");
 export const namespace = "gitlab-runners";
@@ -58,7 +58,7 @@ export interface DevConfig {
 export function changedStack(change: (config: DevConfig) => void): string {
   const file = parse(readFileSync(join(checkout, "Pulumi.dev.yaml"), "utf8")) as { config: DevConfig };
   change(file.config);
-  const path = join(mkdtempSync(join(tmpdir(), "pi-runners-stack-")), "Pulumi.dev.yaml");
+  const path = join(temporaryFolder(), "Pulumi.dev.yaml");
   writeFileSync(path, stringify(file));
   return path;
 }

@@ -1,11 +1,11 @@
 /** A namespace whose runners all have the Kubernetes executor is judged by level baseline, and jobs build in it. */
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { checkout, cluster, destroyWays, gitlab, pulumi } from "../../lab/stack/lab";
 import { deployWays, ended, jobPods, namespace, printed, startJob, sweep } from "./ways";
+import { temporaryFolder } from "../../temporaryFolder";
 
 interface StackFile {
   config: {
@@ -24,7 +24,7 @@ function onlyPods(): string {
   file.config["pi-runners:runnerDefaults"] = defaults;
   const { kubernetes } = file.config["pi-runners:tokens"];
   file.config["pi-runners:tokens"] = { kubernetes };
-  const path = join(mkdtempSync(join(tmpdir(), "pi-runners-stack-")), "Pulumi.ways.yaml");
+  const path = join(temporaryFolder(), "Pulumi.ways.yaml");
   writeFileSync(path, stringify(file));
   return path;
 }

@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
+import { temporaryFolder } from "../../temporaryFolder";
 
 /** The configuration of a stack file as Pulumi hands it to a program: structures as JSON. Secrets are left out. */
 export function configOf(file: string): Record<string, string> {
@@ -41,7 +41,7 @@ function contentOf(file: string): string {
  * a stack file can be read which is for another machine.
  */
 export function inPlaceWith<T>(files: string[], work: () => T): T {
-  const folder = mkdtempSync(join(tmpdir(), "pi-runners-test-"));
+  const folder = temporaryFolder();
   for (const file of files) {
     const path = join(folder, file.replace(/^~\//, ""));
     mkdirSync(dirname(path), { recursive: true });

@@ -6,7 +6,8 @@ import { runnerErrors } from "../../../components/runners/docker/errors";
 import { engineScript } from "../../../components/runners/docker/engineScript";
 import { innerDaemonData, podTemplate } from "../../../components/runners/docker/pod";
 import { settingsOf } from "./settings";
-import { command, scratch } from "./shell";
+import { command } from "./shell";
+import { temporaryFolder } from "../../temporaryFolder";
 
 interface Pod {
   spec: {
@@ -68,7 +69,7 @@ describe("the pod of a runner with an engine of its own", () => {
 
 /** The folders of an engine's container, as a test has them, and programs that stand in for Docker's. */
 class Engine {
-  public readonly root = scratch();
+  public readonly root = temporaryFolder();
   private readonly started: ChildProcess[] = [];
 
   public constructor(files: Record<string, string>) {

@@ -6,7 +6,8 @@ import { guardScript } from "../../../components/runners/docker/guardScript";
 import { podTemplate } from "../../../components/runners/docker/pod";
 import { systemId } from "../../../components/runners/identity";
 import { settingsOf } from "./settings";
-import { command, scratch } from "./shell";
+import { command } from "./shell";
+import { temporaryFolder } from "../../temporaryFolder";
 
 interface Round {
   asked: string[];
@@ -20,7 +21,7 @@ const day = 86_400;
  * that was used just now and one that was not for ten days, and an image whose name is as old.
  */
 async function round(own: boolean, used: number, jobs = ""): Promise<Round> {
-  const root = scratch();
+  const root = temporaryFolder();
   const bin = join(root, "bin");
   mkdirSync(bin);
   mkdirSync(join(root, "node/used"), { recursive: true });

@@ -7,11 +7,12 @@ import { preBuildScripts } from "../../../components/runners/docker/scripts";
 import { runnerErrors } from "../../../components/runners/docker/errors";
 import { dockerRunnerConfig } from "../../../components/runners/docker/dockerConfig";
 import { settingsOf } from "./settings";
-import { command, run, scratch, shells } from "./shell";
+import { command, run, shells } from "./shell";
+import { temporaryFolder } from "../../temporaryFolder";
 
 /** A slot's folder with what an earlier daemon left, and programs that stand in for those of docker:dind. */
 function slot(left: string[], used = 50): { root: string; data: string; env: Record<string, string> } {
-  const root = scratch();
+  const root = temporaryFolder();
   const data = join(root, "data");
   const bin = join(root, "bin");
   mkdirSync(bin);

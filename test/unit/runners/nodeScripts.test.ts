@@ -10,7 +10,8 @@ import { systemId } from "../../../components/runners/identity";
 import { startScript } from "../../../components/runners/docker/managerScripts";
 import { drainScript } from "../../../components/runners/manager/scripts";
 import { settingsOf } from "./settings";
-import { command, run, scratch } from "./shell";
+import { command, run } from "./shell";
+import { temporaryFolder } from "../../temporaryFolder";
 
 const socket = "/var/run/docker.sock";
 const folder = "/var/lib/pi-runners/ci/builder";
@@ -31,7 +32,7 @@ interface Pod {
 
 /** A pod on a node whose Docker has its data in `dockerRoot` and these containers. */
 function podOn(dockerRoot: string, containers: string[] = []): Pod {
-  const root = scratch();
+  const root = temporaryFolder();
   const names = ["node", "snaps", "files", "state", "config", "bin", "run"] as const;
   const pod = { root, ...Object.fromEntries(names.map((name) => [name, join(root, name)])) } as Pod & { run: string };
   for (const name of names) {
@@ -230,7 +231,7 @@ describe("the start of a runner manager", () => {
 describe("the drain of a runner manager", () => {
   /** Runs the hook against a process of the test's own, and gives the signals that this got, with their seconds. */
   async function drain(seconds: number, onSignal: string): Promise<string[]> {
-    const root = scratch();
+    const root = temporaryFolder();
     const log = join(root, "signals");
     const body = `trap 'echo QUIT >>${log}; ${onSignal}' QUIT; trap 'echo TERM >>${log}; exit 0' TERM; echo up >>${log}; while :; do sleep 0.1; done`;
     const runner = spawn("sh", ["-c", body], { stdio: "ignore" });
@@ -259,7 +260,7 @@ describe("what removes a runner's traces from a node", () => {
 
   /** A node with the runner's folder and another's, and commands that note what they are asked. */
   function nodeWith(dockerState: string): { root: string; clean: () => { status: number; output: string } } {
-    const root = scratch();
+    const root = temporaryFolder();
     for (const path of ["bin", "proc/7", "lib/ci/builder/builds", "lib/ci/other", "lib/trust"]) {
       mkdirSync(join(root, path), { recursive: true });
     }

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { preBuildScripts } from "../../../components/runners/docker/scripts";
-import { command, run, scratch, shells } from "./shell";
+import { command, run, shells } from "./shell";
+import { temporaryFolder } from "../../temporaryFolder";
 
 /** A `docker info` that fails for the first questions; it counts them in a file. */
 function slowDocker(folder: string, failures: number): void {
@@ -25,7 +26,7 @@ function within(script: string, seconds: number): string {
 for (const shell of shells) {
   describe(`pre_build_script in ${shell[0]}`, () => {
     it("goes on as soon as the service's daemon answers", () => {
-      const folder = scratch();
+      const folder = temporaryFolder();
       slowDocker(folder, 3);
       const env = { PATH: `${folder}:${process.env["PATH"]}`, DOCKER_HOST: "tcp://docker:2376" };
       const { status, output } = run(shell, `${preBuildScripts.dind}\necho the job`, env);
@@ -36,7 +37,7 @@ for (const shell of shells) {
     });
 
     it("gives up in time, fails the job, and says why", () => {
-      const folder = scratch();
+      const folder = temporaryFolder();
       slowDocker(folder, 1e6);
       const env = { PATH: `${folder}:${process.env["PATH"]}`, DOCKER_HOST: "tcp://docker:2376" };
       const { status, output } = run(shell, `${within(preBuildScripts.dind!, 1)}\necho the job`, env);
@@ -47,8 +48,8 @@ for (const shell of shells) {
     });
 
     it("waits for nothing in a job whose image has no docker", () => {
-      const folder = scratch();
-      const shellPath = scratch();
+      const folder = temporaryFolder();
+      const shellPath = temporaryFolder();
       command(shellPath, "date", "exit 1");
       const { status, output } = run([`/bin/${shell[0]}`], `${preBuildScripts.dind}\necho the job`, { PATH: folder });
       assert.equal(output, "the job\n");
@@ -56,7 +57,7 @@ for (const shell of shells) {
     });
 
     it("starts a daemon inside the job and waits for it", () => {
-      const folder = scratch();
+      const folder = temporaryFolder();
       slowDocker(folder, 3);
       command(folder, "dockerd", `echo "$@" >${folder}/arguments; exec sleep 5`);
       const env = { PATH: `${folder}:${process.env["PATH"]}`, PI_RUNNERS_DOCKERD_LOG: join(folder, "log") };
@@ -67,7 +68,7 @@ for (const shell of shells) {
     });
 
     it("shows the daemon's log when it dies, without waiting for the time limit", () => {
-      const folder = scratch();
+      const folder = temporaryFolder();
       slowDocker(folder, 1e6);
       command(folder, "dockerd", 'echo "failed to mount overlay: operation not permitted" >&2; exit 1');
       const env = { PATH: `${folder}:${process.env["PATH"]}`, PI_RUNNERS_DOCKERD_LOG: join(folder, "log") };
@@ -78,7 +79,7 @@ for (const shell of shells) {
     });
 
     it("says what is missing when the job's image has no dockerd", () => {
-      const folder = scratch();
+      const folder = temporaryFolder();
       slowDocker(folder, 1e6);
       const env = { PATH: `${folder}:/nowhere` };
       command(folder, "cat", 'exec /bin/cat "$@"');

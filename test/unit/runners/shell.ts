@@ -1,12 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-
-/** A folder of its own for a test. */
-export function scratch(): string {
-  return mkdtempSync(join(tmpdir(), "pi-runners-test-"));
-}
 
 /** Writes a command into a folder that is to be put on PATH. */
 export function command(folder: string, name: string, script: string): void {

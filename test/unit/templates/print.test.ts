@@ -11,7 +11,8 @@ import { ways } from "../../../components/runners/executors";
 import { jobImage as podJobImage } from "../../../components/runners/kubernetes/kubernetesConfig";
 import { kubernetesSettings } from "../runners/kubernetesSettings";
 import { settingsOf } from "../runners/settings";
-import { command, run, scratch } from "../runners/shell";
+import { command, run } from "../runners/shell";
+import { temporaryFolder } from "../../temporaryFolder";
 
 interface Job {
   tags: string[];
@@ -56,7 +57,7 @@ for (const way of dockerWays) {
 
     it("builds and pushes a name of its own, logs in by stdin, cleans up, and never waits blindly", () => {
       const job = jobOf(text);
-      const folder = scratch();
+      const folder = temporaryFolder();
       const calls = join(folder, "calls");
       const digests = `image) [ "$2" != inspect ] || printf 'elsewhere/x@sha256:1\\n%s@sha256:2\\n' registry.lan:5000/group/project;;`;
       command(
@@ -115,7 +116,7 @@ for (const way of dockerWays) {
     });
 
     function logIn(env: Record<string, string>): { status: number | null; output: string; calls: string | undefined } {
-      const folder = scratch();
+      const folder = temporaryFolder();
       const file = join(folder, "calls");
       command(folder, "docker", `{ printf '%s\\n' "$*"; cat; } >${file}`);
       const job = jobOf(text);
@@ -142,7 +143,7 @@ describe("the pipeline of way kubernetes", () => {
   });
 
   it("builds and pushes a name of its own by Buildah, logs in by stdin, and prints what it pushed", () => {
-    const folder = scratch();
+    const folder = temporaryFolder();
     const [calls, pushed] = [join(folder, "calls"), `--digestfile) echo sha256:2 >"$3"`];
     command(
       folder,

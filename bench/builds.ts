@@ -1,0 +1,155 @@
+/** How long building and pushing an image takes, and what it pulls: by each way, and as the article that this project began with does it. */
+import { LabGitlab, type JobView } from "../lab/gitlab/client";
+import { gitlabUrl } from "../lab/cluster/controlPlane";
+import { gitlabRegistry, registry } from "../lab/machine/places";
+import { articleRunners } from "./articleRunners";
+import { figure, ratio, type Figure, type Section } from "./figures";
+import { deployedRunners, type DeployedRunner } from "./labRunners";
+import { onEach } from "./rawSsh";
+import { clusterNodes } from "./labRunners";
+import { pulledBytes } from "./registryLog";
+import { say } from "./say";
+import { interrupted } from "./stops";
+
+const gitlab = new LabGitlab(gitlabUrl);
+/** A cold build has to remove what was there before each run; three of them will do. */
+const coldRuns = 3;
+const mebibytes = 100;
+
+export async function builds(runs: number): Promise<Section> {
+  const runners = await deployedRunners();
+  await pushLargeImage();
+  const measured = new Map<string, Builds>();
+  for (const runner of [...runners, ...(await articleRunners())]) {
+    measured.set(runner.way, await buildsOf(runner, runs));
+  }
+  const dood = measured.get("dood")!;
+  return {
+    title: "Building and pushing",
+    about: [
+      `The pipeline that the stack prints for each way, from hand-out to the job's end (gitlab-runner 19.4.0, nodes with Debian 13 and Docker 26.1): a base image of ${mebibytes} MiB and more that does not compress, three layers, one file that changes.`,
+      "Cold: the daemon that builds has neither the base image nor a build cache. Warm: another build of the project, on a node that had one before. Pulled: the bytes that the registry sent meanwhile, by its own log. Jobs of way `kubernetes` have no daemon and keep no layers, so they are cold each time.",
+      "Article: config.toml and .gitlab-ci.yml of the article that this project began with, as they stand there, but for addresses, the images' names, and `CI_JOB_TOKEN`, as GitLab has no `CI_BUILD_TOKEN` any more.",
+    ],
+    figures: [...measured].flatMap(([way, builds]) => figures(way, builds, dood)),
+    listing: listing(measured, dood),
+  };
+}
+
+export interface Builds {
+  cold: number[];
+  warm: number[];
+  /** Pulled, in MB. */
+  coldPulled: number[];
+  warmPulled: number[];
+}
+
+const daemonPerJob = ["dind", "dind-job", "dind-plain"];
+
+function figures(way: string, builds: Builds, dood: Builds): Figure[] {
+  const ours = !way.startsWith("article");
+  const most = way === "dind-resident" ? 1.15 : daemonPerJob.includes(way) ? 2 : undefined;
+  const kept = ours && way !== "kubernetes";
+  return [
+    figure(`${way}, cold`, "s", builds.cold),
+    figure(`${way}, warm`, "s", builds.warm),
+    figure(`${way}, pulled cold`, "MB", builds.coldPulled),
+    figure(`${way}, pulled warm`, "MB", builds.warmPulled, kept ? { goal: { most: 0.1 } } : {}),
+    ...(way === "dood"
+      ? []
+      : [
+          ratio(`${way} cold : dood cold`, builds.cold, dood.cold, ours ? { most: 1.25 } : undefined),
+          ratio(`${way} warm : dood warm`, builds.warm, dood.warm, most === undefined ? undefined : { most }),
+        ]),
+  ];
+}
+
+/** Every figure a reader compares ways by, in one table. */
+function listing(measured: Map<string, Builds>, dood: Builds): Section["listing"] {
+  const middle = (what: string, values: number[]): number => figure(what, "s", values).value;
+  return {
+    head: ["way", "cold", "warm", "pulled cold", "pulled warm", "warm : dood warm"],
+    rows: [...measured].map(([way, { cold, warm, coldPulled, warmPulled }]) => [
+      way,
+      `${middle(way, cold).toFixed(1)} s`,
+      `${middle(way, warm).toFixed(1)} s`,
+      `${middle(way, coldPulled).toFixed(1)} MB`,
+      `${middle(way, warmPulled).toFixed(2)} MB`,
+      ratio(way, warm, dood.warm).value.toFixed(2),
+    ]),
+  };
+}
+
+async function buildsOf(runner: DeployedRunner, runs: number): Promise<Builds> {
+  say(`builds: by ${runner.way}`);
+  const found: Builds = { cold: [], warm: [], coldPulled: [], warmPulled: [] };
+  for (let run = 0; run < coldRuns; run++) {
+    await onEach(clusterNodes(), chill);
+    // A project of its own: daemons of jobs keep their layers by project.
+    const { seconds, megabytes } = await build(runner, `bench-cold-${runner.name}-${run}-${Date.now()}`);
+    found.cold.push(seconds);
+    found.coldPulled.push(megabytes);
+  }
+  const project = `bench-warm-${runner.name}`;
+  const seen = new Set<string>();
+  for (let counted = 0; counted < runs;) {
+    const { job, seconds, megabytes } = await build(runner, project);
+    // Its first build on a node is not warm.
+    if (seen.has(job.runner!.systemId)) {
+      found.warm.push(seconds);
+      found.warmPulled.push(megabytes);
+      counted++;
+    }
+    seen.add(job.runner!.systemId);
+  }
+  return found;
+}
+
+async function build(runner: DeployedRunner, project: string) {
+  interrupted.throwIfAborted();
+  const message = `${new Date().toISOString()}\n`;
+  await gitlab.createProject(project, {
+    files: { ".gitlab-ci.yml": runner.pipeline, Dockerfile: dockerfile, message },
+  });
+  const { result, megabytes } = await pulledBytes(() =>
+    gitlab.runPipeline(project, { mustSucceed: true, timeoutMs: 300_000, intervalMs: 100 }),
+  );
+  const job: JobView = result.jobs[0]!;
+  return { job, seconds: (job.finishedAt! - job.handedOutAt!) / 1000, megabytes };
+}
+
+const large = { project: "bench-large", repository: "lab/bench-large:1" } as const;
+
+/** A project's image that everybody may pull, made on a node. It is in the lab's registry, and goes with the lab. */
+async function pushLargeImage(): Promise<void> {
+  say(`builds: a base image of ${mebibytes} MiB`);
+  await gitlab.createProject(large.project, {
+    files: { "README.md": "The base of what the bench builds.\n" },
+    public: true,
+  });
+  const image = `${registry.address}/${large.repository}`;
+  const script = [
+    `printf 'FROM ${registry.address}/base:1\\nRUN head -c ${mebibytes}M /dev/urandom >/large\\n' | docker build --quiet --tag ${image} -`,
+    `docker push --quiet ${image}`,
+    `docker image rm --force ${image}`,
+  ];
+  await onEach(clusterNodes().slice(0, 1), script.join("\n"));
+}
+
+const dockerfile = [
+  `FROM ${gitlabRegistry.address}/${large.repository}`,
+  "RUN echo first >/first",
+  "RUN head -c 1M /dev/zero >/second",
+  "COPY message /message",
+  "",
+].join("\n");
+
+/** What builds have left, in the node's Docker and in engines of pods, and nothing else: the images of jobs stay. */
+const chill = `
+for socket in /var/run/docker.sock $(find /var/lib/kubelet/pods -name docker.sock -path '*empty-dir*'); do
+  export DOCKER_HOST=unix://$socket
+  docker image ls --format '{{.Repository}}:{{.Tag}}' | grep '^${gitlabRegistry.address}/lab/' | xargs -r docker image rm --force >/dev/null
+  docker image prune --force >/dev/null
+  docker builder prune --all --force >/dev/null
+done
+`;
