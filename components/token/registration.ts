@@ -1,4 +1,5 @@
 import type { types } from "@pulumi/kubernetes";
+import { confinedContainer, confinedPod } from "../confined";
 import { hostAliases } from "../runners/manager/pod";
 import type { GitlabAddress } from "./gitlab/request";
 import type { Registration } from "./settings";
@@ -122,13 +123,7 @@ export function registrationJob(
         tolerations: place.tolerations,
         imagePullSecrets: place.imagePullSecrets?.map((secret) => ({ name: secret })),
         hostAliases: hostAliases(gitlab.hostAliases),
-        securityContext: {
-          runAsNonRoot: true,
-          runAsUser: user,
-          runAsGroup: user,
-          fsGroup: user,
-          seccompProfile: { type: "RuntimeDefault" },
-        },
+        securityContext: confinedPod(user),
         containers: [
           {
             name: "register",
@@ -136,11 +131,7 @@ export function registrationJob(
             imagePullPolicy: "IfNotPresent",
             command: ["/bin/sh", "-c", registrationScript(place.namespace, name, gitlab.url)],
             resources: { requests: { cpu: "10m", memory: "16Mi" }, limits: { memory: "64Mi" } },
-            securityContext: {
-              allowPrivilegeEscalation: false,
-              readOnlyRootFilesystem: true,
-              capabilities: { drop: ["ALL"] },
-            },
+            securityContext: confinedContainer,
             volumeMounts: [
               { name: "request", mountPath: requestFolder, readOnly: true },
               { name: "token", mountPath: tokenFolder, readOnly: true },

@@ -1,4 +1,5 @@
 import type { types } from "@pulumi/kubernetes";
+import { confinedContainer, confinedPod } from "../../confined";
 import { identityVariable, systemIdScript } from "../identity";
 import { managerFiles, secretFolder } from "../manager/config";
 import { gracePeriod, hostAliases, placement, selectorLabels, watched } from "../manager/pod";
@@ -31,13 +32,7 @@ export function podTemplate(settings: KubernetesRunnerSettings): types.input.cor
       terminationGracePeriodSeconds: gracePeriod(settings),
       ...placement(settings),
       hostAliases: hostAliases(settings.hostAliases),
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: user,
-        runAsGroup: user,
-        fsGroup: user,
-        seccompProfile: { type: "RuntimeDefault" },
-      },
+      securityContext: confinedPod(user),
       containers: [managerContainer(settings)],
       volumes: [
         { name: "config", secret: { secretName: names.secret, defaultMode: 0o440 } },
@@ -73,12 +68,7 @@ function managerContainer(settings: KubernetesRunnerSettings): types.input.core.
     ],
     ...watched(settings),
     resources: managerResources(settings.size, settings.resources),
-    securityContext: {
-      privileged: false,
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ["ALL"] },
-    },
+    securityContext: { privileged: false, ...confinedContainer },
     volumeMounts: [
       { name: "config", mountPath: secretFolder, readOnly: true },
       { name: "state", mountPath: stateFolder },
