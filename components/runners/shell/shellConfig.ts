@@ -12,6 +12,8 @@ export interface HostFile {
   text: string;
   /** Octal. */
   mode: string;
+  /** True: one that was written before stays as it is. */
+  keep?: boolean;
 }
 
 /**
@@ -40,13 +42,16 @@ export function shellRunnerConfig(settings: ShellRunnerSettings, token: string):
   return merge({ ...preset, log_format: "text" }, settings.config ?? {});
 }
 
-/** The files of a runner on one host, its token in them. */
-export function shellFiles(settings: ShellRunnerSettings, token: string, node: string): HostFile[] {
+/**
+ * The files of a runner on one host, its token in them. Its identity takes in a random id: hosts and runners of two stacks
+ * may have the same names, and share a token. A host that has one from before keeps it.
+ */
+export function shellFiles(settings: ShellRunnerSettings, token: string, node: string, salt?: string): HostFile[] {
   const folder = configFolder(settings.name);
   const file = (name: string, text: string): HostFile => ({ path: `${folder}/${name}`, text, mode: "600" });
   return [
     ...(settings.serverCa === undefined ? [] : [file("gitlab-ca.crt", settings.serverCa)]),
-    file(".runner_system_id", systemId(node, `shell/${settings.name}`)),
+    { ...file(".runner_system_id", systemId(node, `shell/${settings.name}`, salt)), keep: true },
     file("config.toml", renderConfigToml(shellRunnerConfig(settings, token))),
   ];
 }

@@ -43,6 +43,7 @@ export function shellHostSettings(
   node: string,
   owner: string,
   reapply?: string,
+  salt?: string,
 ): ShellHostSettings {
   const binary = hostBinary(settings);
   const drain = stopTimeout(settings);
@@ -63,7 +64,7 @@ export function shellHostSettings(
     ...(binary === undefined ? { package: { version: settings.packageVersion } } : { binary }),
     folder: configFolder(settings.name),
     builds: buildsFolder(settings),
-    files: shellFiles(settings, token, node),
+    files: shellFiles(settings, token, node, salt),
     unit: { name: unit, path: `/etc/systemd/system/${unit}`, text: unitText(settings), mode: "644" },
     reapply,
   };

@@ -10,6 +10,7 @@ import { sshSend } from "../../../hosts/sshRun";
 import { below, refuseInvalid, type InputError } from "../../inputErrors";
 import type { NodeFacts } from "../../registryTrust/report";
 import type { Inputs } from "../../schema";
+import { makeIdentity } from "../manager/identity";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
 import { checkShellRunner } from "./errors";
@@ -96,12 +97,13 @@ export class ShellRunner extends pulumi.ComponentResource {
       .apply((values) => checked(this, name, values));
     const { connections } = hostConnections(nodes, ssh);
     const owner = `${pulumi.getProject()}/${pulumi.getStack()}/${name}`;
+    const salt = makeIdentity(name, { parent: this });
     const works = nodes.map((node) => ({
       node,
       name: `${name}-${node.name}`,
       settings: pulumi
-        .all([settings, pulumi.secret(token)])
-        .apply(([plain, value]) => shellHostSettings(plain, value, node.name, owner, reapply)),
+        .all([settings, pulumi.secret(token), salt])
+        .apply(([plain, value, id]) => shellHostSettings(plain, value, node.name, owner, reapply, id)),
       retain: node.retain,
     }));
     // Each host may first let its jobs finish.

@@ -28,6 +28,7 @@ def duty(action, settings, context, facts):
     if action == "remove":
         return {"runner": settings["runner"], "how": remove(settings, context, record)}
     check(settings, record)
+    keep(settings, record)
     found = differences(settings, record)
     if context.dry:
         return {"runner": settings["runner"], "differs": found}
@@ -63,6 +64,14 @@ def check(settings, record):
     service.check_port(settings["metricsPort"], settings["unit"]["name"])
     for place in [one["path"] for one in written(settings)] + [settings["builds"] + "/x"]:
         files.check_writable(place, "preflight")
+
+
+def keep(settings, record):
+    """What a run before has written and is to stay, such as the runner's identity, is asked for as it is."""
+    for one in settings["files"]:
+        seen = files.read(one["path"]) if one.get("keep") and record.made("file:" + one["path"]) else None
+        if seen is not None and not record.edited(one["path"], seen):
+            one["text"] = seen.decode("utf-8")
 
 
 def written(settings):

@@ -9,6 +9,7 @@ import account
 import binary
 import files
 import host
+import ledger
 import packages
 import runnerledger
 import service
@@ -203,3 +204,20 @@ def put_back(state, enabled):
         return {"asked": asked, "enabled": now["enabled"]}
     markers = iter(["old", "new", "new"])
     return patched([(host, "run", run), (host, "units_now", unit), (service, "marker", lambda _: next(markers))], work)
+
+
+def kept(was_ours, edited):
+    """What a run asks for, where a host has an identity already."""
+    def work(folder):
+        path = os.path.join(folder, "id")
+        record = runnerledger.Record("r", os.path.join(folder, "home"))
+        if was_ours:
+            record.data["made"].append("file:" + path)
+            record.data["written"][path] = ledger.digest(b"r_before")
+        with open(path, "w") as stream:
+            stream.write("r_edited" if edited else "r_before")
+        one = {"path": path, "text": "r_new", "keep": True}
+        other = {"path": path, "text": "r_new"}
+        shellrunner.keep({"files": [one, other, {"path": path + "2", "text": "r_new", "keep": True}]}, record)
+        return [one["text"], other["text"]]
+    return scratch(work)

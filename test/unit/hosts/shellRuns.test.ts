@@ -59,4 +59,10 @@ describe("the shell runner's program (on scratch folders, with stand-ins for use
     assert.deepEqual(await play("put_back", "failed", true), { asked: ["stop", "disable", "enable"], enabled: true });
     assert.deepEqual(await play("put_back", "inactive", false), { asked: ["stop", "disable"], enabled: false });
   });
+
+  it("an identity stays that a host has from before, not one that was edited or that is not ours", async () => {
+    assert.deepEqual(await play("kept", true, false), ["r_before", "r_new"]);
+    assert.deepEqual(await play("kept", true, true), ["r_new", "r_new"]);
+    assert.deepEqual(await play("kept", false, false), ["r_new", "r_new"]);
+  });
 });

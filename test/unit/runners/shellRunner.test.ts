@@ -80,6 +80,21 @@ describe("a runner with the shell executor", () => {
     );
   });
 
+  it("has an identity with a random id of its own, and a host that has one keeps it", () => {
+    const identity = (salt?: string) => {
+      const { files } = shellHostSettings(settingsOf(), "glrt-t", "n1", "o", undefined, salt);
+      return files.find(({ path }) => path.endsWith("/.runner_system_id"))!;
+    };
+    assert.equal(new Set([undefined, "1", "2"].map((salt) => identity(salt).text)).size, 3);
+    assert.deepEqual(
+      onHost().files.map(({ path, keep }) => [path.split("/").at(-1), keep]),
+      [
+        [".runner_system_id", true],
+        ["config.toml", undefined],
+      ],
+    );
+  });
+
   it("restarts for a program, a port or a user, and for nothing else", () => {
     const marked = (more: Partial<ShellRunnerInput>): boolean => onHost(more).start !== onHost().start;
     assert.ok(marked({ metricsPort: 9300 }) && marked({ user: "builder" }) && marked({ packageVersion: "1" }));
