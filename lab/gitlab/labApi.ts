@@ -161,13 +161,13 @@ function projects(lab: FastifyInstance, { options, store, repositories, pipeline
         store.save();
         await repositories.create(project);
         const sha = await repositories.commit(project, input.branch, input.files, input.message);
-        return viewProject(options, project, sha);
+        return viewProject(options, store, project, sha);
       });
     creating.set(path, turn);
     return reply.code(200).send(await turn);
   });
   lab.get("/lab/projects", async () =>
-    [...store.projects.values()].map((project) => viewProject(options, project, undefined)),
+    [...store.projects.values()].map((project) => viewProject(options, store, project, undefined)),
   );
   lab.post<ByName>("/lab/projects/:name/pipelines", async (request, reply) => {
     const project = store.projects.get(projectPath(request.params.name));
@@ -195,13 +195,14 @@ function findOrAdd(store: Store, path: string, branch: string): Project {
   }
   const id = store.id("project");
   const project: Project = { id, path, defaultBranch: branch, public: false, variables: [], lastPipelineIid: 0 };
-  store.projects.set(path, project);
+  store.addProject(project);
   return project;
 }
 
-function viewProject(options: ServerOptions, project: Project, sha: string | undefined) {
+function viewProject(options: ServerOptions, store: Store, project: Project, sha: string | undefined) {
   const { id, path, defaultBranch } = project;
-  return { id, path, defaultBranch, cloneUrl: cloneUrl(options, project), sha };
+  const groupId = store.group(path.slice(0, path.lastIndexOf("/")))!.id;
+  return { id, path, groupId, defaultBranch, cloneUrl: cloneUrl(options, project), sha };
 }
 
 function jobs(lab: FastifyInstance, { store, schedule }: Parts): void {

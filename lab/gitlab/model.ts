@@ -16,6 +16,12 @@ export interface Project {
   lastPipelineIid: number;
 }
 
+/** What projects are in; a group of a group has its path in front. Groups come with their first project. */
+export interface Group {
+  id: number;
+  path: string;
+}
+
 export interface Runner extends Required<Omit<RunnerInput, "maximumTimeout" | "tokenExpiresAt">> {
   id: number;
   maximumTimeout?: number;
@@ -23,7 +29,7 @@ export interface Runner extends Required<Omit<RunnerInput, "maximumTimeout" | "t
   origin: RunnerView["origin"];
   /** Only jobs of this project, or of projects under this group; both empty: the whole instance. */
   projectId?: number;
-  /** Of the group that it was created in; groups are known by path here, and an id stands for any. */
+  /** Path of the group that it was created in. */
   groupPath?: string;
   managers: Map<string, Manager>;
   /** Changes whenever there may be a new job for this runner; told as X-GitLab-Last-Update. */

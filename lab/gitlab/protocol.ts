@@ -48,6 +48,8 @@ export interface ProjectInput {
 export interface ProjectView {
   id: number;
   path: string;
+  /** Number of the group that it is in. */
+  groupId: number;
   defaultBranch: string;
   cloneUrl: string;
   /** The commit that the call made, or found when the tree was the same. */

@@ -2,14 +2,16 @@ import { randomBytes, timingSafeEqual } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AccessToken } from "./accessTokens";
-import type { Job, Pipeline, Project, Runner } from "./model";
+import type { Group, Job, Pipeline, Project, Runner } from "./model";
 import type { ServerOptions } from "./options";
 import type { RunnerInput, Settings } from "./protocol";
 
 /** What outlives a restart. Pipelines do not: their runners' next call gets 403, and they give the job up. */
 interface Saved {
-  nextId: Record<"project" | "runner" | "pipeline" | "job", number>;
+  nextId: Record<"group" | "project" | "runner" | "pipeline" | "job", number>;
   projects: Project[];
+  /** Missing in what an older stand-in has saved. */
+  groups?: Group[];
   runners: Omit<Runner, "managers" | "queueValue">[];
   /** Missing in what an older stand-in has saved. */
   accessTokens?: AccessToken[];
@@ -30,6 +32,7 @@ export function same(one: string, other: string): boolean {
 /** Projects, runners, pipelines and jobs, in memory; what must outlive a restart also in `state.json`. */
 export class Store {
   readonly projects = new Map<string, Project>();
+  readonly groups = new Map<string, Group>();
   readonly runners = new Map<number, Runner>();
   readonly pipelines = new Map<number, Pipeline>();
   readonly jobs = new Map<number, Job>();
@@ -37,7 +40,7 @@ export class Store {
   readonly adminToken: string | undefined;
   readonly accessTokens: AccessToken[] = [];
   readonly settings: Settings = {};
-  private readonly nextId: Saved["nextId"] = { project: 1, runner: 1, pipeline: 1, job: 1 };
+  private readonly nextId: Saved["nextId"] = { group: 1, project: 1, runner: 1, pipeline: 1, job: 1 };
   private readonly file: string;
 
   constructor(options: ServerOptions) {
@@ -101,6 +104,23 @@ export class Store {
     );
   }
 
+  /** Adds a project, with the groups that it is in. */
+  addProject(project: Project): void {
+    this.projects.set(project.path, project);
+    const folders = project.path.split("/").slice(0, -1);
+    folders.forEach((_, index) => {
+      const path = folders.slice(0, index + 1).join("/");
+      if (!this.groups.has(path)) {
+        this.groups.set(path, { id: this.id("group"), path });
+      }
+    });
+  }
+
+  /** A group by its number or its path, as GitLab's calls name it. */
+  group(id: string): Group | undefined {
+    return this.groups.get(id) ?? [...this.groups.values()].find((group) => String(group.id) === id);
+  }
+
   projectById(id: number): Project | undefined {
     return [...this.projects.values()].find((project) => project.id === id);
   }
@@ -119,6 +139,7 @@ export class Store {
     const saved: Saved = {
       nextId: this.nextId,
       projects: [...this.projects.values()],
+      groups: [...this.groups.values()],
       runners: [...this.runners.values()].map(({ managers: _managers, queueValue: _queueValue, ...runner }) => runner),
       accessTokens: this.accessTokens,
       settings: this.settings,
@@ -157,8 +178,11 @@ export class Store {
     Object.assign(this.nextId, saved.nextId);
     Object.assign(this.settings, saved.settings);
     this.accessTokens.push(...(saved.accessTokens ?? []));
+    for (const group of saved.groups ?? []) {
+      this.groups.set(group.path, group);
+    }
     for (const project of saved.projects) {
-      this.projects.set(project.path, project);
+      this.addProject(project);
     }
     for (const runner of saved.runners) {
       const since = { locked: false, accessLevel: "not_protected", maintenanceNote: "" } as const;

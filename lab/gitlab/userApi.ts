@@ -48,7 +48,7 @@ function entry(runner: Runner) {
 }
 
 /** As one runner is shown by itself (lib/api/entities/ci/runner_details.rb). */
-function details(runner: Runner) {
+function details(store: Store, runner: Runner) {
   const contacted = Math.max(0, ...[...runner.managers.values()].map((manager) => manager.contactedAt));
   return {
     ...entry(runner),
@@ -60,7 +60,7 @@ function details(runner: Runner) {
     maintenance_note: runner.maintenanceNote === "" ? null : runner.maintenanceNote,
     contacted_at: contacted === 0 ? null : new Date(contacted).toISOString(),
     projects: runner.projectId === undefined ? [] : [{ id: runner.projectId }],
-    groups: runner.groupPath === undefined ? [] : [{ id: Number(runner.groupPath) || 0 }],
+    groups: runner.groupPath === undefined ? [] : [{ id: store.group(runner.groupPath)?.id }],
   };
 }
 
@@ -134,7 +134,7 @@ export function userApi(app: FastifyInstance, store: Store, schedule: Schedule):
   lists(app, store);
   app.get<ById>("/api/v4/runners/:id", (request, reply) => {
     const runner = find(request, reply, "read_api");
-    return runner ? reply.send(details(runner)) : reply;
+    return runner ? reply.send(details(store, runner)) : reply;
   });
   app.get<ById>("/api/v4/runners/:id/managers", (request, reply) => {
     const runner = find(request, reply, "read_api");
@@ -183,31 +183,52 @@ function projectOf(store: Store, id: string): Project | undefined {
 
 /** What `manage_runner` does not reach: it is for calls that name one runner. */
 function lists(app: FastifyInstance, store: Store): void {
-  const list = (path: string, least: AccessToken["role"], belongs: (runner: Runner, id: string) => boolean) =>
+  /** `pathOf`: of the project or group that is asked about; the empty path is the instance. */
+  const list = (
+    path: string,
+    least: AccessToken["role"],
+    pathOf: (id: string) => string | undefined,
+    belongs: (runner: Runner, of: string) => boolean,
+  ) =>
     app.get<ById>(path, (request, reply) => {
       const caller = authorize(store, request, reply, "read_api");
       if (!caller) {
         return reply;
+      }
+      const of = pathOf(request.params.id);
+      if (of === undefined) {
+        return reply.code(404).send({ message: `404 ${path.includes("groups") ? "Group" : "Project"} Not Found` });
       }
       if (!isAtLeast(caller, least)) {
         return reply.code(403).send({ message: "403 Forbidden" });
       }
       const { type } = request.query as { type?: string };
       const runners = [...store.runners.values()]
-        .filter((runner) => belongs(runner, request.params.id))
+        .filter((runner) => belongs(runner, of))
         .filter((runner) => type === undefined || runnerType(runner) === type);
       return paginate(request, reply, runners.reverse().map(entry));
     });
-  list("/api/v4/runners/all", "admin", () => true);
+  const isWide = (runner: Runner): boolean => runnerType(runner) === "instance_type";
+  // `Ci::Runner.owned_or_instance_wide` and `group_or_instance_wide`: those of groups further up are among them.
+  const isAbove = ({ groupPath }: Runner, path: string): boolean =>
+    groupPath !== undefined && `${path}/`.startsWith(`${groupPath}/`);
+  list(
+    "/api/v4/runners/all",
+    "admin",
+    () => "",
+    () => true,
+  );
   list(
     "/api/v4/projects/:id/runners",
     "maintainer",
-    (runner, id) => runnerType(runner) === "instance_type" || runner.projectId === projectOf(store, id)?.id,
+    (id) => projectOf(store, id)?.path,
+    (runner, path) => isWide(runner) || isAbove(runner, path) || runner.projectId === store.projects.get(path)?.id,
   );
   list(
     "/api/v4/groups/:id/runners",
     "maintainer",
-    (runner, id) => runnerType(runner) === "instance_type" || runner.groupPath === id,
+    (id) => store.group(id)?.path,
+    (runner, path) => isWide(runner) || isAbove(runner, path),
   );
 }
 
@@ -226,9 +247,12 @@ function createRunner(
   if (idOf !== undefined && body[idOf] === undefined) {
     return reply.code(400).send({ error: `${idOf} is missing` });
   }
+  // app/services/ci/runners/runner_creation_strategies/: what is not there comes before who may.
   const project = type === "project_type" ? store.projectById(Number(body["project_id"])) : undefined;
-  if (type === "project_type" && project === undefined) {
-    return reply.code(400).send({ message: "400 Bad request - Missing/invalid scope" });
+  const group = type === "group_type" ? store.group(String(body["group_id"])) : undefined;
+  if (type !== "instance_type" && project === undefined && group === undefined) {
+    const kind = type.replace("_type", "");
+    return reply.code(400).send({ message: `400 Bad request - Missing/invalid ${kind}` });
   }
   if (!isAtLeast(caller, roles[type])) {
     return reply.code(403).send({ message: "403 Forbidden - Insufficient permissions" });
@@ -241,7 +265,7 @@ function createRunner(
     const sentences = Object.entries(errors).map(([field, [what]]) => `${words(field)} ${what}`);
     return reply.code(400).send({ message: `400 Bad request - ${sentences.join(" and ")}` });
   }
-  const scope = { projectId: project?.id, groupPath: type === "group_type" ? String(body["group_id"]) : undefined };
+  const scope = { projectId: project?.id, groupPath: group?.path };
   const input = {
     tags,
     runUntagged,
@@ -290,7 +314,7 @@ function updateRunner(
   Object.assign(runner, changes);
   store.save();
   schedule.touch(runner);
-  return reply.send(details(runner));
+  return reply.send(details(store, runner));
 }
 
 function changesOf(body: Body): Partial<Runner> {

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,12 +21,24 @@ export interface StandIn {
   stop(): Promise<void>;
 }
 
+/** The stand-in by HTTPS: the name that the certificate is for, and both. */
+export interface Tls {
+  name: string;
+  key: Buffer;
+  cert: Buffer;
+}
+
 /**
  * The stand-in on a free port, with its state in a temporary folder.
  *
  * @param host address of this machine to listen on; default: the loopback
+ * @param tls by HTTPS too, on a port of its own; `url` is then that one, and `lab` speaks to the other
  */
-export async function startStandIn(options: Partial<ServerOptions> = {}, host = "127.0.0.1"): Promise<StandIn> {
+export async function startStandIn(
+  options: Partial<ServerOptions> = {},
+  host = "127.0.0.1",
+  tls?: Tls,
+): Promise<StandIn> {
   const folder = options.stateDir ?? mkdtempSync(join(tmpdir(), "pi-lab-gitlab-"));
   const log: string[] = [];
   const complete: ServerOptions = {
@@ -39,7 +52,8 @@ export async function startStandIn(options: Partial<ServerOptions> = {}, host = 
   };
   const app: FastifyInstance = await buildServer(complete);
   await app.listen({ host, port: 0 });
-  const url = `http://${host}:${(app.server.address() as AddressInfo).port}`;
+  const plain = `http://${host}:${(app.server.address() as AddressInfo).port}`;
+  const url = tls === undefined ? plain : await listenByTls(app, host, tls);
   complete.externalUrl = url;
   const stop = async () => {
     await app.close();
@@ -47,7 +61,14 @@ export async function startStandIn(options: Partial<ServerOptions> = {}, host = 
       rmSync(folder, { recursive: true, force: true });
     }
   };
-  return { url, folder, lab: new LabGitlab(url, options.controlToken), log, stop };
+  return { url, folder, lab: new LabGitlab(plain, options.controlToken), log, stop };
+}
+
+async function listenByTls(app: FastifyInstance, host: string, { name, key, cert }: Tls): Promise<string> {
+  const server = createServer({ key, cert }, (request, response) => app.routing(request, response));
+  app.addHook("onClose", async () => void server.close().closeAllConnections());
+  await new Promise<void>((done) => server.listen(0, host, done));
+  return `https://${name}:${(server.address() as AddressInfo).port}`;
 }
 
 /** One call of the API that runners and programs use. */
