@@ -95,7 +95,21 @@ export function tokenErrors(stack: StackFile, instances: Instance[]): InputError
       names.indexOf(runner.name) === index ? kindErrors(stack, runner, index, instances[index]) : [],
     ),
     ...[...tokens].flatMap(([name, token]) => tokenError(tokens, names, name, token)),
+    ...takenTwice(stack, instances),
   ];
+}
+
+/** Two runners that take over the same one in GitLab: each would make the other's token worthless. */
+function takenTwice({ runners }: StackFile, instances: Instance[]): InputError[] {
+  const keys = runners.map(({ create }, index) => {
+    const url = instances[index]?.url.replace(/\/+$/, "").toLowerCase();
+    return create?.id === undefined ? undefined : `${create.id} ${url}`;
+  });
+  return keys.flatMap((key, index) => {
+    const first = keys.indexOf(key);
+    const reason = `is the runner that runners[${first}] (${runners[first]?.name}) takes over too: each would make the other's token worthless; name another one, or leave id out, so that one is created`;
+    return key === undefined || first === index ? [] : [{ propertyPath: `runners[${index}].create.id`, reason }];
+  });
 }
 
 /** A runner has exactly one kind of token, and no settings of another kind. */

@@ -179,6 +179,23 @@ describe("bad input", () => {
     ));
   it("a token for no runner", () =>
     oneError({ tokens: { ...(sound["tokens"] as object), dod: "glrt-SeCrEtSeCrEt" } }, "tokens.dod", /no runner dod/));
+  it("one runner in GitLab for two that take it over, at whatever address it is written", () => {
+    const runner = (name: string, id: number, more: object = {}) => {
+      const create = { type: "project", projectId: 1, id };
+      return { name, way: "dood", create, ...more };
+    };
+    const gitlab = { url: "https://gitlab.lan", accessToken: "glpat-SeCrEtSeCrEt" };
+    const found = (second: object) => errorsOf({ ...sound, gitlab, tokens: {}, runners: [runner("a", 7), second] });
+    const same = { gitlab: { ...gitlab, url: "https://GitLab.lan/" } };
+    for (const second of [runner("b", 7), runner("b", 7, same)]) {
+      assert.match(
+        found(second)["runners[1].create.id"]!,
+        /runners\[0\] \(a\) takes over too.*worthless; name another one, or leave id out/,
+      );
+    }
+    assert.deepEqual(found(runner("b", 8)), {});
+    assert.deepEqual(found(runner("b", 7, { gitlab: { ...gitlab, url: "https://other.lan" } })), {});
+  });
   it("one token for two runners", () =>
     oneError(
       {
