@@ -12,11 +12,13 @@ import { untaggedErrors } from "./errors";
 import { RegisteredRunner } from "./gitlab/registeredResource";
 import type { GitlabAddress } from "./gitlab/request";
 import {
+  registeredAttributes,
   registrationFiles,
   registrationJob,
   registrationLabel,
   registrationNames,
   registrationRules,
+  untoldWarning,
   type RegistrationPlace,
 } from "./registration";
 import { registration } from "./settings";
@@ -80,7 +82,15 @@ export function registeredToken(
   const obtained = Secret.get(`${names.token}-obtained`, id, inside);
   const kept64 = pulumi.secret(obtained.data) as pulumi.Output<Record<string, string> | undefined>;
   const token = kept64.apply((files) => Buffer.from(files?.["token"] ?? "", "base64").toString());
-  return new RegisteredRunner(name, { ...args.gitlab, name, token }, inside).token;
+  const attributes = pulumi
+    .all([settings, args.tags])
+    .apply(([plain, tags]) => registeredAttributes(name, plain, tags));
+  const runner = new RegisteredRunner(name, { ...args.gitlab, name, token, attributes }, inside);
+  pulumi.all([runner.registered, attributes]).apply(async ([registered, wanted]) => {
+    const warning = registered === undefined ? undefined : untoldWarning(name, registered, wanted);
+    await (warning === undefined ? undefined : pulumi.log.warn(warning, parent));
+  });
+  return runner.token;
 }
 
 /** An account that may write one Secret, and a way to the API server. */

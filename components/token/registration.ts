@@ -1,6 +1,7 @@
 import type { types } from "@pulumi/kubernetes";
 import { confinedContainer, confinedPod } from "../confined";
 import { hostAliases } from "../runners/manager/pod";
+import type { RegisteredAttributes } from "./gitlab/registeredResource";
 import type { GitlabAddress } from "./gitlab/request";
 import type { Registration } from "./settings";
 
@@ -13,6 +14,33 @@ export function registrationNames(name: string): { job: string; request: string;
 export const registrationLabel = "pi-runners/registers";
 
 const [requestFolder, tokenFolder] = ["/registration", "/token"];
+
+/** What GitLab keeps of a registration, in the words of the stack file. */
+export function registeredAttributes(name: string, registration: Registration, tags: string[]): RegisteredAttributes {
+  const { description = name, maximumTimeout = 0, maintenanceNote = "", runUntagged, locked, paused } = registration;
+  const flags = { runUntagged, locked, paused, protected: registration.protected };
+  return { tags: [...tags].sort(), description, ...flags, maximumTimeout, maintenanceNote };
+}
+
+/** What changed in the stack file since a registration, which nothing tells GitLab; undefined where nothing did. */
+export function untoldWarning(
+  name: string,
+  registered: RegisteredAttributes,
+  wanted: RegisteredAttributes,
+): string | undefined {
+  const shown = (value: unknown): string => (value === 0 || value === "" ? "none" : JSON.stringify(value));
+  const untold = Object.keys(wanted).filter((key) => JSON.stringify(registered[key]) !== JSON.stringify(wanted[key]));
+  if (untold.length === 0) {
+    return undefined;
+  }
+  const places = untold.map((key) => (key === "tags" ? key : `register.${key}`));
+  const was = untold.map((key) => `${key}: ${shown(registered[key])} => ${shown(wanted[key])}`);
+  return [
+    `${places.join(", ")} of runner ${name} changed since it was registered, and GitLab does not get to know that (${was.join(", ")}).`,
+    `A legacy registration token tells GitLab of a runner's settings once; a registered runner cannot change its own.`,
+    `Delete the runner in GitLab (Settings > CI/CD > Runners) and change register.repeat, which registers another one with these settings; or change it there by hand, and take this message for a reminder; or turn to create, by which the stack changes runners itself: docs/tokens.md.`,
+  ].join("\n  ");
+}
 
 /** What GitLab is asked for (https://docs.gitlab.com/api/runners/#create-a-runner-with-a-registration-token-deprecated). */
 export function registrationFiles(

@@ -40,6 +40,15 @@ export function failureOf(address: GitlabAddress, call: Call, { code = "", messa
   return gitlabError(`GitLab does not answer: ${message}.`, where, todo, more);
 }
 
+/** The same of a deletion: one that no GitLab will ever answer must not keep a stack from going. */
+export function orForget(error: GitlabError): GitlabError {
+  if (error.status === undefined) {
+    error.message +=
+      " Where that GitLab is gone for good: pulumi state delete URN, of the resource of this message (docs/tokens.md).";
+  }
+  return error;
+}
+
 /** An answer came that is none to the call. */
 export function refusalOf(address: GitlabAddress, call: Call, answer: Answer): GitlabError {
   const { status } = answer;

@@ -4,57 +4,25 @@
  * preview. Everything but the class is serialised into the state: see request.ts.
  */
 import * as pulumi from "@pulumi/pulumi";
-import { gitlabError, type GitlabError } from "./failures";
-import { gitlab, type GitlabAddress } from "./request";
+import { gitlabError, orForget, type GitlabError } from "./failures";
+import { gitlab } from "./request";
+import {
+  attributesOf,
+  isOurs,
+  refuseOthers,
+  unmarked,
+  withShown,
+  type GitlabRunnerState,
+  type Shown,
+} from "./shownRunner";
 
-export type RunnerScope = "instance" | "group" | "project";
-
-/** What a runner is in GitLab, as it is stored. */
-export interface GitlabRunnerState extends GitlabAddress {
-  accessToken: string;
-  /** For messages. */
-  name: string;
-  type: RunnerScope;
-  groupId?: number;
-  projectId?: number;
-  /** Id of a runner that is there already: it is taken over, and never deleted. */
-  adopt?: number;
-  /** Text that stands in the descriptions of this stack's runner only. */
-  mark: string;
-  description: string;
-  tags: string[];
-  runUntagged: boolean;
-  locked: boolean;
-  paused: boolean;
-  protected: boolean;
-  /** Seconds; 0 for no limit. */
-  maximumTimeout: number;
-  maintenanceNote: string;
-  /** Another text makes another runner, with another token. */
-  rotate?: string;
-  /** Seconds that the jobs of a runner which goes may take. */
-  drainTimeout: number;
-}
+export type { GitlabRunnerState };
 
 interface Stored extends GitlabRunnerState {
   /** When another runner shall take this one's place, as its token will expire; empty where it does not. */
   renewAt: string;
   /** When it was created or taken over: numbers come again in a GitLab that was set up anew. */
   createdAt: string;
-}
-
-/** A runner as GitLab shows it. */
-interface Shown {
-  id: number;
-  description: string | null;
-  tag_list: string[];
-  run_untagged: boolean;
-  locked: boolean;
-  paused: boolean;
-  access_level: string;
-  maximum_timeout: number | null;
-  maintenance_note: string | null;
-  contacted_at?: string | null;
 }
 
 const roles = {
@@ -73,40 +41,6 @@ function callOf(state: GitlabRunnerState) {
   return { accessToken: state.accessToken, subject: `runner ${state.name}`, needs: needsOf(state) };
 }
 
-function attributesOf(state: GitlabRunnerState): object {
-  return {
-    description: state.description,
-    tag_list: state.tags,
-    run_untagged: state.runUntagged,
-    locked: state.locked,
-    paused: state.paused,
-    access_level: state.protected ? "ref_protected" : "not_protected",
-    maximum_timeout: state.maximumTimeout === 0 ? null : state.maximumTimeout,
-    maintenance_note: state.maintenanceNote,
-  };
-}
-
-/** The same, as it stands in GitLab. Tags are a set there. */
-function withShown<T extends GitlabRunnerState>(state: T, shown: Shown): T {
-  const sameTags = JSON.stringify([...shown.tag_list].sort()) === JSON.stringify([...state.tags].sort());
-  return {
-    ...state,
-    description: shown.description ?? "",
-    tags: sameTags ? state.tags : shown.tag_list,
-    runUntagged: shown.run_untagged,
-    locked: shown.locked,
-    paused: shown.paused,
-    protected: shown.access_level === "ref_protected",
-    maximumTimeout: shown.maximum_timeout ?? 0,
-    maintenanceNote: shown.maintenance_note ?? "",
-  };
-}
-
-/** Is a runner of this number the one that was created? A GitLab that was set up again counts from one again. */
-function isOurs(state: GitlabRunnerState, { description, maintenance_note }: Shown): boolean {
-  return state.adopt !== undefined || `${description} ${maintenance_note}`.includes(state.mark);
-}
-
 async function show(state: GitlabRunnerState, id: string): Promise<Shown | undefined> {
   const call = { ...callOf(state), method: "GET" as const, path: `runners/${id}`, repeatable: true };
   const { status, json } = await gitlab(state, call, [200, 404]);
@@ -119,14 +53,22 @@ async function change(state: GitlabRunnerState, id: string, body: object): Promi
   await gitlab(state, call, [200]);
 }
 
-/**
- * What this process did: dynamic providers of one update share it. A runner that is being replaced bears the same mark as
- * the one that takes its place.
- */
-function memory(): { replaced: Set<string>; successors: Map<string, string> } {
-  const key = Symbol.for("pi-runners/gitlab-runners");
-  const shared = globalThis as unknown as Record<symbol, { replaced: Set<string>; successors: Map<string, string> }>;
-  return (shared[key] ??= { replaced: new Set(), successors: new Map() });
+/** What one update did: its dynamic providers share it. */
+interface Memory {
+  /** A runner that is being replaced bears the same mark as the one that takes its place. */
+  replaced: Set<string>;
+  successors: Map<string, string>;
+  /** Taken over. Missing where code of before that was kept, in the state, comes first. */
+  taken?: Set<string>;
+}
+
+function memory(): Memory {
+  const shared = globalThis as unknown as Record<symbol, Memory>;
+  return (shared[Symbol.for("pi-runners/gitlab-runners")] ??= { replaced: new Set(), successors: new Map() });
+}
+
+function taken(): Set<string> {
+  return (memory().taken ??= new Set());
 }
 
 async function remove(state: GitlabRunnerState, id: string): Promise<void> {
@@ -230,6 +172,20 @@ async function createOnce(state: GitlabRunnerState): Promise<{ id: string; renew
   }
 }
 
+/** Takes a runner over that is there, unless it is another's. */
+async function takeOver(state: GitlabRunnerState, id: string): Promise<void> {
+  const call = { ...callOf(state), method: "GET" as const, path: `runners/${id}`, repeatable: true };
+  const { json } = await gitlab(state, call, [200]);
+  refuseOthers(state, json as Shown);
+  await change(state, id, attributesOf(state));
+}
+
+async function release(state: GitlabRunnerState, id: string): Promise<void> {
+  if ((await show(state, id)) !== undefined) {
+    await change(state, id, unmarked(state));
+  }
+}
+
 /** Seconds that the managers may take to turn to a new runner: kubelet brings a Secret within about 90. */
 const handover = 150;
 
@@ -272,6 +228,13 @@ async function drain(state: GitlabRunnerState, id: string): Promise<void> {
   }
 }
 
+async function removeOurs(state: GitlabRunnerState, id: string): Promise<void> {
+  if ((await show(state, id)) !== undefined) {
+    await drain(state, id);
+    await remove(state, id);
+  }
+}
+
 /** Settings whose change makes another runner, as another url does that leads elsewhere. */
 const identity = ["type", "groupId", "projectId", "adopt", "rotate", "mark"] as const;
 
@@ -311,7 +274,8 @@ export const runnerProvider = {
     const createdAt = new Date().toISOString();
     if (inputs.adopt !== undefined) {
       const id = String(inputs.adopt);
-      await change(inputs, id, attributesOf(inputs));
+      await takeOver(inputs, id);
+      taken().add(`${inputs.url} ${id}`);
       return { id, outs: { ...inputs, renewAt: "", createdAt } };
     }
     const { id, renewAt } = await createOnce(inputs);
@@ -356,11 +320,18 @@ export const runnerProvider = {
   },
 
   async delete(id: string, state: Stored) {
-    if (state.adopt !== undefined || (await show(state, id)) === undefined) {
+    // This update has taken it over, such as one that this stack had created: only its old entry in the state goes.
+    if (taken().has(`${state.url} ${id}`)) {
       return;
     }
-    await drain(state, id);
-    await remove(state, id);
+    if (state.adopt !== undefined) {
+      // Nothing of it is lost where GitLab cannot be asked: who takes it over next is told how to go on.
+      await release(state, id).catch(() => undefined);
+      return;
+    }
+    await removeOurs(state, id).catch((error: GitlabError) => {
+      throw orForget(error);
+    });
   },
 };
 

@@ -1,11 +1,4 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import * as http from "node:http";
-import * as https from "node:https";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { runnerProvider, type GitlabRunnerState } from "../../../components/token/gitlab/runnerResource";
 import { tokenProvider } from "../../../components/token/gitlab/tokenResource";
 import { gitlab, type Call } from "../../../components/token/gitlab/request";
@@ -196,7 +189,8 @@ describe("what GitLab may answer to the creation of a runner", function () {
 
   it("says which role a group's and a project's runner take", async () => {
     accessToken = (await standIn.lab.createAccessToken({ ...good, role: "developer" })).token;
-    await fails(/403/, /Owner of the group/, { type: "group", groupId: 7 });
+    const { groupId } = await standIn.lab.createProject("some", { files: { "README.md": "" } });
+    await fails(/403/, /Owner of the group/, { type: "group", groupId });
   });
 
   it("passes on what GitLab says of a setting", async () => {
@@ -242,91 +236,3 @@ function json(): Record<string, string> {
 function html(): Record<string, string> {
   return { "content-type": "text/html" };
 }
-
-describe("the way to GitLab", function () {
-  this.timeout(30_000);
-  const folder = mkdtempSync(join(tmpdir(), "pi-runners-tls-"));
-  const servers: (http.Server | https.Server)[] = [];
-
-  after(() => {
-    servers.forEach((server) => server.close().closeAllConnections());
-    rmSync(folder, { recursive: true });
-  });
-
-  /** A certificate of its own for gitlab.test, good for so many days. */
-  function certificate(days: number): { key: Buffer; cert: Buffer } {
-    const [key, request, cert] = ["key", "csr", "pem"].map((end) => join(folder, `${days}.${end}`)) as [
-      string,
-      string,
-      string,
-    ];
-    const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    const names = ["-subj", "/CN=gitlab.test", "-addext", "subjectAltName=DNS:gitlab.test"];
-    execFileSync("openssl", ["req", "-new", ...curve, ...names, "-keyout", key, "-out", request], { stdio: "ignore" });
-    const sign = ["x509", "-req", "-in", request, "-signkey", key, "-days", String(days)];
-    execFileSync("openssl", [...sign, "-copy_extensions", "copy", "-out", cert], { stdio: "ignore" });
-    return { key: readFileSync(key), cert: readFileSync(cert) };
-  }
-
-  async function listen(server: http.Server | https.Server): Promise<number> {
-    servers.push(server);
-    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-    return (server.address() as AddressInfo).port;
-  }
-
-  const answer: http.RequestListener = (_request, response) => {
-    response.setHeader("content-type", "application/json").end('{"version":"19.4.0"}');
-  };
-  const call: Call = { method: "GET", path: "version", accessToken: "glpat-0123456789", subject: "runner dood" };
-
-  it("is by names of the LAN and a private CA, as the stack file says", async () => {
-    const { key, cert } = certificate(30);
-    const port = await listen(https.createServer({ key, cert }, answer));
-    const address = { url: `https://gitlab.test:${port}`, hostAliases: { "gitlab.test": "127.0.0.1" } };
-    const { json: version } = await gitlab({ ...address, ca: cert.toString() }, call, [200]);
-    assert.deepEqual(version, { version: "19.4.0" });
-    await assert.rejects(
-      gitlab(address, call, [200]),
-      /not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)[\s\S]*gitlab\.caFile/,
-    );
-    const other = {
-      url: `https://other.test:${port}`,
-      hostAliases: { "other.test": "127.0.0.1" },
-      ca: cert.toString(),
-    };
-    await assert.rejects(gitlab(other, call, [200]), /for another name[\s\S]*gitlab\.url/);
-  });
-
-  it("says that a certificate has expired", async () => {
-    const { key, cert } = certificate(-1);
-    const port = await listen(https.createServer({ key, cert }, answer));
-    const address = {
-      url: `https://gitlab.test:${port}`,
-      hostAliases: { "gitlab.test": "127.0.0.1" },
-      ca: cert.toString(),
-    };
-    await assert.rejects(gitlab(address, call, [200]), /has expired[\s\S]*for runner dood[\s\S]*Renew it/);
-  });
-
-  it("is through a proxy where the environment names one", async () => {
-    const asked: string[] = [];
-    const port = await listen(
-      http.createServer((request, response) => {
-        asked.push(request.url ?? "");
-        answer(request, response as never);
-      }),
-    );
-    const before = process.env["HTTP_PROXY"];
-    process.env["HTTP_PROXY"] = `http://127.0.0.1:${port}`;
-    try {
-      await gitlab({ url: "http://gitlab.invalid" }, call, [200]);
-    } finally {
-      if (before === undefined) {
-        delete process.env["HTTP_PROXY"];
-      } else {
-        process.env["HTTP_PROXY"] = before;
-      }
-    }
-    assert.deepEqual(asked, ["http://gitlab.invalid/api/v4/version"]);
-  });
-});

@@ -5,6 +5,7 @@ import { tokenProvider, type GitlabTokenState } from "../../../components/token/
 import { verifiedProvider } from "../../../components/token/gitlab/verifiedResource";
 import type { AccessTokenInput } from "../../../lab/gitlab/protocol";
 import { call, startStandIn, type StandIn } from "../../lab/gitlab/standIn";
+import { mark, runnerState, tokenState } from "./runnerStates";
 import { stored, storedText } from "./stored";
 
 const everything: AccessTokenInput = { scopes: ["create_runner", "manage_runner", "read_api"], role: "admin" };
@@ -16,7 +17,6 @@ describe("a runner that is created by GitLab's API", function () {
   let accessToken: string;
   let runner: typeof runnerProvider;
   let token: typeof tokenProvider;
-  const mark = "pi-runners 0a1b2c3d";
 
   before(async () => {
     [runner, token] = [await stored(runnerProvider), await stored(tokenProvider)];
@@ -29,35 +29,9 @@ describe("a runner that is created by GitLab's API", function () {
 
   afterEach(() => standIn.stop());
 
-  function wanted(more: Partial<GitlabRunnerState> = {}): GitlabRunnerState {
-    return {
-      url: standIn.url,
-      accessToken,
-      name: "dood",
-      type: "instance",
-      mark,
-      description: `dood [${mark}]`,
-      tags: ["pi", "dood"],
-      runUntagged: false,
-      locked: true,
-      paused: false,
-      protected: true,
-      maximumTimeout: 3600,
-      maintenanceNote: `Rack 2\n${mark}`,
-      drainTimeout: 30,
-      ...more,
-    };
-  }
-
-  const tokenOf = (runnerId: string, more: Partial<GitlabTokenState> = {}): GitlabTokenState => ({
-    url: standIn.url,
-    accessToken,
-    name: "dood",
-    needs: "",
-    runnerId,
-    renew: false,
-    ...more,
-  });
+  const at = () => ({ url: standIn.url, accessToken });
+  const wanted = (more: Partial<GitlabRunnerState> = {}): GitlabRunnerState => runnerState(at(), more);
+  const tokenOf = (runnerId: string, more: Partial<GitlabTokenState> = {}) => tokenState(at(), runnerId, more);
 
   it("has what was asked for, and a token that GitLab knows", async () => {
     const { id, outs } = await runner.create(wanted());
@@ -73,30 +47,6 @@ describe("a runner that is created by GitLab's API", function () {
     const verified = await call(standIn, "POST", "/api/v4/runners/verify", { token: kept.token });
     assert.equal(verified.status, 200);
   });
-
-  const changes: Partial<GitlabRunnerState>[] = [
-    { description: `another [${mark}]` },
-    { tags: ["arm64"] },
-    { runUntagged: true, tags: [] },
-    { locked: false },
-    { paused: true },
-    { protected: false },
-    { maximumTimeout: 0 },
-    { maximumTimeout: 700 },
-    { maintenanceNote: mark },
-  ];
-  changes.forEach((change) =>
-    it(`changes ${JSON.stringify(change)} in place, and then has nothing more to do`, async () => {
-      const { id, outs } = await runner.create(wanted());
-      const news = wanted(change);
-      assert.deepEqual(await runner.diff(id, outs, news), { changes: true, replaces: [] });
-      const updated = await runner.update(id, outs, news);
-      const read = await runner.read(id, updated.outs);
-      assert.deepEqual(read.props, updated.outs, "GitLab has what the state says");
-      assert.deepEqual(await runner.diff(id, updated.outs, news), { changes: false, replaces: [] });
-      assert.equal((await standIn.lab.runners()).length, 1);
-    }),
-  );
 
   it("shows on refresh what somebody changed, and puts it back", async () => {
     const { id, outs } = await runner.create(wanted());
@@ -270,7 +220,7 @@ describe("a runner that is created by GitLab's API", function () {
     );
     for (const text of texts) {
       assert.ok(!text.includes(process.cwd()) && !text.includes("node_modules"), text);
-      assert.ok(text.length < 40_000, `${text.length} characters`);
+      assert.ok(text.length < 45_000, `${text.length} characters`);
     }
   });
 });

@@ -18,3 +18,13 @@ export async function stored<T extends object>(provider: T): Promise<T> {
   made._compile(text, "/nowhere/provider.js");
   return made.exports.handler();
 }
+
+/** Hooks of mocha: the seconds that the product waits between two tries pass at once. */
+export function impatiently(): void {
+  const { setTimeout: patient } = globalThis;
+  before(() => {
+    const impatient = (work: () => void, ms = 0) => patient(work, ms >= 1000 && ms <= 8000 ? 1 : ms);
+    globalThis.setTimeout = impatient as typeof setTimeout;
+  });
+  after(() => void (globalThis.setTimeout = patient));
+}
