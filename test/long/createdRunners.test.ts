@@ -53,7 +53,9 @@ describe("a runner whose life in GitLab is the stack's", function () {
       const now = await gitlab.job(id);
       return ["success", "failed", "canceled"].includes(now.status) ? now : undefined;
     });
-    assert.equal(ended.status, "success", await gitlab.trace(id));
+    const trace = await gitlab.trace(id);
+    stack.saw("the log of a job", trace);
+    assert.equal(ended.status, "success", trace);
   }
 
   const running = ({ id }: JobView) => gitlab.waitJob(id, ({ status }) => status === "running", 180_000);
@@ -152,14 +154,36 @@ describe("a runner whose life in GitLab is the stack's", function () {
     create = { type: "instance", id: there.id };
     await deploy();
     await succeeds(await job("docker info"));
+    await isRefusedToAnother(there.id);
     create = before;
     await deploy();
-    assert.ok(
-      (await gitlab.runners()).some(({ id }) => id === there.id),
-      "it was not created by the stack",
-    );
+    const left = (await gitlab.runners()).find(({ id }) => id === there.id);
+    assert.ok(left, "it was not created by the stack");
+    assert.doesNotMatch(left.description + left.maintenanceNote, /pi-runners/, "another stack may take it over now");
     await gitlab.deleteRunner(there.id);
   });
+
+  /** Another stack takes the same runner over: by its mark that is seen before anything happens to it. */
+  async function isRefusedToAnother(id: number): Promise<void> {
+    const before = (await gitlab.runners()).find((one) => one.id === id)!;
+    const other = await tokenStack("taker");
+    try {
+      const runners = [{ name: "taker", way: "dood", tags, create: { type: "instance", id } }];
+      const nowhere = { nodeSelector: { taker: "nowhere" } };
+      const { runnerDefaults, ...config } = labConfig("taker");
+      other.configure({ ...config, runnerDefaults: { ...(runnerDefaults as object), ...nowhere }, runners });
+      await other.secret("pi-runners:gitlab.accessToken", accessToken);
+      const { code, output } = await other.attempt("up", "--yes", "--skip-preview");
+      assert.notEqual(code, 0);
+      assert.match(output, new RegExp(`Runner ${id} is taken already`));
+      await other.attempt("destroy", "--yes", "--skip-preview");
+    } finally {
+      await other.remove();
+    }
+    const after = (await gitlab.runners()).find((one) => one.id === id)!;
+    assert.deepEqual({ ...after, managers: [] }, { ...before, managers: [] });
+    await succeeds(await job("docker info"));
+  }
 
   it("is gone from GitLab after destroy, once its jobs have ended", async () => {
     const long = await job("sleep 30");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cluster, eventually, gitlab, up } from "../lab/stack/lab";
+import { cluster, eventually, gitlab, lives, up } from "../lab/stack/lab";
 import { labConfig, tokenStack, type TokenStack } from "./tokenStack";
 
 const registrationToken = "GR1348941labOnlyLabOnly1";
@@ -26,8 +26,10 @@ describe("a runner that a Job registers with a legacy token", function () {
     await stack.token("old");
   }
 
+  let tags = ["old"];
+
   async function configure(register: object): Promise<void> {
-    stack.configure({ ...labConfig("legacy"), runners: [{ name: "old", way: "dood", tags: ["old"], register }] });
+    stack.configure({ ...labConfig("legacy"), runners: [{ name: "old", way: "dood", tags, register }] });
     await stack.secret("pi-runners:registrationTokens.old", registrationToken);
   }
 
@@ -76,6 +78,29 @@ describe("a runner that a Job registers with a legacy token", function () {
     await jobPasses();
   });
 
+  it("names in every preview what changed and does not reach GitLab, until it is registered anew", async () => {
+    const [before] = await ours();
+    tags = ["old", "arm64"];
+    const warning =
+      /warning: tags, register\.protected, register\.maximumTimeout of runner old changed since it was registered/;
+    await configure({ repeat: "two", protected: true, maximumTimeout: 1200 });
+    assert.match(await stack.pulumi("preview"), warning);
+    assert.match(await stack.pulumi("up", "--yes", "--skip-preview"), warning);
+    const preview = await stack.pulumi("preview", "--expect-no-changes");
+    assert.match(preview, /maximumTimeout: none => 1200/);
+    assert.match(preview, /register\.repeat, which registers another one/);
+    assert.deepEqual((await ours())[0]!.tags, ["old"], "GitLab has it as it was registered");
+    await gitlab.deleteRunner(before!.id);
+    await deploy({ repeat: "three", protected: true, maximumTimeout: 1200 });
+    const [after] = await ours();
+    assert.deepEqual(
+      [after!.tags.sort(), after!.accessLevel, after!.maximumTimeout],
+      [["arm64", "old"], "ref_protected", 1200],
+    );
+    assert.doesNotMatch(await stack.pulumi("preview", "--expect-no-changes"), /changed since it was registered/);
+    await jobPasses();
+  });
+
   it("has an account that may write its token, and nothing else", async () => {
     const { items } = await cluster().listNamespacedPod({
       namespace: "legacy",
@@ -90,9 +115,53 @@ describe("a runner that a Job registers with a legacy token", function () {
     );
   });
 
-  it("is unregistered on destroy, and its tokens were seen nowhere", async () => {
+  it("is unregistered on destroy, and registered again by the next up", async () => {
     await stack.pulumi("destroy", "--yes", "--skip-preview");
     await eventually("GitLab knows it no more", 10, async () => ((await ours()).length === 0 ? true : undefined));
+    await deploy({});
+    assert.equal((await ours()).length, 1);
+  });
+
+  it("turns into one that the stack creates by the guide, with a job running throughout", async () => {
+    const yaml = { slow: { tags: ["old"], script: ["for i in $(seq 60); do echo $i; sleep 1; done"] } };
+    await gitlab.createProject("legacy", { files: { ".gitlab-ci.yml": JSON.stringify(yaml) } });
+    const [slow] = (await gitlab.startPipeline("legacy")).jobs;
+    await gitlab.waitJob(slow!.id, ({ status }) => status === "running", 120_000);
+    const before = await runnerPodsOf("legacy");
+    const scopes = ["create_runner", "manage_runner"] as const;
+    const { token } = await gitlab.createAccessToken({ scopes: [...scopes], role: "admin" });
+    await stack.pulumi("config", "rm", "--path", "pi-runners:registrationTokens.old");
+    const runners = [{ name: "old", way: "dood", tags, create: { type: "instance" } }];
+    stack.configure({ ...labConfig("legacy"), runners });
+    await stack.secret("pi-runners:gitlab.accessToken", token);
+    await stack.pulumi("up", "--yes", "--skip-preview");
+    await stack.token("old");
+    const ended = await gitlab.waitJob(slow!.id, ({ finishedAt }) => finishedAt !== undefined, 180_000);
+    const trace = await gitlab.trace(slow!.id);
+    stack.saw("the log of the job", trace);
+    assert.equal(ended.status, "success", trace);
+    assert.deepEqual(await runnerPodsOf("legacy"), before, "no pod was restarted");
+    assert.deepEqual(await ours(), [], "the old one is gone from GitLab");
+    const created = (await gitlab.runners()).filter(({ origin }) => origin === "api");
+    assert.deepEqual(
+      created.map((one) => one.tags.sort()),
+      [["arm64", "old"]],
+    );
+    await jobPasses();
+    await stack.pulumi("up", "--yes", "--expect-no-changes");
+  });
+
+  it("is gone after destroy, and its tokens were seen nowhere", async () => {
+    await stack.pulumi("destroy", "--yes", "--skip-preview");
+    assert.deepEqual(
+      (await gitlab.runners()).filter(({ origin }) => origin === "api" || origin === "registration"),
+      [],
+    );
     assert.deepEqual(await stack.leaks(), []);
   });
+
+  async function runnerPodsOf(namespace: string): Promise<string[]> {
+    const labelSelector = "app.kubernetes.io/instance=old";
+    return lives((await cluster().listNamespacedPod({ namespace, labelSelector })).items).sort();
+  }
 });

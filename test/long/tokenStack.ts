@@ -1,14 +1,17 @@
 /** A stack of its own beside stack dev, and a watch over every place where a token must not be seen. */
+import assert from "node:assert/strict";
 import { readdirSync, readFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { checkout, cluster, environment, type Finished } from "../lab/stack/lab";
+import { checkout, cluster, environment, gitlab, onNode, run, type Finished } from "../lab/stack/lab";
 
 export interface TokenStack {
   namespace: string;
   /** Runs Pulumi on the stack; a failure fails the test with what it printed. */
   pulumi(...args: string[]): Promise<string>;
+  /** The same with the program of another folder. */
+  inFolder(folder: string, ...args: string[]): Promise<string>;
   /** Runs Pulumi on the stack, and gives what came of it. */
   attempt(...args: string[]): Promise<Finished>;
   /** Writes the stack file; secrets are set by `secret`. */
@@ -18,7 +21,12 @@ export interface TokenStack {
   hide(...secrets: string[]): void;
   /** The token in a runner's config.toml as the cluster has it; hidden from now on. */
   token(runner: string): Promise<string>;
-  /** Where a hidden text was seen: in what Pulumi printed, in process lists, in the state, in events, in GitLab's notes. */
+  /** Looks at one more text, such as the log of a job. */
+  saw(where: string, text: string): void;
+  /**
+   * Where a hidden text was seen: in what Pulumi printed, in process lists, in the state, in events, in the logs and objects of
+   * the stack's pods, in the journals of the nodes, in GitLab's descriptions and notes.
+   */
   leaks(): Promise<string[]>;
   remove(): Promise<void>;
 }
@@ -48,6 +56,7 @@ export async function tokenStack(name: string): Promise<TokenStack> {
   const hidden = new Set<string>();
   const printed: string[] = [];
   const seen: string[] = [];
+  const texts: [where: string, text: string][] = [];
 
   /** What every process on this machine was started with. */
   function look(): void {
@@ -63,18 +72,27 @@ export async function tokenStack(name: string): Promise<TokenStack> {
     }
   }
 
-  async function attempt(...args: string[]): Promise<Finished> {
+  const attempt = (...args: string[]): Promise<Finished> => attemptIn(checkout, args);
+
+  async function attemptIn(cwd: string, args: string[]): Promise<Finished> {
     const { execa } = await import("execa"); // cannot be required: some of its dependencies are ESM only
-    const given = [...args, "--non-interactive", "--stack", name, "--config-file", file];
+    const reads = ["up", "preview", "destroy", "refresh", "config"].includes(args[0]!) ? ["--config-file", file] : [];
+    const given = [...args, "--non-interactive", "--stack", name, ...reads];
     const watch = setInterval(look, 500);
-    const result = await execa("pulumi", given, { cwd: checkout, env, all: true, reject: false, stdin: "ignore" });
+    const result = await execa("pulumi", given, { cwd, env, all: true, reject: false, stdin: "ignore" });
     clearInterval(watch);
     printed.push(result.all);
+    if (args[0] === "config") {
+      keep();
+    }
+    texts.push(...(await inNamespace(name)), ["GitLab's notes", JSON.stringify(await gitlab.runners())]);
     return { code: result.exitCode ?? -1, output: result.all };
   }
 
-  async function pulumi(...args: string[]): Promise<string> {
-    const { code, output } = await attempt(...args);
+  const pulumi = (...args: string[]): Promise<string> => inFolder(checkout, ...args);
+
+  async function inFolder(cwd: string, ...args: string[]): Promise<string> {
+    const { code, output } = await attemptIn(cwd, args);
     if (code !== 0) {
       throw new Error(`pulumi ${args.join(" ")}\n${output}`);
     }
@@ -86,6 +104,7 @@ export async function tokenStack(name: string): Promise<TokenStack> {
   const stack: TokenStack = {
     namespace: name,
     pulumi,
+    inFolder,
     attempt,
     configure(config) {
       const own = Object.entries(config).map(([key, value]) => [`pi-runners:${key}`, value]);
@@ -98,8 +117,7 @@ export async function tokenStack(name: string): Promise<TokenStack> {
       const { execa } = await import("execa");
       const args = ["config", "set", "--path", "--secret", path, "--stack", name, "--config-file", file];
       await execa("pulumi", args, { cwd: checkout, env, input: value });
-      const { config = {} } = readStack();
-      kept = Object.fromEntries(Object.entries(config).filter(([key]) => /:(tokens|registrationTokens)$/.test(key)));
+      keep();
     },
     hide: (...secrets) => secrets.forEach((secret) => hidden.add(secret)),
     async token(runner) {
@@ -109,13 +127,20 @@ export async function tokenStack(name: string): Promise<TokenStack> {
       hidden.add(token);
       return token;
     },
+    saw: (where, text) => void texts.push([where, text]),
     async leaks() {
-      const texts: [string, string][] = [
+      const all: typeof texts = [
+        ...texts,
         ["what Pulumi printed", printed.join("\n")],
         ["the state", stateFiles(folder)],
         ["events", JSON.stringify((await cluster().listEventForAllNamespaces()).items)],
+        ["GitLab's notes", JSON.stringify(await gitlab.runners())],
+        ["the journal of node1", await onNode(1, journal)],
+        ["the journal of node2", await onNode(2, journal)],
+        ["the journal of GitLab and the API server", await onServer(journal)],
       ];
-      const found = texts.flatMap(([where, text]) =>
+      assert.ok(hidden.size > 0 && all.every(([, text]) => text.length > 0), "there is something to search");
+      const found = all.flatMap(([where, text]) =>
         [...hidden].filter((secret) => text.includes(secret)).map(() => where),
       );
       return [...new Set([...seen, ...found])];
@@ -124,6 +149,12 @@ export async function tokenStack(name: string): Promise<TokenStack> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+
+  /** The secrets that stay when the rest of the stack file is written again. */
+  function keep(): void {
+    const { config = {} } = readStack();
+    kept = Object.fromEntries(Object.entries(config).filter(([key]) => /:(tokens|registrationTokens)$/.test(key)));
+  }
 
   function readStack(): { config?: Record<string, unknown> } {
     try {
@@ -138,6 +169,27 @@ export async function tokenStack(name: string): Promise<TokenStack> {
   const { execa } = await import("execa");
   await execa("pulumi", ["stack", "init", name, "--no-select", "--non-interactive"], { cwd: folder, env });
   return stack;
+}
+
+const journal = "journalctl --since '-1 hour' --output cat --no-pager";
+
+async function onServer(command: string): Promise<string> {
+  const { code, output } = await run("docker", ["exec", "pi-lab-server", "sh", "-c", command], await environment());
+  assert.equal(code, 0, output);
+  return output;
+}
+
+/** What anybody sees of the stack's pods who may not read Secrets: the objects, and what every container logs. */
+async function inNamespace(namespace: string): Promise<[where: string, text: string][]> {
+  const { items: pods } = await cluster().listNamespacedPod({ namespace });
+  const { items: maps } = await cluster().listNamespacedConfigMap({ namespace });
+  const logs = pods.flatMap(({ metadata, spec }) =>
+    [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].map(async ({ name: container }) => {
+      const log = cluster().readNamespacedPodLog({ namespace, name: metadata!.name!, container });
+      return [`the log of ${container}`, `: ${await log.catch(() => "not started yet")}`] as [string, string];
+    }),
+  );
+  return [["objects of the stack", JSON.stringify([pods, maps])], ...(await Promise.all(logs))];
 }
 
 function defined(values: Record<string, unknown>): Record<string, unknown> {
