@@ -4,6 +4,7 @@ import {
   DindRunner,
   DoodRunner,
   KubernetesRunner,
+  RegistryMirror,
   RegistryTrust,
   RunnerCleanup,
   RunnerNamespace,
@@ -74,6 +75,16 @@ const place = new RunnerNamespace(
   { provider: cluster, dependsOn: grounds },
 );
 
+const mirror =
+  config.mirror === undefined
+    ? undefined
+    : new RegistryMirror(
+        "mirror",
+        { ...config.mirror, namespace: place.namespace },
+        { provider: cluster, deletedWith: place.resource },
+      );
+const mirrors = mirror === undefined ? {} : { mirrors: [mirror.url] };
+
 /** Types of the components that run the ways. */
 const runnerTypes = {
   dood: "pi-runners:index:DoodRunner",
@@ -116,7 +127,7 @@ function makeRunner(runner: RunnerConfig): Runner {
       return makeDockerRunner(runner, runner.settings, { ...common, serviceAccountName: place.serviceAccountName });
     case "kubernetes": {
       const { name, way: _way, ...rest } = runner.settings;
-      return new KubernetesRunner(name, { ...rest, ...common }, runnerOptions("kubernetes", runner));
+      return new KubernetesRunner(name, { ...rest, ...common, ...mirrors }, runnerOptions("kubernetes", runner));
     }
     case "shell": {
       const { name, way: _way, ...rest } = runner.settings;
@@ -139,7 +150,7 @@ function makeDockerRunner(
   common: Pick<DockerRunnerArgs, "namespace" | "serviceAccountName" | "token" | "tags" | "waitForNodes">,
 ): Runner {
   return hasInnerDaemon(way)
-    ? new DindRunner(name, { ...settings, ...common, way }, runnerOptions("inner", runner))
+    ? new DindRunner(name, { ...settings, ...common, ...mirrors, way }, runnerOptions("inner", runner))
     : new DoodRunner(name, { ...settings, ...common }, runnerOptions("dood", runner));
 }
 

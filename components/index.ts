@@ -16,6 +16,7 @@ export { registryTrustErrors, type RegistryTrustArgs, type TrustNode } from "./r
 export type { TrustEngine } from "./registryTrust/engines";
 export { RegistryTrust } from "./registryTrust/registryTrust";
 export type { NodeFacts, NodeTrust } from "./registryTrust/report";
+export { RegistryMirror, type RegistryMirrorArgs } from "./mirror/registryMirror";
 export { RunnerNamespace, type PodSecurity, type RunnerNamespaceArgs } from "./namespace/runnerNamespace";
 export { RunnerToken, type RunnerTokenArgs } from "./token/runnerToken";
 export type { GitlabAddress } from "./token/gitlab/request";

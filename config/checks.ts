@@ -5,9 +5,12 @@ import { registryTrustErrors, type RegistryTrustArgs } from "../components/regis
 import type { Registry } from "../components/registryTrust/registry";
 import { certificateError } from "../components/certificate";
 import { below, type InputError } from "../components/inputErrors";
+import { mirrorErrors } from "../components/mirror/errors";
+import type { MirrorSettings } from "../components/mirror/settings";
 import { dnsLabelError, hostAliasErrors, namespaceError, oneError, urlError } from "../components/runners/errors";
 import { runnerErrors as dockerRunnerErrors } from "../components/runners/docker/errors";
 import type { DockerRunnerSettings } from "../components/runners/docker/settings";
+import { hasInnerDaemon } from "../components/runners/docker/ways";
 import { executorOf } from "../components/runners/executors";
 import { kubernetesRunnerErrors } from "../components/runners/kubernetes/errors";
 import type { KubernetesRunnerSettings } from "../components/runners/kubernetes/settings";
@@ -82,6 +85,25 @@ export function readCertificate(
   const reason = text === undefined ? undefined : certificateError(text);
   errors.push(...oneError(propertyPath, reason));
   return reason === undefined ? text : undefined;
+}
+
+/** Errors in the mirror of a stack, and a mirror that nobody would ask. */
+export function stackMirrorErrors(mirror: MirrorSettings, runners: CheckedRunner[]): InputError[] {
+  const asked = runners.some(
+    ({ executor, settings }) => executor === "kubernetes" || (executor === "docker" && hasInnerDaemon(settings.way)),
+  );
+  const reason =
+    "no runner of this stack asks a mirror: those of ways dood and shell use the node's own Docker; drop it, or have one of another way";
+  const engines = runners.flatMap(({ executor, settings }) => (executor === "docker" ? [settings.engineFolder] : []));
+  const taken = engines.find((folder) => `${mirror.hostFolder}/`.startsWith(`${folder}/`));
+  return below("mirror", [
+    ...oneError(
+      "hostFolder",
+      taken && `is in ${taken}, which is for what runners keep on a node and goes with them; name another folder`,
+    ),
+    ...mirrorErrors(mirror),
+    ...oneError("enabled", asked || runners.length === 0 ? undefined : reason),
+  ]);
 }
 
 /** Errors in what a stack is about: namespace, GitLab, names of the LAN. */

@@ -1,3 +1,4 @@
+import type { MirrorSettings } from "../components/mirror/settings";
 import type { PodSecurity } from "../components/namespace/runnerNamespace";
 import { podSecurity } from "../components/runners/kubernetes/podSecurity";
 import type { CheckedRunner } from "./checks";
@@ -21,7 +22,8 @@ function podSecurityOf({ executor, settings }: CheckedRunner): PodSecurity {
   }
 }
 
-/** The strictest Pod Security Standard that the pods of all these runners meet. */
-export function strictestFor(runners: CheckedRunner[]): PodSecurity {
-  return runners.map(podSecurityOf).sort(byLaxity)[0] ?? "restricted";
+/** The strictest Pod Security Standard that the pods of all these runners, and of their mirror, meet. */
+export function strictestFor(runners: CheckedRunner[], mirror?: MirrorSettings): PodSecurity {
+  const ofMirror = mirror?.hostFolder === undefined ? [] : ["privileged" as const];
+  return [...runners.map(podSecurityOf), ...ofMirror].sort(byLaxity)[0] ?? "restricted";
 }

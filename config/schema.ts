@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { mirrorSettings } from "../components/mirror/settings";
 import { namespaceSettings } from "../components/namespace/settings";
 import { trustNodeSettings, trustSettings } from "../components/registryTrust/args";
 import { about, optional, table, text } from "../components/schema";
@@ -139,6 +140,17 @@ export const stackSchema = z.strictObject({
     description:
       "Legacy registration tokens by runner, as secrets: a Job in the cluster registers the runner. GitLab has them off by default since 17.0, and removes them in 20.0; better `create`.",
   }),
+  mirror: optional(
+    z.strictObject({
+      enabled: about(z.boolean().default(false), "`true`: the stack has the mirror."),
+      ...mirrorSettings,
+    }),
+    {
+      description:
+        "A pull-through mirror of Docker Hub in the cluster, which the builders of all runners but `dood` and `shell` ask first. Where it does not answer, they ask Docker Hub itself.",
+      defaultText: "none",
+    },
+  ),
   ...namespaceSettings,
 });
 

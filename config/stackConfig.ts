@@ -8,6 +8,8 @@ import { dockerRunnerSettings, type DockerRunnerSettings } from "../components/r
 import { takesSetting } from "../components/runners/docker/takenSettings";
 import { hasInnerDaemon } from "../components/runners/docker/ways";
 import { kubernetesRunnerSettings } from "../components/runners/kubernetes/settings";
+import type { MirrorSettings } from "../components/mirror/settings";
+import { defaultQuota } from "../components/namespace/runnerNamespace";
 import { portOf } from "../components/namespace/network";
 import { shutdownTimeout } from "../components/runners/manager/config";
 import { shellRunnerSettings } from "../components/runners/shell/settings";
@@ -23,6 +25,7 @@ import {
   placeErrors,
   placeless,
   readRegistries,
+  stackMirrorErrors,
   trustErrors,
   type CheckedRunner,
 } from "./checks";
@@ -60,6 +63,8 @@ export interface StackConfig {
   metricsFrom?: Record<string, string>;
   egressPorts: number[];
   quota?: Record<string, string>;
+  /** The pull-through mirror, where there is to be one, with the names that it is to know. */
+  mirror?: MirrorSettings & { hostAliases: Record<string, string> };
   /** The strictest Pod Security Standard that the pods of all runners meet. */
   podSecurity: PodSecurity;
   /** How long the namespace may take to go, as Go writes durations: longer than any of its runners may drain. */
@@ -180,6 +185,8 @@ function assemble(stack: StackFile, errors: InputError[]): StackConfig {
     rollout: { canary: stack.trust.canary, batchSize: stack.trust.batchSize, maxFailures: stack.trust.maxFailures },
   };
   errors.push(...trustErrors(trust, errors));
+  const mirror = mirrorOf(stack);
+  errors.push(...(mirror === undefined ? [] : stackMirrorErrors(mirror, runners)));
   return {
     ...trust,
     kubeconfig: placeless(stack.kubeconfig),
@@ -193,8 +200,9 @@ function assemble(stack: StackFile, errors: InputError[]): StackConfig {
     runners,
     metricsFrom: unlessEmpty(stack.metricsFrom),
     egressPorts: [...new Set([...stack.egressPorts, ...otherPorts(stack)])],
-    quota: unlessEmpty(stack.quota),
-    podSecurity: strictestFor(runners),
+    quota: unlessEmpty(stack.quota) ?? (mirror && quotaWith(mirror)),
+    mirror: mirror && { ...mirror, hostAliases: stack.hostAliases },
+    podSecurity: strictestFor(runners, mirror),
     // Ten minutes for pods to stop once their jobs are over.
     deleteTimeout: `${Math.ceil(Math.max(0, ...runners.map(stopTime)) / 60) + 10}m`,
   };
@@ -209,6 +217,20 @@ function otherPorts({ gitlab, runners }: StackFile): number[] {
 /** Seconds that jobs of a runner may take to end; the first half minute of an abort is in what pods have beside. */
 function stopTime({ settings }: RunnerConfig): number {
   return settings.drainTimeout + Math.max(0, shutdownTimeout(settings) - 30);
+}
+
+/** The mirror that a stack file asks for. */
+function mirrorOf({ mirror }: StackFile): MirrorSettings | undefined {
+  if (mirror === undefined || !mirror.enabled) {
+    return undefined;
+  }
+  const { enabled: _enabled, ...settings } = mirror;
+  return settings;
+}
+
+/** The namespace's own quota, with room for the claim of a mirror. */
+function quotaWith({ hostFolder }: MirrorSettings): Record<string, string> | undefined {
+  return hostFolder === undefined ? { ...defaultQuota, persistentvolumeclaims: "1" } : undefined;
 }
 
 function unlessEmpty(table: Record<string, string>): Record<string, string> | undefined {

@@ -12,6 +12,13 @@ import type { namespaceSettings } from "./settings";
 /** How strictly Kubernetes judges the pods of a namespace (Pod Security Standards). */
 export type PodSecurity = "privileged" | "baseline" | "restricted";
 
+/** What a namespace of runners may have, unless its stack says otherwise. */
+export const defaultQuota: Readonly<Record<string, string>> = {
+  "services.loadbalancers": "0",
+  "services.nodeports": "0",
+  persistentvolumeclaims: "0",
+};
+
 /** Settings of RunnerNamespace. */
 export interface RunnerNamespaceArgs extends Inputs<z.input<z.ZodObject<typeof namespaceSettings>>> {
   /** Name of the Kubernetes namespace. Default: the component's own name. */
@@ -104,11 +111,7 @@ export class RunnerNamespace extends pulumi.ComponentResource {
       {
         metadata: { name: "runner", namespace: this.namespace },
         spec: {
-          hard: args.quota ?? {
-            "services.loadbalancers": "0",
-            "services.nodeports": "0",
-            persistentvolumeclaims: "0",
-          },
+          hard: args.quota ?? defaultQuota,
         },
       },
       inside,

@@ -11,6 +11,7 @@ export const dockerVersion = "29.7.2";
  *
  * - runner: published for amd64, arm64 and others, not for 32-bit arm (gitlab-runner 19.4.0, dockerfiles/runner/docker-bake.hcl).
  * - buildah: published for amd64, arm64 and others, not for 32-bit arm.
+ * - registry: published for amd64, arm64v8, arm32v7, arm32v6 and others.
  * - job, dind: published for amd64, arm64v8, arm32v7 and arm32v6 (docker-library/docker, versions.json at 29.7.2).
  */
 export const images = {
@@ -18,6 +19,7 @@ export const images = {
   job: `docker:${dockerVersion}-cli`,
   buildah: "quay.io/buildah/stable:v1.43.4",
   dind: `docker:${dockerVersion}-dind`,
+  registry: "registry:3.0.0",
 } as const;
 
 /** Architectures that the default runner image is not published for. */

@@ -122,6 +122,17 @@ const registry = z.strictObject({ address: text, insecure: z.boolean().optional(
 /** Registries that a runner's own builders are to trust. */
 export const registriesSetting = z.array(registry).optional();
 
+/** Pull-through mirrors of Docker Hub that a runner's own builders ask first. */
+export const mirrorsSetting = z
+  .array(
+    z
+      .string()
+      .regex(/^https?:\/\/[^/\s@]+\/?$/, {
+        error: 'must be an address such as "http://10.43.7.7:5000", without a path',
+      }),
+  )
+  .optional();
+
 /** What a runner with an object in the cluster is given beside its own settings. */
 export const placeSettings = {
   namespace: about(text, "Kubernetes namespace that its objects go to."),

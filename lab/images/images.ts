@@ -70,6 +70,7 @@ const specs = {
     official: helperImage(process.arch === "x64" ? "amd64" : "arm64"),
   },
   buildah: { folder: "buildah", alias: "pi-lab/buildah:1" },
+  registry: { folder: "docker-registry", alias: "pi-lab/registry:2" },
   cli: { folder: "docker-cli", alias: "pi-lab/docker:cli" },
   dind: { folder: "docker-dind", base: "cli", programs: { runc: "oci" }, alias: "pi-lab/docker:dind" },
 } as const;

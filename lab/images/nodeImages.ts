@@ -15,7 +15,7 @@ type Say = (line: string) => void;
 /** For jobs: in each node's Docker. */
 const forJobs = ["runner", "helper", "cli", "dind"] as const;
 /** For pods: in each node's containerd. */
-const forPods = ["runner", "pause", "cli", "dind", "helper", "buildah"] as const;
+const forPods = ["runner", "pause", "cli", "dind", "helper", "buildah", "registry"] as const;
 
 const alias = (name: ImageName): string => images[name].alias ?? name;
 
@@ -40,6 +40,7 @@ export async function imageSets(engine: Engine, say: Say): Promise<ImageSets> {
   await Promise.all([image(engine, "dind", say), image(engine, "helper", say), image(engine, "runner", say)]);
   await image(engine, "pause", say);
   await image(engine, "buildah", say);
+  await image(engine, "registry", say);
   await image(engine, "cli", say);
   const sources = (["runner", "helper"] as const).flatMap((name) => {
     const { alias, official } = images[name];

@@ -1,7 +1,7 @@
 /** The engine in a runner's pod, on a node whose Docker is stopped and masked: what it survives, keeps and leaves. */
 import assert from "node:assert/strict";
 import type { V1Pod } from "@kubernetes/client-node";
-import { cluster, eventually, onNode, up } from "../lab/stack/lab";
+import { cluster, eventually, onNode } from "../lab/stack/lab";
 import { labConfig } from "./tokenStack";
 import {
   build,
@@ -32,7 +32,6 @@ describe("a runner with an engine of its own, on a node without Docker", functio
   let destroyed = false;
 
   before(async () => {
-    await up(); // stack dev: the nodes have the images of pods, and trust the registries
     await onNode(
       1,
       "systemctl stop docker.socket docker && systemctl mask docker.socket docker && rm -f /run/docker.sock",

@@ -1,6 +1,6 @@
 /** A runner that asks for sysbox, on nodes that have none: the lab has no sysbox, so only the refusal is proven. */
 import assert from "node:assert/strict";
-import { eventually, gitlab, up } from "../lab/stack/lab";
+import { eventually, gitlab } from "../lab/stack/lab";
 import { EngineStack, only, type RunnerEntry } from "./engineStack";
 
 const name = "boxed";
@@ -11,7 +11,6 @@ describe("runtime: sysbox-runc on a node whose Docker does not know it", functio
   let stack: EngineStack;
 
   before(async () => {
-    await up();
     stack = await EngineStack.of("boxed", runners);
     await stack.up(runners);
   });

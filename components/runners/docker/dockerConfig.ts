@@ -14,9 +14,11 @@ import { hasResidentEngine } from "./ways";
 /** The files of the inner daemon, by path below /etc/docker; none where the mode has no inner daemon. */
 export function daemonFiles(settings: DockerRunnerSettings): Record<string, string> {
   const image = buildModes[settings.way].daemonImage(settings);
-  const { registries = [], mtu } = settings;
+  const { registries = [], mirrors, mtu } = settings;
   const reloads = hasResidentEngine(settings.way);
-  return image === undefined ? {} : innerDaemonFiles({ registries, mtu, dockerMajor: dockerMajor(image), reloads });
+  return image === undefined
+    ? {}
+    : innerDaemonFiles({ registries, mirrors, mtu, dockerMajor: dockerMajor(image), reloads });
 }
 
 /** The config.toml of a runner: the build mode's preset, and over it what the stack file says. */

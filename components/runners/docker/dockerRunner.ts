@@ -50,9 +50,10 @@ export interface DockerRunnerOutputs {
  * What previews and the state show of a runner: its settings as they were given, without its token, and its config.toml
  * with all that is secret in it masked: of `config`, whose words may be secrets, only that is shown.
  */
-export function visible(name: string, way: DockerWay, given: DockerRunnerArgs): pulumi.Inputs {
+export function visible(name: string, way: DockerWay, given: DockerRunnerArgs & InnerDaemonArgs): pulumi.Inputs {
   const { token: _token, config, ...args } = given;
-  const { tags: _tags, waitForNodes: _wait, runnerName, ...settings } = args;
+  // The address of a mirror is known late, and config.toml has nothing of it.
+  const { tags: _tags, waitForNodes: _wait, mirrors: _mirrors, runnerName, ...settings } = args;
   const input = { ...settings, ...(config === undefined ? {} : { config }), name: runnerName ?? name, way };
   const configToml = shownConfigToml(input, (values, token) => {
     const { settings: sound, errors } = checkDockerRunner(values);

@@ -4,6 +4,8 @@ import type { Registry } from "../../registryTrust/registry";
 export interface InnerDaemonSettings {
   /** Registries that it is to trust: the same setting that reaches the nodes. */
   registries: Registry[];
+  /** Mirrors of Docker Hub that it asks first. Where none answers, Docker asks Docker Hub itself. */
+  mirrors?: string[];
   /** MTU of its bridge, bytes. Needed where the network around it carries less than 1500. */
   mtu?: number;
   /** The release of its Docker, as far as the image's tag tells: some keys are only known from one on. */
@@ -23,10 +25,18 @@ const logOptions = { "max-size": "10m", "max-file": "2" };
  * unknown key would stop the daemon.
  */
 export function innerDaemonFiles(settings: InnerDaemonSettings): Record<string, string> {
-  const insecure = settings.registries.filter((registry) => registry.insecure).map((registry) => registry.address);
+  const { mirrors = [] } = settings;
+  const insecure = [
+    ...settings.registries.filter((registry) => registry.insecure).map((registry) => registry.address),
+    // BuildKit takes the scheme of a mirror from here (moby, daemon/builder.go: it drops that of `registry-mirrors`).
+    ...mirrors.filter((mirror) => mirror.startsWith("http://")).map((mirror) => new URL(mirror).host),
+  ];
   const daemon: Record<string, unknown> = { "log-driver": "json-file", "log-opts": logOptions };
   if (insecure.length > 0 || settings.reloads === true) {
     daemon["insecure-registries"] = [...new Set(insecure)].sort();
+  }
+  if (mirrors.length > 0 || settings.reloads === true) {
+    daemon["registry-mirrors"] = mirrors;
   }
   if (settings.mtu !== undefined) {
     daemon["mtu"] = settings.mtu;

@@ -6,6 +6,7 @@ import {
   configSetting,
   containerSettings,
   everySetting,
+  mirrorsSetting,
   ownRunner,
   placeSettings,
   podSettings,
@@ -134,6 +135,10 @@ const accountSettings = {
 export const innerRegistries = {
   registries: about(registriesSetting, {
     description: "Registries that the inner daemon is to trust.",
+    defaultText: "none",
+  }),
+  mirrors: about(mirrorsSetting, {
+    description: "Mirrors of Docker Hub that the inner daemon asks first, such as `RegistryMirror.url`.",
     defaultText: "none",
   }),
 };

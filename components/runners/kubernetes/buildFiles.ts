@@ -15,14 +15,15 @@ export const imageStore = "/var/lib/containers";
  * containers-storage.conf(5), containers-policy.json(5), containers-certs.d(5). The folder takes the place of the image's own,
  * so it has everything that a builder cannot do without.
  */
-export function containersFiles(registries: Registry[]): Record<string, string> {
+export function containersFiles(registries: Registry[], mirrors: string[] = []): Record<string, string> {
   const insecure = [...new Set(registries.filter((one) => one.insecure).map(({ address }) => address))].sort();
+  const known = [...insecure.map((location) => ({ location, insecure: true })), ...hubByMirrors(mirrors)];
   return {
     // As Docker understands a name without a host.
     "registries.conf": stringify({
       "unqualified-search-registries": ["docker.io"],
       "short-name-mode": "disabled",
-      ...(insecure.length === 0 ? {} : { registry: insecure.map((location) => ({ location, insecure: true })) }),
+      ...(known.length === 0 ? {} : { registry: known }),
     }),
     // Layers as plain folders: all that a pod without privileges can do on every node.
     "storage.conf": stringify({
@@ -34,8 +35,16 @@ export function containersFiles(registries: Registry[]): Record<string, string> 
 }
 
 /** buildkitd.toml for the same registries (BuildKit's docs/buildkitd.toml.md). */
-export function buildkitFile(registries: Registry[]): string {
-  const sections = registries.map(({ address, insecure, ca }): [string, object] => [
+export function buildkitFile(registries: Registry[], mirrors: string[] = []): string {
+  const hosts = mirrors.map(hostOf);
+  const ofMirrors: [string, object][] =
+    mirrors.length === 0
+      ? []
+      : [
+          ["docker.io", { mirrors: hosts }],
+          ...mirrors.filter(isPlain).map((url): [string, object] => [hostOf(url), { http: true, insecure: true }]),
+        ];
+  const ofRegistries = registries.map(({ address, insecure, ca }): [string, object] => [
     address,
     insecure === true
       ? { http: true, insecure: true }
@@ -43,8 +52,18 @@ export function buildkitFile(registries: Registry[]): string {
         ? {}
         : { ca: [`${containersFolder}/${certificatePath(address)}`] },
   ]);
-  return stringify({ registry: Object.fromEntries(sections.sort(([a], [b]) => (a < b ? -1 : 1))) });
+  const sections = [...ofMirrors, ...ofRegistries].sort(([a], [b]) => (a < b ? -1 : 1));
+  return stringify({ registry: Object.fromEntries(sections) });
 }
+
+/** Docker Hub with the mirrors that are asked before it. */
+function hubByMirrors(mirrors: string[]): object[] {
+  const mirror = mirrors.map((url) => ({ location: hostOf(url), ...(isPlain(url) ? { insecure: true } : {}) }));
+  return mirrors.length === 0 ? [] : [{ location: "docker.io", mirror }];
+}
+
+const hostOf = (url: string): string => new URL(url).host;
+const isPlain = (url: string): boolean => url.startsWith("http://");
 
 function certificates(registries: Registry[]): Record<string, string> {
   const own = registries.filter(({ ca, insecure }) => ca !== undefined && insecure !== true);
@@ -54,8 +73,11 @@ function certificates(registries: Registry[]): Record<string, string> {
 const certificatePath = (address: string): string => `certs.d/${address}/pi-runners.crt`;
 
 /** A ConfigMap's keys take no slash and no colon, so the files are numbered there; `path` is where they go. */
-export function containersItems(registries: Registry[]): { key: string; path: string; content: string }[] {
-  return Object.entries(containersFiles(registries)).map(([path, content], index) => ({
+export function containersItems(
+  registries: Registry[],
+  mirrors?: string[],
+): { key: string; path: string; content: string }[] {
+  return Object.entries(containersFiles(registries, mirrors)).map(([path, content], index) => ({
     key: path.includes("/") ? `file-${index}` : path,
     path,
     content,

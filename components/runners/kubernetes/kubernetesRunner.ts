@@ -42,7 +42,8 @@ type Settings = pulumi.Output<KubernetesRunnerSettings>;
 
 /** What previews and the state show of it, as of a runner on Docker. */
 function visible(name: string, { token: _token, config, ...args }: KubernetesRunnerArgs): pulumi.Inputs {
-  const { tags: _tags, waitForNodes: _wait, runnerName, ...settings } = args;
+  // The address of a mirror is known late, and config.toml has nothing of it.
+  const { tags: _tags, waitForNodes: _wait, mirrors: _mirrors, runnerName, ...settings } = args;
   const input = {
     ...settings,
     ...(config === undefined ? {} : { config }),
@@ -111,10 +112,12 @@ export class KubernetesRunner extends pulumi.ComponentResource {
 
   /** What builders in jobs' pods are told of registries. A pod that starts after a change has it. Nothing in it is secret. */
   private makeBuildFiles(name: string, args: KubernetesRunnerArgs, settings: Settings): ConfigMap[] {
-    const containers = settings.apply(({ registries = [] }) =>
-      Object.fromEntries(containersItems(registries).map(({ key, content }) => [key, content])),
+    const containers = settings.apply(({ registries = [], mirrors }) =>
+      Object.fromEntries(containersItems(registries, mirrors).map(({ key, content }) => [key, content])),
     );
-    const buildkit = settings.apply(({ registries = [] }) => ({ "buildkitd.toml": buildkitFile(registries) }));
+    const buildkit = settings.apply(({ registries = [], mirrors }) => ({
+      "buildkitd.toml": buildkitFile(registries, mirrors),
+    }));
     const make = (object: "containers" | "buildkit", data: pulumi.Input<Record<string, string>>): ConfigMap =>
       new ConfigMap(`${name}-${object}`, { metadata: this.metadata(args, settings, object), data }, { parent: this });
     return [make("containers", containers), make("buildkit", buildkit)];

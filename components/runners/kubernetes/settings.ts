@@ -7,6 +7,7 @@ import {
   configSetting,
   containerSettings,
   everySetting,
+  mirrorsSetting,
   ownRunner,
   placeSettings,
   podSettings,
@@ -51,6 +52,10 @@ export const ownSettings = {
 export const buildRegistries = {
   registries: about(registriesSetting, {
     description: "Registries that builds in the jobs' pods are to trust.",
+    defaultText: "none",
+  }),
+  mirrors: about(mirrorsSetting, {
+    description: "Mirrors of Docker Hub that builds in the jobs' pods ask first, such as `RegistryMirror.url`.",
     defaultText: "none",
   }),
 };

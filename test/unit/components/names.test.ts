@@ -35,6 +35,13 @@ const each: Record<string, () => pulumi.ComponentResource> = {
     new components.KubernetesRunner("name", { ...runner, replicas: 2 }),
   ShellRunner: () => new components.ShellRunner("name", { ...shell, nodes: trust.nodes, ssh: trust.ssh }),
   RunnerCleanup: () => new components.RunnerCleanup("name", { namespace: "ci", nodes: trust.nodes, ssh: trust.ssh }),
+  RegistryMirror: () => new components.RegistryMirror("name", { namespace: "ci" }),
+  "RegistryMirror with `hostFolder`": () =>
+    new components.RegistryMirror("name", {
+      namespace: "ci",
+      hostFolder: "/mnt/mirror",
+      nodeSelector: { disk: "ssd" },
+    }),
   RegistryTrust: () => new components.RegistryTrust("name", trust),
   "RegistryTrust with `owner: OWNER`": () => new components.RegistryTrust("name", { ...trust, owner: "OWNER" }),
 };

@@ -50,6 +50,18 @@ describe("the pod of a runner with an engine of its own", () => {
     );
   });
 
+  it("refuses a folder where it would meet another engine, and jobs in its own", () => {
+    const refused = (different: Parameters<typeof settingsOf>[1]): string[] =>
+      runnerErrors(settingsOf("dind-resident", different)).map(({ propertyPath }) => propertyPath);
+    assert.deepEqual(refused({ engineFolder: "/var/lib/docker" }), ["engineFolder"]);
+    assert.deepEqual(refused({ engineFolder: "/var/lib/docker-on-ssd" }), []);
+    const volumes = ["/var/lib/docker:/var/lib/docker", "/srv/data:/var/lib/docker"];
+    assert.deepEqual(refused({ config: { runners: [{ docker: { volumes: [volumes[0]!] } }] } }), [
+      "config.runners[0].docker.volumes[0]",
+    ]);
+    assert.deepEqual(refused({ config: { runners: [{ docker: { volumes: [volumes[1]!] } }] } }), []);
+  });
+
   it("refuses the socket of the node's Docker, and other ways refuse the engine's settings", () => {
     const paths = (way: "dood" | "dind-resident", different: object): string[] =>
       runnerErrors(settingsOf(way, different)).map(({ propertyPath }) => propertyPath);

@@ -21,7 +21,8 @@ const own = (kubernetes: KubernetesSection): Different => ({ config: { runners: 
 describe("each setting of a runner with the Kubernetes executor", () => {
   const made = (different: Different): string => {
     const settings = kubernetesSettings(different);
-    const files = [containersFiles(settings.registries ?? []), buildkitFile(settings.registries ?? [])];
+    const { registries = [], mirrors } = settings;
+    const files = [containersFiles(registries, mirrors), buildkitFile(registries, mirrors)];
     const parts = [podTemplate(settings), secretFiles(settings, "t"), files, settings.replicas];
     return JSON.stringify([...parts, kubernetesRunnerErrors(settings)]);
   };

@@ -59,5 +59,6 @@ export const otherValues: { [K in keyof DockerRunnerInput]-?: NonNullable<Docker
   engineFolder: "/mnt/ssd/engines",
   engineResources: { limits: { memory: "3Gi" } },
   registries: [{ address: "plain.lan", insecure: true }],
+  mirrors: ["http://10.43.7.7:5000"],
   config: { log_level: "debug" },
 };

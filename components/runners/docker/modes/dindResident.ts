@@ -1,6 +1,8 @@
-import { jobsFolder, sharedEngineErrors } from "./sharedEngine";
+import type { InputError } from "../../../inputErrors";
+import { engineData } from "../engineScript";
 import { engineSocket } from "../engineSocket";
-import { defaultDockerSocket } from "../settings";
+import { jobsFolder, sharedEngineErrors } from "./sharedEngine";
+import { defaultDockerSocket, ownDocker, type DockerRunnerSettings } from "../settings";
 import { dindImage } from "../usedImages";
 import type { BuildMode } from "./buildMode";
 
@@ -25,5 +27,30 @@ export const dindResident: BuildMode = {
     volumes: [`${engineSocket}:${defaultDockerSocket}`, `${jobsFolder(settings)}:${jobsFolder(settings)}`, "/cache"],
   }),
 
-  errors: sharedEngineErrors,
+  errors: (settings) => [...sharedEngineErrors(settings), ...dataErrors(settings)],
 };
+
+/** Folders in which the engines of nodes keep their data. */
+const ofNodes = ["/var/lib/docker", "/var/lib/containerd", "/var/lib/rancher", "/var/snap", "/run"];
+
+const isIn = (path: string, folder: string): boolean => `${path}/`.startsWith(`${folder}/`);
+
+/** Two engines in one folder: the pod's in that of a node's, or a job's in that of the pod's. */
+function dataErrors(settings: DockerRunnerSettings): InputError[] {
+  const taken = ofNodes.find((folder) => isIn(settings.engineFolder, folder));
+  const reason =
+    taken &&
+    `${taken} is for an engine of the node, and two must not meet in one folder; name another one, such as /mnt/ssd/pi-runners`;
+  const volumes = (ownDocker(settings).volumes ?? []).flatMap((volume, index) => {
+    const source = volume.includes(":") ? volume.split(":")[0]! : "";
+    return isIn(source, engineData)
+      ? [
+          {
+            propertyPath: `config.runners[0].docker.volumes[${index}]`,
+            reason: `${source} is where the engine of way ${settings.way} keeps its own data, and another daemon there would destroy it; drop it, or give jobs another folder`,
+          },
+        ]
+      : [];
+  });
+  return [...(reason === undefined ? [] : [{ propertyPath: "engineFolder", reason }]), ...volumes];
+}
