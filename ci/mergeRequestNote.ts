@@ -77,6 +77,16 @@ export class MergeRequestNote {
     await this.label(report);
   }
 
+  /** Brings the note up to date where there is one: nothing is to be said where nothing was. */
+  async withdraw(report: Report, text: string): Promise<void> {
+    const notes = await this.own();
+    if (notes.some(({ body }) => body.startsWith(marker(this.stack)))) {
+      await this.write(report, text);
+    } else {
+      console.log("There is no note of this stack, and none is needed.");
+    }
+  }
+
   /** One label of this stack says what came out; GitLab makes labels that it does not know. */
   private async label(report: Report): Promise<void> {
     const result = labelOf(report);

@@ -10,7 +10,7 @@ import { hasDrift, keepDriftIssue } from "./driftIssue";
 import { GitlabError, GitlabProject, tokenVariable } from "./gitlabApi";
 import { MergeRequestNote } from "./mergeRequestNote";
 import { runPulumi } from "./pulumi";
-import { noLimits, noteOf, type Links } from "./report/note";
+import { noLimits, noteOf, unchangedNote, type Links } from "./report/note";
 import { readPreview } from "./report/preview";
 import { machineReport, reportOf, terraformReport, type Report } from "./report/report";
 import { secretTexts, without, withoutSecrets, type ShownKey } from "./report/secrets";
@@ -19,10 +19,13 @@ import { codeQuality } from "./report/stackFileErrors";
 const usage = `Previews a stack, and writes what a merge request shows of it.
 
   npx tsx ci/preview.ts --stack NAME [--out FOLDER] [--note] [--drift] [--save-plan FILE] [--config-file FILE]
+  npx tsx ci/preview.ts --stack NAME --unchanged
 
-  --stack NAME        the stack to preview; Pulumi has to be logged in, and to have the stack's passphrase
+  --stack NAME        the stack to preview, or ORGANIZATION/NAME; Pulumi has to be logged in, and to have its passphrase
   --out FOLDER        where the files go; default: preview
   --note              keep the stack's note on the merge request of this job up to date, and its label
+  --unchanged         preview nothing: where the merge request of this job has a note of the stack, let it say that commits
+                      since then have taken its change back
   --drift             keep one issue open while the stack, or a node that answers (trust.probe), is not as the stack file
                       says; exit code 2 then, as for changes
   --save-plan FILE    keep Pulumi's plan there, for pulumi up --plan
@@ -46,6 +49,7 @@ interface Options {
   stack: string;
   out: string;
   note: boolean;
+  unchanged: boolean;
   drift: boolean;
   plan?: string;
   configFile?: string;
@@ -57,6 +61,10 @@ async function main(): Promise<number> {
     console.log(usage);
     return 0;
   }
+  if (options.unchanged) {
+    await unlessRefused(() => sayUnchanged(options.stack));
+    return exitCodes.none;
+  }
   const note = options.note ? await unlessRefused(() => MergeRequestNote.ofJob(options.stack)) : undefined;
   const [report] = await Promise.all([previewed(options), unlessRefused(async () => note?.begin())]);
   const text = write(report, options);
@@ -67,6 +75,12 @@ async function main(): Promise<number> {
     return hasDrift(report) ? exitCodes.changes : exitCodes[report.result];
   }
   return exitCodes[report.result];
+}
+
+async function sayUnchanged(stack: string): Promise<void> {
+  const note = await MergeRequestNote.ofJob(stack);
+  const { artifact: _none, ...links } = linksOf("");
+  await note?.withdraw(reportOf(stack, {}), unchangedNote(stack, links));
 }
 
 async function reportDrift(report: Report, text: string): Promise<void> {
@@ -98,6 +112,7 @@ function optionsOf(args: string[]): Options | undefined {
       stack: { type: "string" },
       out: { type: "string", default: "preview" },
       note: { type: "boolean", default: false },
+      unchanged: { type: "boolean", default: false },
       drift: { type: "boolean", default: false },
       "save-plan": { type: "string" },
       "config-file": { type: "string" },
@@ -115,6 +130,7 @@ function optionsOf(args: string[]): Options | undefined {
     stack: values.stack,
     out: values.out,
     note: values.note,
+    unchanged: values.unchanged,
     drift: values.drift,
     ...(plan === undefined ? {} : { plan }),
     ...(configFile === undefined ? {} : { configFile }),
@@ -140,10 +156,13 @@ async function previewed({ stack, plan, drift, configFile }: Options): Promise<R
   const texts = "unknown" in secrets ? [] : secrets.texts;
   process.stderr.write(without(texts, preview.stderr) as string);
   const read = readPreview(preview);
-  const file = stackFileText(stack, configFile);
+  const file = stackFileText(nameOf(stack), configFile);
   const place = file && { name: relative(process.env["CI_PROJECT_DIR"] ?? process.cwd(), file.path), text: file.text };
   return withoutSecrets(texts, reportOf(stack, read.preview, read.failure, place));
 }
+
+/** The name by which a stack has its file: without its organization and its project. */
+const nameOf = (stack: string): string => stack.split("/").at(-1)!;
 
 /** The secrets of the stack, or why they are not known. */
 async function secretsOf(
@@ -156,24 +175,25 @@ async function secretsOf(
     return { unknown: config.stderr.trim() };
   }
   const shown = JSON.parse(config.stdout) as Record<string, ShownKey>;
-  return { texts: secretTexts(rawStackFile(stack, process.cwd(), configFile) ?? {}, shown) };
+  return { texts: secretTexts(rawStackFile(nameOf(stack), process.cwd(), configFile) ?? {}, shown) };
 }
 
 /** Writes the files, and gives the note. */
 function write(report: Report, { stack, out }: Options): string {
   mkdirSync(out, { recursive: true });
-  const full = `${stack}.full.md`;
+  const name = nameOf(stack);
+  const full = `${name}.full.md`;
   const links = linksOf(join(out, full));
   const note = noteOf(report, links);
   const files = {
-    [`${stack}.md`]: note,
+    [`${name}.md`]: note,
     [full]: noteOf(report, links, noLimits),
-    [`${stack}.json`]: asText({ ...machineReport(report), ...links }),
-    [`${stack}.terraform.json`]: asText(terraformReport(report)),
-    [`${stack}.codequality.json`]: asText(codeQuality(report.errors)),
+    [`${name}.json`]: asText({ ...machineReport(report), ...links }),
+    [`${name}.terraform.json`]: asText(terraformReport(report)),
+    [`${name}.codequality.json`]: asText(codeQuality(report.errors)),
   };
-  for (const [name, text] of Object.entries(files)) {
-    writeFileSync(join(out, name), text);
+  for (const [file, text] of Object.entries(files)) {
+    writeFileSync(join(out, file), text);
   }
   return note;
 }
@@ -201,7 +221,7 @@ function tell(report: Report, { stack, out }: Options): void {
       .join("\n")
       .replace(/^###.*/, headline(report)),
   );
-  console.log(`The whole report is ${join(out, `${stack}.full.md`)}`);
+  console.log(`The whole report is ${join(out, `${nameOf(stack)}.full.md`)}`);
 }
 
 function headline({ stack, result, counts, errors }: Report): string {

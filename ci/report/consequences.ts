@@ -1,17 +1,8 @@
 import type { Looked } from "../../components/registryTrust/look";
 import { settingsOfHostInput } from "../../hosts/hostProgram";
 import type { Change } from "./changes";
-
-/** What a change does beyond changing an object. */
-export interface Consequence {
-  kind: "reload" | "roll" | "start" | "stop" | "trust" | "untrust" | "restart" | "refused" | "replace" | "delete";
-  /** What it happens to: a runner, a node, an object. */
-  subject: string;
-  /** What happens, in words; names in backquotes. */
-  text: string;
-  /** True: somebody may lose work or trust by it, so it stands on top of the report. */
-  warn: boolean;
-}
+import { consequence, type Consequence } from "./consequence";
+import { inGitlab, ofShellHost } from "./runnerConsequences";
 
 /**
  * What the changes do, and what nodes say that the next run does to them. Of runners it follows from which of their objects
@@ -19,6 +10,11 @@ export interface Consequence {
  * (components/runners/docker/pod.ts); of nodes, from what their own program says.
  */
 export function consequencesOf(changes: Change[], looks: Looked[]): Consequence[] {
+  const components = new Map(changes.map((change) => [`${change.type} ${change.name}`, change]));
+  const ofChange = (change: Change): Consequence[] =>
+    change.component.type === shellType && change.type === commandType
+      ? ofShellHost(change, components.get(`${shellType} ${change.component.name}`))
+      : (inGitlab(change) ?? ofObject(change));
   const rolled = new Set(changes.filter(isRolled).map(componentOf));
   const found = [
     ...changes.flatMap(ofChange).filter(({ kind, subject }) => kind !== "reload" || !rolled.has(subject)),
@@ -30,6 +26,8 @@ export function consequencesOf(changes: Change[], looks: Looked[]): Consequence[
 
 const runnerTypes = /^pi-runners:index:\w*Runner$/;
 const trustType = "pi-runners:index:RegistryTrust";
+const shellType = "pi-runners:index:ShellRunner";
+const commandType = "command:remote:Command";
 const cleanupType = "pi-runners:index:RunnerCleanup";
 const workloads = /^kubernetes:apps\/v1:(DaemonSet|Deployment|StatefulSet)$/;
 
@@ -43,7 +41,7 @@ function isRolled(change: Change): boolean {
   );
 }
 
-function ofChange(change: Change): Consequence[] {
+function ofObject(change: Change): Consequence[] {
   const { type, operation, component } = change;
   if (operation === "replace" && !type.startsWith("pi-runners:")) {
     const because = change.because.length === 0 ? "" : `, because of \`${change.because.join("`, `")}\``;
@@ -51,7 +49,7 @@ function ofChange(change: Change): Consequence[] {
       consequence("replace", change.name, `\`${change.name}\` (${kindOf(type)}) is removed and made again${because}`),
     ];
   }
-  if (type === "command:remote:Command") {
+  if (type === commandType) {
     return ofCommand(change);
   }
   if (workloads.test(type)) {
@@ -158,10 +156,6 @@ function ofNode({ node, effects }: Looked): Consequence[] {
         return [];
     }
   });
-}
-
-function consequence(kind: Consequence["kind"], subject: string, text: string, warn = true): Consequence {
-  return { kind, subject, text, warn };
 }
 
 /** `kubernetes:apps/v1:DaemonSet` as people call it. */

@@ -1,9 +1,9 @@
-import type { Looked } from "../../components/registryTrust/look";
 import type { Change, Counts, Operation } from "./changes";
-import { kindOf, type Consequence } from "./consequences";
+import type { Consequence } from "./consequence";
+import { kindOf } from "./consequences";
 import { linesOf } from "./differenceLines";
 import { block, code, folded, words, type BlockLine } from "./markdown";
-import type { Report } from "./report";
+import type { NodeLook, Report } from "./report";
 
 /** Where a note leads, and which commit it is about. */
 export interface Links {
@@ -43,6 +43,12 @@ export function noteOf(report: Report, links: Links = {}, limits: Limits = noteL
     ...(report.result === "error" ? [] : [...consequencePart(report), ...nodePart(report)]),
   ].join("\n");
   return withDetails(cut(head, limits.all / 2, links), detailParts(report, limits, links), limits.all, links);
+}
+
+/** The note of a merge request that changes a stack no longer; it stands in place of an older commit's. */
+export function unchangedNote(stack: string, links: Links = {}): string {
+  const words = "This merge request changes neither the stack's file nor the program any more.";
+  return [marker(stack), `### Preview of ${code(stack)}: no changes`, "", ...about(links), words, ""].join("\n");
 }
 
 /** The first line, which is also what a list of notes or an e-mail shows. */
@@ -133,35 +139,34 @@ function nodePart({ nodes, changes }: Report): string[] {
   if (answered.length === 0) {
     return [];
   }
-  const changed = (node: string): boolean =>
+  const changed = ({ node, runner }: NodeLook): boolean =>
     changes.some(
-      ({ type, name, component }) => type === "command:remote:Command" && name === `${component.name}-${node}`,
+      ({ type, name, component }) =>
+        type === "command:remote:Command" &&
+        name === `${component.name}-${node}` &&
+        (component.type === "pi-runners:index:ShellRunner" ? component.name : undefined) === runner,
     );
-  const [ours, drifted] = [
-    answered.filter((look) => changed(look.node)),
-    answered.filter((look) => !changed(look.node)),
-  ];
+  const differ = answered.filter(({ differs }) => differs);
+  const all = new Set(nodes.map(({ node }) => node));
+  const other = new Set(nodes.filter(({ silent, differs }) => silent || differs).map(({ node }) => node));
   return [
     ...nodeList(
       "**Changed on the nodes, outside of this program**",
-      drifted.filter(({ differs }) => differs),
+      differ.filter((look) => !changed(look)),
     ),
-    ...nodeList(
-      "**On the nodes that this changes**",
-      ours.filter(({ differs }) => differs),
-    ),
-    `${answered.filter(({ differs }) => !differs).length} of ${nodes.length} nodes are as the stack wants them.`,
+    ...nodeList("**On the nodes that this changes**", differ.filter(changed)),
+    `${all.size - other.size} of ${all.size} nodes are as the stack wants them.`,
     "",
   ];
 }
 
-function nodeList(title: string, looks: Looked[]): string[] {
-  const lines = looks.flatMap(({ node, text }) => {
+function nodeList(title: string, looks: NodeLook[]): string[] {
+  const lines = looks.flatMap(({ node, runner, text }) => {
     const found = text
       .split("\n")
       .slice(1)
       .map((line) => line.trim());
-    return [`@ ${node}`, ...found];
+    return [`@ ${node}${runner === undefined ? "" : `, runner ${runner}`}`, ...found];
   });
   return lines.length === 0 ? [] : [title, "", ...block(lines.map(signed)), ""];
 }

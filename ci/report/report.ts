@@ -1,8 +1,15 @@
 import { readLook, type Looked } from "../../components/registryTrust/look";
 import { changesOf, countsOf, type Change, type Counts } from "./changes";
-import { consequencesOf, type Consequence } from "./consequences";
-import { messages, type Preview } from "./preview";
+import type { Consequence } from "./consequence";
+import { consequencesOf } from "./consequences";
+import { identity, messages, type Preview } from "./preview";
 import { reportedErrors, type ReportedError } from "./stackFileErrors";
+
+/** What was found on a node: by trust, or by a runner there. */
+export interface NodeLook extends Looked {
+  /** The runner that looked at what is its own; missing where it is trust's look. */
+  runner?: string;
+}
 
 /** What a preview of one stack found, for people and for machines. */
 export interface Report {
@@ -12,7 +19,7 @@ export interface Report {
   changes: Change[];
   consequences: Consequence[];
   /** What nodes said that were looked at (`trust.probe`). */
-  nodes: Looked[];
+  nodes: NodeLook[];
   warnings: string[];
   errors: ReportedError[];
 }
@@ -33,9 +40,7 @@ export function reportOf(
   // Pulumi's last word on a resource that failed.
   const told = failures.filter((text) => text !== "preview failed" || failures.length === 1);
   const errors = reportedErrors(told.length > 0 || failure === undefined ? told : [failure], file);
-  const nodes = [...messages(preview, "info"), ...messages(preview, "warning")]
-    .map(readLook)
-    .filter((look) => look !== undefined);
+  const nodes = looksOf(preview);
   const changes = errors.length > 0 ? [] : changesOf(preview);
   return {
     stack,
@@ -43,11 +48,26 @@ export function reportOf(
     counts: countsOf(changes),
     changes,
     consequences: consequencesOf(changes, nodes),
-    nodes: nodes.sort((a, b) => (a.node < b.node ? -1 : 1)),
+    nodes,
     warnings: messages(preview, "warning").filter((text) => readLook(text) === undefined),
     errors,
   };
 }
+
+/** What nodes said, each once: of one that does not answer, everybody who would look at it says the same. */
+function looksOf({ diagnostics = [] }: Preview): NodeLook[] {
+  const looks = diagnostics
+    .filter(({ severity }) => severity === "info" || severity === "warning")
+    .flatMap(({ message = "", urn = "" }) => {
+      const look = readLook(message);
+      const { type, name } = identity(urn);
+      return look === undefined ? [] : [{ ...look, ...(type === shellRunner && !look.silent ? { runner: name } : {}) }];
+    });
+  const once = new Map(looks.map((look) => [`${look.runner} ${look.text}`, look]));
+  return [...once.values()].sort((a, b) => a.node.localeCompare(b.node));
+}
+
+const shellRunner = "pi-runners:index:ShellRunner";
 
 /** What GitLab's merge request widget reads (`artifacts:reports:terraform`). It knows no replacement: one counts as both. */
 export function terraformReport({ counts }: Pick<Report, "counts">): {

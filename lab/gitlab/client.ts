@@ -97,6 +97,11 @@ export class LabGitlab {
     return (await this.call("GET", `jobs/${id}/trace?from=${from}`)).text();
   }
 
+  /** A report that a job left, such as `terraform`, as the runner sent it: gzipped. */
+  async artifact(id: number, type: string): Promise<Buffer> {
+    return Buffer.from(await (await this.call("GET", `jobs/${id}/artifacts/${type}`)).arrayBuffer());
+  }
+
   runners(): Promise<RunnerView[]> {
     return this.json("GET", "runners");
   }

@@ -56,13 +56,17 @@ export class Repositories {
     this.ready.add(path);
   }
 
-  /** Commits exactly these files to the branch; the same tree again makes no new commit. Returns the commit. */
+  /**
+   * Commits exactly these files to the branch; the same tree again makes no new commit. A new branch begins at the default
+   * one. Returns the commit.
+   */
   async commit(project: Project, branch: string, files: Record<string, FileInput>, message: string): Promise<string> {
     const exists = await this.resolve(project, `refs/heads/${branch}`);
     return this.withTemporary(async (directory) => {
       await git(directory, "init", "--quiet", `--initial-branch=${branch}`);
-      if (exists) {
-        await git(directory, "fetch", "--quiet", this.path(project), `refs/heads/${branch}`);
+      const from = exists ? branch : project.defaultBranch;
+      if (exists ?? (await this.resolve(project, `refs/heads/${from}`))) {
+        await git(directory, "fetch", "--quiet", this.path(project), `refs/heads/${from}`);
         await git(directory, "reset", "--quiet", "--soft", "FETCH_HEAD");
       }
       for (const [path, file] of Object.entries(files)) {
@@ -75,6 +79,21 @@ export class Repositories {
       }
       await git(directory, "push", "--quiet", this.path(project), `HEAD:refs/heads/${branch}`);
       return git(directory, "rev-parse", "HEAD");
+    });
+  }
+
+  /** Merges one branch into another. Returns the new commit; undefined where the two cannot be merged. */
+  async merge(project: Project, source: string, target: string, message: string): Promise<string | undefined> {
+    return this.withTemporary(async (directory) => {
+      await git(directory, "clone", "--quiet", "--branch", target, this.path(project), "tree");
+      const tree = join(directory, "tree");
+      try {
+        await git(tree, "merge", "--quiet", "--no-ff", "--message", message, `origin/${source}`);
+      } catch {
+        return undefined;
+      }
+      await git(tree, "push", "--quiet", this.path(project), `HEAD:refs/heads/${target}`);
+      return git(tree, "rev-parse", "HEAD");
     });
   }
 
@@ -103,14 +122,33 @@ export class Repositories {
     return git(this.path(project), "log", "-1", "--format=%H", sha, "--", file);
   }
 
-  /** Gives a checkout of the commit that looks like a clone from `url`, and removes it afterwards. */
-  async withCheckout<T>(project: Project, sha: string, ref: string, url: string, use: (path: string) => Promise<T>) {
+  /** What the changes of a commit are compared with: where a merge request's branch left its target, else the commit before. */
+  async comparedWith(project: Project, sha: string, target: string | undefined): Promise<string | undefined> {
+    return target === undefined
+      ? this.resolve(project, `${sha}^`)
+      : git(this.path(project), "merge-base", sha, `refs/heads/${target}`).catch(() => undefined);
+  }
+
+  /**
+   * Gives a checkout of the commit that looks like a clone from `url`, and removes it afterwards.
+   *
+   * @param base what the remote's default branch is to look like there
+   */
+  async withCheckout<T>(
+    project: Project,
+    { sha, ref, base }: { sha: string; ref: string; base?: string | undefined },
+    url: string,
+    use: (path: string) => Promise<T>,
+  ) {
     return this.withTemporary(async (directory): Promise<T> => {
       const user = ["-c", `user.name=${env.GIT_AUTHOR_NAME}`, "-c", `user.email=${env.GIT_AUTHOR_EMAIL}`];
       await git(directory, "clone", "--quiet", "--no-checkout", ...user, this.path(project), "tree");
       const tree = join(directory, "tree");
       await git(tree, "checkout", "--quiet", "-B", ref, sha);
       await git(tree, "remote", "set-url", "origin", url);
+      if (base !== undefined) {
+        await git(tree, "update-ref", `refs/remotes/origin/${project.defaultBranch}`, base);
+      }
       return use(tree);
     });
   }

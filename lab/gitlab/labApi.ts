@@ -1,5 +1,6 @@
 /** The control API, for tests, the lab and benches: not GitLab's. README.md has it in a page; `client.ts` speaks it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { createReadStream } from "node:fs";
 import { z } from "zod";
 import type { Faults } from "./faults";
 import type { Repositories } from "./git";
@@ -231,6 +232,13 @@ function jobs(lab: FastifyInstance, { store, schedule }: Parts): void {
   });
   lab.get<ById>("/lab/jobs/:id", async (request) => viewJob(findJob(request)));
   lab.get<ById>("/lab/jobs/:id/trace", async (request, reply) => sendTrace(findJob(request), request, reply));
+  lab.get<{ Params: { id: string; type: string } }>("/lab/jobs/:id/artifacts/:type", async (request, reply) => {
+    const artifact = findJob(request).artifacts.find(({ type }) => type === request.params.type);
+    if (artifact === undefined) {
+      throw new RefusalError(404, `Job ${request.params.id} has no artifact of type ${request.params.type}.`);
+    }
+    return reply.type("application/octet-stream").send(createReadStream(artifact.file));
+  });
   lab.post<ById>("/lab/jobs/:id/cancel", async (request) => {
     const job = findJob(request);
     schedule.cancel(job);

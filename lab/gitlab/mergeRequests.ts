@@ -1,13 +1,17 @@
 /**
  * Merge requests with their notes and labels, and issues, as far as jobs use them, with PRIVATE-TOKEN. Merge requests are
- * opened and merged through the API as by people; what they would do to branches is left to git, and to the tests.
+ * opened and merged through the API as by people, and get the pipelines that GitLab makes of that; one for a later commit is
+ * asked for.
  * https://docs.gitlab.com/api/merge_requests/, https://docs.gitlab.com/api/notes/, https://docs.gitlab.com/api/issues/
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { authorize } from "./accessTokens";
 import type { Repositories } from "./git";
-import type { Project } from "./model";
-import { bodyOf, header } from "./runnerApi";
-import { same, type Store } from "./store";
+import type { Pipeline, Project } from "./model";
+import type { PipelineInput } from "./protocol";
+import { ProjectError } from "./projectError";
+import { bodyOf } from "./runnerApi";
+import type { Store } from "./store";
 
 interface Note {
   id: number;
@@ -40,7 +44,7 @@ interface Tracked {
 
 type Call = FastifyRequest<{ Params: { id: string; iid: string; note: string }; Querystring: Record<string, string> }>;
 
-/** The administrator's, who is the only one here. */
+/** Whoever's token it is: there is one user only. */
 const author = { id: 1, username: "root" };
 
 /** GitLab takes a note of a million characters, and no more (app/models/concerns/issuable or note: MAX 1_000_000). */
@@ -49,6 +53,8 @@ const longestNote = 1_000_000;
 export class MergeRequests {
   private readonly tracked = new Map<number, Tracked>();
   private lastNote = 0;
+  /** Set by whoever makes pipelines, which need to know merge requests themselves. */
+  makePipeline?: (project: Project, input: PipelineInput) => Promise<Pipeline>;
 
   constructor(
     private readonly store: Store,
@@ -72,6 +78,8 @@ export class MergeRequests {
     on("POST", `${base}/merge_requests`, (at) => this.open(at));
     on("GET", `${base}/merge_requests/:iid`, (at) => this.view(at));
     on("PUT", `${base}/merge_requests/:iid`, (at) => this.change(at));
+    on("PUT", `${base}/merge_requests/:iid/merge`, (at) => this.merge(at));
+    on("POST", `${base}/merge_requests/:iid/pipelines`, (at) => this.addPipeline(at));
     on("GET", `${base}/merge_requests/:iid/notes`, ({ request, mergeRequest }) => paged(request, mergeRequest!.notes));
     on("POST", `${base}/merge_requests/:iid/notes`, (at) => this.addNote(at));
     on("PUT", `${base}/merge_requests/:iid/notes/:note`, (at) => editNote(at));
@@ -92,12 +100,7 @@ export class MergeRequests {
   }
 
   private allowed(request: FastifyRequest, reply: FastifyReply): boolean {
-    const token = header(request, "private-token") ?? header(request, "authorization")?.replace(/^Bearer /, "");
-    if (token !== undefined && this.store.adminToken !== undefined && same(token, this.store.adminToken)) {
-      return true;
-    }
-    void reply.code(401).send({ message: "401 Unauthorized" });
-    return false;
+    return authorize(this.store, request, reply) !== undefined;
   }
 
   private async answer(request: Call, reply: FastifyReply, answer: (at: At) => unknown): Promise<unknown> {
@@ -146,8 +149,52 @@ export class MergeRequests {
       ...{ source_branch, target_branch },
     };
     tracked.mergeRequests.push(mergeRequest);
+    const pipeline = await this.pipelineOf(project, { ref: source_branch, source: "merge_request_event" });
     void reply.code(201);
-    return this.shown(project, mergeRequest);
+    return { ...(await this.shown(project, mergeRequest)), head_pipeline: pipeline ?? null };
+  }
+
+  /** The pipeline for the branch's last commit. */
+  private async addPipeline({ reply, project, mergeRequest }: At): Promise<unknown> {
+    const input = { ref: mergeRequest!.source_branch, source: "merge_request_event" };
+    const pipeline = await this.pipelineOf(project, input);
+    void reply.code(pipeline === undefined ? 400 : 201);
+    return pipeline ?? { message: "No jobs for this pipeline" };
+  }
+
+  /** Merges by a commit of its own, as GitLab does by default; the target branch gets its pipeline. */
+  private async merge({ reply, project, mergeRequest }: At): Promise<unknown> {
+    const { source_branch, target_branch, title, state } = mergeRequest!;
+    if (state !== "opened") {
+      void reply.code(405);
+      return { message: "405 Method Not Allowed" };
+    }
+    const sha = await this.repositories.merge(
+      project,
+      source_branch,
+      target_branch,
+      `Merge branch '${source_branch}'\n\n${title}`,
+    );
+    if (sha === undefined) {
+      void reply.code(422);
+      return { message: "Branch cannot be merged" };
+    }
+    mergeRequest!.state = "merged";
+    const pipeline = await this.pipelineOf(project, { ref: target_branch, source: "push" });
+    return { ...(await this.shown(project, mergeRequest!)), merge_commit_sha: sha, pipeline: pipeline ?? null };
+  }
+
+  /** Undefined where there is no pipeline to be made: no `.gitlab-ci.yml`, or no job in it for this. */
+  private async pipelineOf(project: Project, input: PipelineInput): Promise<object | undefined> {
+    try {
+      const { id, iid, sha, ref } = (await this.makePipeline?.(project, input)) ?? {};
+      return id === undefined ? undefined : { id, iid, sha, ref, source: input.source };
+    } catch (error) {
+      if (error instanceof ProjectError) {
+        return undefined;
+      }
+      throw error;
+    }
   }
 
   private view({ project, mergeRequest }: At): Promise<unknown> {

@@ -23,7 +23,9 @@ export class Pipelines {
     private readonly repositories: Repositories,
     private readonly schedule: Schedule,
     private readonly mergeRequests: MergeRequests,
-  ) {}
+  ) {
+    mergeRequests.makePipeline = (project, input) => this.create(project, input);
+  }
 
   /** @throws ProjectError when the ref, or a valid `.gitlab-ci.yml` on it, is missing */
   async create(project: Project, input: PipelineInput): Promise<Pipeline> {
@@ -32,10 +34,15 @@ export class Pipelines {
       ...Object.entries(pipelineVariables(this.options, pipeline)),
       ...[...project.variables, ...pipeline.variables].map(({ key, value }) => [key, value] as const),
     ]);
+    const { sha, ref, source, mergeRequest } = pipeline;
+    // gitlab-ci-local judges `rules: changes` by the default branch; GitLab by a merge request's target, or the push.
+    const base =
+      mergeRequest !== undefined || source === "push"
+        ? await this.repositories.comparedWith(project, sha, mergeRequest?.target)
+        : undefined;
     const expanded = await this.repositories.withCheckout(
       project,
-      pipeline.sha,
-      pipeline.ref,
+      { sha, ref, base },
       cloneUrl(this.options, project),
       (directory) => expandPipeline(directory, known),
     );

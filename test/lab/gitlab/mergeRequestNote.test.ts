@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { MergeRequestNote } from "../../../ci/mergeRequestNote";
-import { noteOf } from "../../../ci/report/note";
+import { noteOf, unchangedNote } from "../../../ci/report/note";
 import { reportOf, type Report } from "../../../ci/report/report";
 import { admin, call, startStandIn, type StandIn } from "./standIn";
 
@@ -92,6 +92,19 @@ describe("the note of a merge request", () => {
     const [overtaken, newest] = [await commit("c", 3), await commit("d", 4)];
     await write(changes, overtaken);
     assert.match((await notes())[0]!.body, new RegExp(`Outdated.*${newest["CI_COMMIT_SHA"]!.slice(0, 12)}`));
+  });
+
+  it("says so when later commits have taken the change back; where there was none, none is made", async () => {
+    await write(changes, await commit("a", 1));
+    const back = await commit("b", 2);
+    for (const stack of ["home", "other"]) {
+      await (await MergeRequestNote.ofJob(stack, back))!.withdraw(reportOf(stack, {}), unchangedNote(stack));
+    }
+    const [home, ...others] = await notes();
+    assert.match(home!.body, /Preview of `home`: no changes[^]*neither the stack's file nor the program any more/);
+    assert.doesNotMatch(home!.body, /Outdated|1 to create/);
+    assert.deepEqual(others, []);
+    assert.deepEqual(await labels(), ["theirs", "home: no changes"]);
   });
 
   it("is not written, which is said once, without a token or outside of a merge request", async () => {

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { noteOf } from "../../../ci/report/note";
+import type { Step } from "../../../ci/report/preview";
+import { reportOf } from "../../../ci/report/report";
+import { checkShellRunner } from "../../../components/runners/shell/errors";
+import { startMark } from "../../../components/runners/shell/unit";
+import { step, urn } from "./preview";
+
+const shell = "pi-runners:index:ShellRunner";
+const given = {
+  name: "builder",
+  way: "shell",
+  url: "https://gitlab.lan",
+  sha256: "0".repeat(64),
+  binary: "https://a.lan/x",
+};
+
+/** For every setting of a runner on hosts that a stack file may change, another value. */
+const others: Record<string, unknown> = {
+  url: "https://gitlab.example",
+  concurrent: 2,
+  checkInterval: 9,
+  metricsPort: 9300,
+  drainTimeout: 60,
+  binary: "https://b.lan/x",
+  sha256: "1".repeat(64),
+  user: "ci",
+  docker: true,
+};
+
+/** What a preview has when settings of a runner on a host change: the host's own are blinded. */
+function shellSteps(op: string, before: object | undefined, after: object | undefined): Step[] {
+  const host = step(
+    op,
+    `${shell}$command:remote:Command`,
+    "builder-pi1",
+    before && { stdin: "[secret]" },
+    after && { stdin: "[secret]" },
+  );
+  for (const state of [host.oldState, host.newState]) {
+    Object.assign(state ?? {}, { parent: urn(shell, "builder") });
+  }
+  return [step(op, shell, "builder", before && { ...before }, after && { ...after }), host];
+}
+
+const said = (steps: Step[]): string[] =>
+  reportOf("home", { steps }).consequences.map(({ kind, warn, text }) => `${kind}${warn ? "!" : ""} ${text}`);
+
+describe("what a report says of a runner on hosts", () => {
+  for (const [key, value] of Object.entries(others)) {
+    it(`is what its host does about it: ${key}`, () => {
+      const different = { ...given, [key]: value };
+      const [before, after] = [given, different].map((one) => startMark(checkShellRunner(one).settings!));
+      const [line = ""] = said(shellSteps("update", given, different));
+      assert.match(
+        line,
+        before === after ? /^reload the service of runner `builder`.*jobs go on$/ : /^roll! .*restarts, once its jobs/,
+      );
+    });
+  }
+
+  it("is that it comes, and that it goes after its jobs", () => {
+    assert.match(
+      said(shellSteps("create", undefined, given))[0]!,
+      /^start runner `builder` is installed .* host `pi1`/,
+    );
+    assert.match(
+      said(shellSteps("delete", given, undefined))[0]!,
+      /^stop! runner `builder` goes from host `pi1`.*once its jobs/,
+    );
+  });
+
+  it("is apart from what trust found on the same node", () => {
+    const message = (type: string, name: string, text: string): object => ({
+      urn: urn(type, name),
+      severity: "info",
+      message: text,
+    });
+    const diagnostics = [
+      message("pi-runners:index:RegistryTrust", "registries", "node pi1: as the stack wants it"),
+      message(shell, "builder", "node pi1: differs\n  ~ /etc/pi-runners/builder/config.toml"),
+      message(shell, "builder", "node pi2: as the stack wants it"),
+    ];
+    const note = noteOf(reportOf("home", { diagnostics }));
+    assert.match(note, /outside of this program[^]*@ pi1, runner builder\n~ \/etc\/pi-runners\/builder\/config\.toml/);
+    assert.match(note, /1 of 2 nodes are as the stack wants them/);
+  });
+});
+
+describe("what a report says of runners in GitLab", () => {
+  const type = (name: string): string => `pi-runners:index:RunnerToken$pulumi-nodejs:dynamic/pi-runners:${name}`;
+
+  it("is which are deleted or unregistered there, on top, and which stay", () => {
+    const steps = [
+      step("delete", type("GitlabRunner"), "created", {}),
+      step("delete", type("GitlabRunner"), "taken", { adopt: 7 }),
+      step("delete", type("RegisteredRunner"), "legacy", {}),
+      step("create", type("GitlabRunner"), "new", undefined, {}),
+      step("update", type("GitlabToken"), "rotated", {}, {}),
+    ];
+    assert.deepEqual(said(steps), [
+      "unregister! runner `created` is deleted in GitLab, once its jobs have ended",
+      "unregister runner `taken` stays in GitLab, as it was there before this stack",
+      "unregister! runner `legacy` is unregistered in GitLab",
+      "register runner `new` is created in GitLab, or taken over there",
+      "reload runner `rotated` gets a new token from GitLab; jobs go on",
+    ]);
+  });
+});
