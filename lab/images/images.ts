@@ -14,6 +14,7 @@ import { withLock } from "../machine/locks";
 import { cache, checkout, label } from "../machine/places";
 import { debian, debianKey, has, type Suite } from "./debian";
 import { pulled } from "./official";
+import { pulumiFilesKey, putPulumiFiles } from "./pulumiFiles";
 
 interface ImageSpec {
   /** Folder under lab/images with the Dockerfile. */
@@ -28,6 +29,8 @@ interface ImageSpec {
   arguments?: Record<string, string>;
   /** Name under which the lab's stack file knows it. */
   alias?: string;
+  /** Further files of the build context, and what the image has to be built again for. */
+  files?: { key: () => string; put: (context: string) => Promise<void> };
   /** The real one, taken instead where this machine can pull it; it needs an alias. */
   official?: string;
 }
@@ -71,6 +74,19 @@ const specs = {
   },
   buildah: { folder: "buildah", alias: "pi-lab/buildah:1" },
   registry: { folder: "docker-registry", alias: "pi-lab/registry:2" },
+  // For tests only: what jobs of merge requests run in stands on it (deployImage.ts), and where they keep Pulumi's state.
+  pulumi: {
+    folder: "pulumi-nodejs",
+    programs: {
+      pulumi: "pulumi",
+      "pulumi-language-nodejs": "language-nodejs",
+      "pulumi-resource-kubernetes": "plugins",
+      "pulumi-resource-random": "plugins",
+      "pulumi-resource-command": "plugins",
+    },
+    files: { key: pulumiFilesKey, put: putPulumiFiles },
+  },
+  postgres: { folder: "postgres" },
   cli: { folder: "docker-cli", alias: "pi-lab/docker:cli" },
   dind: { folder: "docker-dind", base: "cli", programs: { runc: "oci" }, alias: "pi-lab/docker:dind" },
 } as const;
@@ -116,6 +132,7 @@ async function build(engine: Engine, name: ImageName, base: string, reference: s
     for (const [file, from] of Object.entries(spec.programs ?? {})) {
       cpSync(join(await built(from, say), file), join(context, file));
     }
+    await spec.files?.put(context);
     const options = ["--network", "host", "--label", label, "--build-arg", `BASE=${base}`, "--tag", reference];
     for (const [name, value] of Object.entries(spec.arguments ?? {})) {
       options.push("--build-arg", `${name}=${value}`);
@@ -137,7 +154,7 @@ const folderOf = (spec: ImageSpec): string => join(checkout, "lab", "images", sp
 /** Not empty where the lab's runc has to stand before the real one. */
 const runcArgument = (): string => (lacksSysResource() ? "needed" : "");
 
-const proxies = (): string[] =>
+export const proxies = (): string[] =>
   ["http_proxy", "https_proxy", "no_proxy"].flatMap((name) => (process.env[name] ? ["--build-arg", name] : []));
 
 async function key(name: ImageName): Promise<string> {
@@ -148,6 +165,9 @@ async function key(name: ImageName): Promise<string> {
   }
   for (const from of new Set(Object.values(spec.programs ?? {}))) {
     hash.update(await built(from, () => undefined));
+  }
+  if (spec.files) {
+    hash.update(spec.files.key());
   }
   if (spec.arguments) {
     hash.update(JSON.stringify(spec.arguments));

@@ -15,9 +15,15 @@ export async function languageHost(say: (line: string) => void): Promise<string 
   }
   const host = join(await built("language-nodejs", say), program);
   mkdirSync(folder, { recursive: true });
-  place(folder, program, script(host));
-  place(folder, dynamicProvider, dynamicProviderScript);
+  for (const [name, text] of Object.entries(hostScripts(host))) {
+    place(folder, name, text);
+  }
   return folder;
+}
+
+/** What has to be on PATH, by name, for a host that is this file. */
+export function hostScripts(host: string): Record<string, string> {
+  return { [program]: script(host), [dynamicProvider]: dynamicProviderScript };
 }
 
 /** A Pulumi that runs meanwhile never finds half of it. */

@@ -1,0 +1,67 @@
+/**
+ * The image of merge requests' jobs, by ci/Dockerfile as users build it, but on the lab's stand-in for pulumi/pulumi-nodejs,
+ * and pushed to the lab's registry.
+ */
+import { createHash } from "node:crypto";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { Engine } from "../engine/engine";
+import { checkout, imageFiles, label, registry, server } from "../machine/places";
+import { has } from "./debian";
+import { image, proxies } from "./images";
+import { manifestDigest } from "./nodeImages";
+
+type Say = (line: string) => void;
+
+/** All that ci/Dockerfile needs of the checkout; .dockerignore lets nothing else in. */
+const files = ["ci/Dockerfile", "package.json", "package-lock.json", "lab/package.json"];
+
+/** Name by which jobs on the lab take the image. Builds it, and pushes it, where it is not there. */
+export async function deployImage(engine: Engine, say: Say): Promise<string> {
+  const base = await image(engine, "pulumi", say);
+  const hash = createHash("sha256").update(base);
+  for (const file of files) {
+    hash.update(`${file}\0`).update(readFileSync(join(checkout, file)));
+  }
+  const tag = hash.digest("hex").slice(0, 12);
+  const reference = `pi-lab/deploy:${tag}`;
+  if (!(await has(engine, reference))) {
+    await build(engine, base, reference, say);
+  }
+  await push(engine, reference, tag, say);
+  return `${registry.address}/deploy:${tag}`;
+}
+
+async function build(engine: Engine, base: string, reference: string, say: Say): Promise<void> {
+  const context = mkdtempSync(join(tmpdir(), "pi-lab-context-"));
+  try {
+    for (const file of files) {
+      mkdirSync(dirname(join(context, file)), { recursive: true });
+      cpSync(join(checkout, file), join(context, file));
+    }
+    const options = ["--file", join(context, "ci/Dockerfile"), "--build-arg", `BASE=${base}`, "--tag", reference];
+    await engine.run(["build", "--network", "host", "--label", label, ...options, ...proxies(), context], {
+      env: { DOCKER_BUILDKIT: "0" }, // the classic builder takes the network of the host as it is
+      onLine: (line) => say(`image deploy: ${line.slice(0, 100)}`),
+    });
+  } finally {
+    rmSync(context, { recursive: true, force: true });
+  }
+}
+
+async function push(engine: Engine, reference: string, tag: string, say: Say): Promise<void> {
+  if ((await manifestDigest("deploy", tag)) !== undefined) {
+    return;
+  }
+  say(`pushing ${registry.address}/deploy:${tag}`);
+  const file = join(imageFiles, `deploy-${tag}.tar`); // the cache is where the server sees it at the same path
+  mkdirSync(imageFiles, { recursive: true });
+  try {
+    await engine.run(["save", "--output", file, reference]);
+    const [from, to] = [`docker-archive:${file}`, `docker://localhost:${registry.port}/deploy:${tag}`];
+    await engine.exec(server.container, ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", from, to]);
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
