@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # Not the tsx command: it would end what it started before that has cleaned up after a Ctrl-C.
 TSX := node --import=tsx
 
-.PHONY: help up down status env job test test-long test-one check preview bench docs format
+.PHONY: help up down status env job test test-long test-one check preview new-stack bench docs format
 
 help: ## list these words
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ check: node_modules/.installed ## types, lint, format and unit tests: no lab nee
 
 preview: node_modules/.installed ## say in words what pulumi up would do to STACK, and write it to preview/ for a merge request
 	@$(TSX) ci/preview.ts --stack '$(STACK)' || test $$? = 2 # 2: there are changes
+
+new-stack: node_modules/.installed ## make the stack file of another cluster by a few questions, or by flags: NAME=home ARGS="--gitlab …"; ARGS=--help
+	@$(TSX) config/newStack/main.ts $(if $(NAME),--name '$(NAME)') $(ARGS)
 
 bench: node_modules/.installed ## measure what docs/benchmarks.md shows
 	@$(TSX) bench/bench.ts

@@ -1,0 +1,35 @@
+import type { NewNode } from "./answers";
+
+/** What a cluster says of its nodes. */
+export interface ClusterNodes {
+  nodes: NewNode[];
+  /** The architecture, where all nodes have the same. */
+  architecture?: string;
+}
+
+/**
+ * Reads the nodes of a cluster, as kubectl would.
+ *
+ * @param kubeconfig path of the file; default: what kubectl uses
+ * @throws when the cluster does not answer
+ */
+export async function clusterNodes(kubeconfig: string | undefined, context: string | undefined): Promise<ClusterNodes> {
+  const { CoreV1Api, KubeConfig } = await import("@kubernetes/client-node");
+  const config = new KubeConfig();
+  if (kubeconfig === undefined) {
+    config.loadFromDefault();
+  } else {
+    config.loadFromFile(kubeconfig);
+  }
+  if (context !== undefined) {
+    config.setCurrentContext(context);
+  }
+  const { items } = await config.makeApiClient(CoreV1Api).listNode();
+  const nodes = items.flatMap(({ metadata, status }) => {
+    const host = status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
+    return metadata?.name === undefined || host === undefined ? [] : [{ name: metadata.name, host }];
+  });
+  const found = new Set(items.map(({ status }) => status?.nodeInfo?.architecture));
+  const [architecture] = [...found];
+  return { nodes, ...(found.size === 1 && architecture !== undefined ? { architecture } : {}) };
+}

@@ -1,0 +1,79 @@
+/** Makes a new stack: see `usage` in answers.ts. */
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { text as textOf } from "node:stream/consumers";
+import { parse } from "yaml";
+import { parseConfig } from "../stackConfig";
+import { givenBy, usage, type Answers } from "./answers";
+import { asked, withoutQuestions } from "./questions";
+import { stackText } from "./stackText";
+import { pulumi } from "./pulumi";
+
+async function main(): Promise<void> {
+  const given = givenBy(process.argv.slice(2));
+  if (given === undefined) {
+    console.log(usage);
+    return;
+  }
+  refuseOverwriting(given.name);
+  const answers = given.questions ? await asked(given) : await withoutQuestions(given);
+  refuseOverwriting(answers.name);
+  const token = given.tokenFromStdin ? (await textOf(process.stdin)).trim() : answers.token;
+  const text = stackText(answers);
+  check(text, answers, token);
+  await make(answers, text, token);
+}
+
+/** @throws where the name is none, or its file is there */
+function refuseOverwriting(name: string | undefined): void {
+  if (name !== undefined && !/^[A-Za-z0-9][\w.-]{0,99}$/.test(name)) {
+    throw new Error(`${name} cannot be a stack's name: use letters, digits, dots, dashes and underscores.`);
+  }
+  if (name !== undefined && existsSync(fileOf(name))) {
+    throw new Error(`${fileOf(name)} is there already, and is not written over. Take another name, or edit that file.`);
+  }
+}
+
+const fileOf = (name: string): string => `Pulumi.${name}.yaml`;
+
+/** @throws with everything that pulumi preview would say is wrong; of a token that comes later no check can be made */
+export function check(text: string, { runner }: Answers, token = "glrt-comes00000000000000later"): void {
+  const { config } = parse(text) as { config: Record<string, unknown> };
+  const values = { ...config, "pi-runners:tokens": { [runner]: token } };
+  const asPulumi = Object.entries(values).map(([key, value]): [string, string] => [
+    key,
+    typeof value === "string" ? value : JSON.stringify(value),
+  ]);
+  parseConfig(Object.fromEntries(asPulumi), () => true);
+}
+
+/** The file first: Pulumi keeps its comments when it adds the salt of the stack's secrets. */
+async function make({ name, runner }: Answers, text: string, token: string | undefined): Promise<void> {
+  const file = fileOf(name);
+  writeFileSync(file, text, { flag: "wx" });
+  try {
+    await pulumi(["stack", "init", name]);
+  } catch (error) {
+    rmSync(file);
+    throw new Error(`Pulumi did not make the stack, and nothing was written.\n${(error as Error).message}`);
+  }
+  if (token !== undefined) {
+    await pulumi(["config", "set", "--path", "--secret", `pi-runners:tokens.${runner}`, "--stack", name], token);
+  }
+  const later = token === undefined ? [`  pulumi config set --path --secret 'tokens.${runner}' --stack ${name}`] : [];
+  console.log(
+    [
+      `Stack ${name} is made; its file is ${file}. Read it, then:`,
+      ...later,
+      `  pulumi preview --stack ${name}`,
+      `  pulumi up --continue-on-error --stack ${name}`,
+    ].join("\n"),
+  );
+}
+
+if (require.main === module) {
+  main().catch((error: unknown) => {
+    const stopped = error instanceof Error && error.name === "ExitPromptError";
+    console.error(stopped ? "Stopped; nothing was written." : error instanceof Error ? error.message : error);
+    process.exitCode = stopped ? 130 : 1;
+  });
+}
