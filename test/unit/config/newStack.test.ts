@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { firstWays, givenBy, type Answers } from "../../../config/newStack/answers";
+import { fingerprintOf } from "../../../config/newStack/hostKeys";
+import { check } from "../../../config/newStack/main";
+import { withoutQuestions } from "../../../config/newStack/questions";
+import { stackText } from "../../../config/newStack/stackText";
+import { hostKey, project } from "./stackFile";
+
+const [key, strangers] = [hostKey("a"), hostKey("b")];
+const least = ["--name", "home", "--gitlab", "https://gitlab.lan", "--registry", "gitlab.lan:5050"];
+const nodes = ["--node", "pi1=192.168.1.21", "--node", "pi2=192.168.1.22"];
+
+describe("make new-stack", function () {
+  this.timeout(60_000);
+  let folder: string;
+
+  /** Runs it in an empty folder, where stand-ins for pulumi and ssh-keyscan note how they were called. */
+  function newStack(args: string[], input = ""): { status: number | null; output: string } {
+    const env = { ...process.env, HOME: folder, PATH: `${join(folder, "bin")}:${process.env["PATH"]}` };
+    const command = [
+      "--import",
+      join(project, "node_modules/tsx/dist/loader.mjs"),
+      join(project, "config/newStack/main.ts"),
+    ];
+    const done = spawnSync(process.execPath, [...command, ...args], { cwd: folder, env, input, encoding: "utf8" });
+    return { status: done.status, output: done.stdout + done.stderr };
+  }
+
+  const config = (): Record<string, unknown> =>
+    (parse(readFileSync(join(folder, "Pulumi.home.yaml"), "utf8")) as { config: Record<string, unknown> }).config;
+  const called = (): string => (existsSync(join(folder, "called")) ? readFileSync(join(folder, "called"), "utf8") : "");
+
+  function program(name: string, script: string): void {
+    writeFileSync(join(folder, "bin", name), `#!/bin/sh\n${script}\n`);
+    chmodSync(join(folder, "bin", name), 0o755);
+  }
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "pi-runners-new-stack-"));
+    mkdirSync(join(folder, "bin"));
+    program("pulumi", `echo "$*" >>${folder}/called; cat >>${folder}/stdin`);
+    program("ssh-keyscan", `for host; do :; done; echo "$host ${key}"`);
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it("writes a commented file that passes the checks, and gives Pulumi the token by stdin", () => {
+    const flags = [...least, "--no-nodes", "--insecure", "--alias", "gitlab.lan=192.168.1.10", "--token-stdin"];
+    const { status, output } = newStack(flags, "glrt-marked00000000000000\n");
+    assert.equal(status, 0, output);
+    assert.match(readFileSync(join(folder, "Pulumi.home.yaml"), "utf8"), /^ {2}# \w/m);
+    assert.deepEqual(config()["pi-runners:registries"], [{ address: "gitlab.lan:5050", insecure: true }]);
+    assert.match(called(), /stack init home\n.*config set --path --secret pi-runners:tokens\.dood --stack home\n$/);
+    assert.doesNotMatch(called() + output, /glrt-marked/);
+    assert.equal(readFileSync(join(folder, "stdin"), "utf8"), "glrt-marked00000000000000");
+  });
+
+  const answers = async (...flags: string[]): Promise<Answers> =>
+    withoutQuestions(givenBy([...least, "--no-nodes", ...flags])!);
+
+  for (const way of firstWays) {
+    it(`knows what way ${way} needs`, async () => {
+      const given = await answers("--way", way);
+      const text = stackText(given);
+      check(text, given);
+      const { config } = parse(text) as { config: Record<string, unknown> };
+      assert.deepEqual(config["pi-runners:runners"], [{ name: way, way, tags: [way] }]);
+    });
+  }
+
+  it("takes a node's host key when its fingerprint was compared, from known_hosts, and otherwise not", () => {
+    const refused = newStack([...least, ...nodes, "--host-key", fingerprintOf(strangers)]);
+    assert.equal(refused.status, 1);
+    assert.match(
+      refused.output,
+      new RegExp(`pi1 .*${fingerprintOf(key).replace(/[+/]/g, "\\$&")}, which nobody has confirmed`),
+    );
+    assert.ok(!existsSync(join(folder, "Pulumi.home.yaml")));
+    mkdirSync(join(folder, ".ssh"));
+    writeFileSync(join(folder, ".ssh/known_hosts"), `192.168.1.22 ${strangers}\n`);
+    const { status, output } = newStack([...least, ...nodes, "--host-key", fingerprintOf(key)]);
+    assert.equal(status, 0, output);
+    assert.deepEqual(config()["pi-runners:nodes"], [
+      { name: "pi1", host: "192.168.1.21", hostKey: key },
+      { name: "pi2", host: "192.168.1.22" },
+    ]);
+  });
+
+  it("writes nothing when the checks fail, when Pulumi does, when a flag is missing, and over no file", async () => {
+    const wrong = newStack([...least, "--no-nodes", "--namespace", "Wrong_Name", "--ca", "none.pem"]);
+    assert.equal(wrong.status, 1);
+    assert.match(wrong.output, /pi-runners:registries\[0\]\.caFile: there is no file[^]*pi-runners:namespace: /);
+    assert.equal(called(), "");
+    await assert.rejects(withoutQuestions(givenBy(["--name", "home"])!), /--gitlab, --registry must be given/);
+    assert.throws(() => givenBy([...least, "--way", "doof"]), /is none of dood/);
+    assert.throws(() => givenBy([...least, "--nodes", "pi1"]), /Unknown option '--nodes'/);
+    program("pulumi", "echo 'error: not logged in' >&2; exit 255");
+    const { status, output } = newStack([...least, "--no-nodes"]);
+    assert.equal(status, 1);
+    assert.match(output, /nothing was written[^]*not logged in/);
+    assert.ok(!existsSync(join(folder, "Pulumi.home.yaml")));
+    writeFileSync(join(folder, "Pulumi.home.yaml"), "mine");
+    assert.match(newStack([...least, "--no-nodes"]).output, /is there already, and is not written over/);
+    assert.equal(readFileSync(join(folder, "Pulumi.home.yaml"), "utf8"), "mine");
+  });
+});
