@@ -150,6 +150,7 @@ for socket in /var/run/docker.sock $(find /var/lib/kubelet/pods -name docker.soc
   # By a link, as the address of a socket has room for some 100 letters.
   ln -sfn "$(dirname "$socket")" /run/bench-docker
   export DOCKER_HOST=unix:///run/bench-docker/docker.sock
+  docker version >/dev/null 2>&1 || continue # what an engine has left that is gone
   docker image ls --format '{{.Repository}}:{{.Tag}}' | grep '^${gitlabRegistry.address}/lab/' | xargs -r docker image rm --force >/dev/null
   docker image prune --force >/dev/null
   docker builder prune --all --force >/dev/null
