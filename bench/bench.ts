@@ -64,7 +64,7 @@ async function bench({ only, runs, keep, dry }: Options): Promise<void> {
         failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
       });
       if (!dry) {
-        writeResults(results);
+        await writeResults(results);
       }
     }
   } finally {

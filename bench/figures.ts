@@ -1,4 +1,5 @@
 /** What a section of the bench has found. */
+import type { Plot } from "./plot";
 
 export type Unit = "s" | "ms" | "MiB" | "MB" | "×" | "";
 
@@ -25,6 +26,7 @@ export interface Section {
   figures: Figure[];
   /** What the figures were counted from, where a reader may want to see it. */
   listing?: { head: string[]; rows: string[][] };
+  plot?: Plot;
 }
 
 export function median(values: readonly number[]): number {

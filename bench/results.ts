@@ -1,9 +1,10 @@
 /** Results on the terminal, in bench/results.json, and in docs/benchmarks.md. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { checkout } from "../lab/machine/places";
 import { met, type Figure, type Goal, type Section, type Unit } from "./figures";
 import type { Machine } from "./machine";
+import { writePlot, type Plot } from "./plot";
 
 export interface Measured extends Section {
   /** When it began, UTC. */
@@ -30,10 +31,18 @@ export function readResults(machine: Machine): Results {
   return JSON.stringify(found.machine) === JSON.stringify(machine) ? found : { machine, sections: {} };
 }
 
-export function writeResults(results: Results): void {
+export async function writeResults(results: Results): Promise<void> {
   writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
   writeFileSync(page, markdown(results));
+  for (const { plot } of Object.values(results.sections)) {
+    if (plot) {
+      await writePlot(join(dirname(page), plotFile(plot)), plot);
+    }
+  }
 }
+
+/** Beside the page. */
+const plotFile = ({ name }: Plot): string => `plots/${name}.svg`;
 
 /** For the terminal. */
 export function table({ title, figures }: Section): string {
@@ -77,6 +86,7 @@ function sectionText(name: string, section: Measured): string[] {
     ...section.about.flatMap((text) => [text, ""]),
     ...markdownTable(["", "median", "from–to (runs)", "goal", ""], rows),
     "",
+    ...(section.plot ? [`![${section.plot.title}](${plotFile(section.plot)})`, ""] : []),
     ...(section.listing ? [...markdownTable(section.listing.head, section.listing.rows), ""] : []),
     `\`--only ${name}\`, ${section.at}, ${section.seconds} s; load of the machine before: ${section.load}.`,
     "",
