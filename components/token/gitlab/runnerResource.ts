@@ -5,7 +5,7 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import { gitlabError, orForget, type GitlabError } from "./failures";
-import { gitlab } from "./request";
+import { gitlab, type GitlabAddress } from "./request";
 import {
   attributesOf,
   isOurs,
@@ -71,6 +71,14 @@ function taken(): Set<string> {
   return (memory().taken ??= new Set());
 }
 
+/** A runner in what an update remembers; its address may be written another way by the same update. */
+function keyOf({ url }: GitlabAddress, id: number | string): string {
+  return `${url
+    .replace(/^https?:\/\//i, "")
+    .replace(/\/+$/, "")
+    .toLowerCase()} ${id}`;
+}
+
 async function remove(state: GitlabRunnerState, id: string): Promise<void> {
   const call = { ...callOf(state), method: "DELETE" as const, path: `runners/${id}`, repeatable: true };
   await gitlab(state, call, [204, 404]);
@@ -95,8 +103,7 @@ async function findLost(state: GitlabRunnerState): Promise<{ id?: string; denied
       return { denied: true };
     }
     const found = (json as Shown[]).filter(
-      ({ id, description }) =>
-        description?.includes(state.mark) === true && !memory().replaced.has(`${state.url} ${id}`),
+      ({ id, description }) => description?.includes(state.mark) === true && !memory().replaced.has(keyOf(state, id)),
     );
     for (const { id } of found) {
       const shown = await show(state, String(id));
@@ -275,7 +282,7 @@ export const runnerProvider = {
     if (inputs.adopt !== undefined) {
       const id = String(inputs.adopt);
       await takeOver(inputs, id);
-      taken().add(`${inputs.url} ${id}`);
+      taken().add(keyOf(inputs, id));
       return { id, outs: { ...inputs, renewAt: "", createdAt } };
     }
     const { id, renewAt } = await createOnce(inputs);
@@ -302,7 +309,11 @@ export const runnerProvider = {
       replaces.push("renewAt");
     }
     if (replaces.length > 0) {
-      memory().replaced.add(`${olds.url} ${id}`);
+      memory().replaced.add(keyOf(olds, id));
+    }
+    // The update that took it over may have ended before the entry of the one that created it was cleared up.
+    if (olds.adopt !== undefined && olds.adopt === news.adopt) {
+      taken().add(keyOf(olds, id));
     }
     return { changes: replaces.length > 0 || differ(olds, news, changeable).length > 0, replaces };
   },
@@ -320,8 +331,8 @@ export const runnerProvider = {
   },
 
   async delete(id: string, state: Stored) {
-    // This update has taken it over, such as one that this stack had created: only its old entry in the state goes.
-    if (taken().has(`${state.url} ${id}`)) {
+    // It is taken over by now, such as one that this stack had created: only its old entry in the state goes.
+    if (taken().has(keyOf(state, id))) {
       return;
     }
     if (state.adopt !== undefined) {

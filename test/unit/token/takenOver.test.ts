@@ -86,6 +86,22 @@ describe("a runner that is taken over by its number", function () {
     assert.equal((await shown(Number(made.id))).description, `dood [${mark}]`);
   });
 
+  it("stays, too, where that update ended early, and the next one clears up", async () => {
+    const made = await runner.create(wanted());
+    const taken = await runner.create(wanted({ adopt: Number(made.id) }));
+    forget();
+    await runner.diff(taken.id, taken.outs, wanted({ adopt: Number(made.id) }));
+    await runner.delete(made.id, made.outs);
+    assert.ok(await shown(Number(made.id)), "it is there");
+  });
+
+  it("stays, too, where the same update writes GitLab's address another way", async () => {
+    const made = await runner.create(wanted());
+    await runner.create(wanted({ url: `${standIn.url}/`, adopt: Number(made.id) }));
+    await runner.delete(made.id, made.outs);
+    assert.ok(await shown(Number(made.id)), "it is there");
+  });
+
   it("is refused where it is of another kind than the stack file says", async () => {
     const there = await byHand();
     const project = await standIn.lab.createProject("some", { files: { ".gitlab-ci.yml": "{}" } });
