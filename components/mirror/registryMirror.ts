@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { Deployment } from "@pulumi/kubernetes/apps/v1/deployment";
 import { PersistentVolumeClaim } from "@pulumi/kubernetes/core/v1/persistentVolumeClaim";
 import { Secret } from "@pulumi/kubernetes/core/v1/secret";
@@ -78,7 +79,10 @@ export class RegistryMirror extends pulumi.ComponentResource {
       },
       inside,
     );
-    this.url = service.spec.clusterIP.apply((address) => `http://${address}:${mirrorPort}`);
+    // With its id: of a Service that is still to be made, a preview has an address of the cluster's dry run, not its own.
+    this.url = pulumi
+      .all([service.spec.clusterIP, service.id])
+      .apply(([address]) => `http://${isIPv6(address) ? `[${address}]` : address}:${mirrorPort}`);
     this.registerOutputs({ url: this.url });
   }
 

@@ -16,7 +16,7 @@ import { dockerRunnerConfig } from "./dockerConfig";
 import { engineNetwork } from "./engine";
 import { checkDockerRunner } from "./errors";
 import { buildModes } from "./modes/buildModes";
-import { filesAnnotation, innerDaemonData, objectNames, podTemplate, secretFiles } from "./pod";
+import { filesAnnotation, filesDigest, innerDaemonData, objectNames, podTemplate, secretFiles } from "./pod";
 import type { componentSettings, DockerRunnerSettings, innerDaemonComponentSettings } from "./settings";
 import { sysboxRisk } from "./sysbox";
 import { hasInnerDaemon, hasResidentEngine, type DockerWay } from "./ways";
@@ -73,12 +73,16 @@ export function dockerRunner(
   parent: pulumi.ComponentResource,
   name: string,
   way: DockerWay,
-  args: DockerRunnerArgs,
+  args: DockerRunnerArgs & InnerDaemonArgs,
 ): DockerRunnerOutputs {
-  const { token, tags, waitForNodes, runnerName, ...given } = args;
-  const settings = pulumi
-    .output({ ...given, name: runnerName ?? name, way })
-    .apply((values) => checked(parent, name, values));
+  const { token, tags, waitForNodes, runnerName, mirrors, ...given } = args;
+  const own = { ...given, name: runnerName ?? name, way };
+  const settings = pulumi.output(own).apply((values) => checked(parent, name, values));
+  // Where a mirror is to be made, its address is known late: only what holds it is not known in a preview, and no name is.
+  const whole =
+    mirrors === undefined
+      ? settings
+      : pulumi.all([settings, { ...own, mirrors }]).apply(([, values]) => checked(parent, name, values));
   const objectName = (kind: keyof ReturnType<typeof objectNames>): pulumi.Output<string> =>
     settings.apply((plain) => objectNames(plain.name)[kind]);
   const inside = { parent };
@@ -90,12 +94,12 @@ export function dockerRunner(
     },
     inside,
   );
-  const files = makeInnerDaemonFiles(name, way, args, settings, inside);
+  const files = makeInnerDaemonFiles(name, way, args, { settings, whole }, inside);
   if (hasResidentEngine(way)) {
     const metadata = { name: objectName("jobs"), namespace: args.namespace };
     new NetworkPolicy(`${name}-jobs`, { metadata, spec: settings.apply((plain) => engineNetwork(plain.name)) }, inside);
   }
-  makeDaemonSet(name, way, args, settings, waitForNodes ?? true, { parent, dependsOn: [secret, ...files] });
+  makeDaemonSet(name, way, args, { settings, whole }, waitForNodes ?? true, { parent, dependsOn: [secret, ...files] });
   return {
     runnerName: settings.apply((plain) => plain.name),
     tags: pulumi.output(tags ?? []),
@@ -110,18 +114,24 @@ function checked(parent: pulumi.Resource, name: string, given: unknown): DockerR
   return settings!;
 }
 
+/** The settings of a runner, and the same with its mirrors, which may be known only later. */
+interface KnownSettings {
+  settings: pulumi.Output<DockerRunnerSettings>;
+  whole: pulumi.Output<DockerRunnerSettings>;
+}
+
 /** The files of the inner daemon hold nothing secret: addresses and certificates of registries. */
 function makeInnerDaemonFiles(
   name: string,
   way: DockerWay,
   args: DockerRunnerArgs,
-  settings: pulumi.Output<DockerRunnerSettings>,
+  { settings, whole }: KnownSettings,
   opts: pulumi.CustomResourceOptions,
 ): ConfigMap[] {
   if (!hasInnerDaemon(way)) {
     return [];
   }
-  const data = settings.apply(innerDaemonData);
+  const data = whole.apply(innerDaemonData);
   const metadata = { name: settings.apply((plain) => objectNames(plain.name).files), namespace: args.namespace };
   return [new ConfigMap(`${name}-inner-daemon`, { metadata, data }, opts)];
 }
@@ -130,7 +140,7 @@ function makeDaemonSet(
   name: string,
   way: DockerWay,
   args: DockerRunnerArgs,
-  settings: pulumi.Output<DockerRunnerSettings>,
+  { settings, whole }: KnownSettings,
   wait: boolean,
   opts: pulumi.CustomResourceOptions,
 ): DaemonSet {
@@ -152,7 +162,9 @@ function makeDaemonSet(
       spec: {
         selector: { matchLabels: settings.apply((plain) => selectorLabels(plain.name)) },
         updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1 } },
-        template: identified(settings.apply(podTemplate), makeIdentity(name, opts), inner ? [filesAnnotation] : []),
+        template: identified(settings.apply(podTemplate), makeIdentity(name, opts), {
+          ...(inner ? { [filesAnnotation]: whole.apply(filesDigest) } : {}),
+        }),
       },
     },
     { ...opts, ignoreChanges: [keptIdentity], customTimeouts: { create: "10m", update: slow, delete: slow } },

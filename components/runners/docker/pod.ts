@@ -67,9 +67,7 @@ export function podTemplate(settings: DockerRunnerSettings): types.input.core.v1
   return {
     metadata: {
       labels: { ...selectorLabels(settings.name), "app.kubernetes.io/managed-by": "pi-runners" },
-      // The inner daemon reads its files when it starts, so a change of them rolls the pods. They hold nothing secret.
-      // A resident engine takes most of them over while it runs.
-      annotations: inner ? { [filesAnnotation]: digest(resident ? rollingFiles(files) : files) } : {},
+      annotations: inner ? { [filesAnnotation]: filesDigest(settings) } : {},
     },
     spec: {
       serviceAccountName: settings.serviceAccountName,
@@ -95,6 +93,15 @@ export function podTemplate(settings: DockerRunnerSettings): types.input.core.v1
       volumes: podVolumes(settings, files),
     },
   };
+}
+
+/**
+ * The inner daemon reads its files when it starts, so a change of them rolls the pods. They hold nothing secret. A resident
+ * engine takes most of them over while it runs.
+ */
+export function filesDigest(settings: DockerRunnerSettings): string {
+  const files = innerDaemonItems(settings);
+  return digest(hasResidentEngine(settings.way) ? rollingFiles(files) : files);
 }
 
 function digest(files: { path: string; content: string }[]): string {

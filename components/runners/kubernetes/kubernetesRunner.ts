@@ -74,13 +74,17 @@ export class KubernetesRunner extends pulumi.ComponentResource {
 
   public constructor(name: string, args: KubernetesRunnerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pi-runners:index:KubernetesRunner", name, visible(name, args), opts);
-    const { token: _token, tags, waitForNodes: _wait, runnerName, ...given } = args;
-    const settings = pulumi
-      .output({ ...given, name: runnerName ?? name, way: "kubernetes" as const })
-      .apply((values) => this.checked(name, values));
+    const { token: _token, tags, waitForNodes: _wait, runnerName, mirrors, ...given } = args;
+    const own = { ...given, name: runnerName ?? name, way: "kubernetes" as const };
+    const settings = pulumi.output(own).apply((values) => this.checked(name, values));
+    // Where a mirror is to be made, its address is known late: only what holds it is not known in a preview, and no name is.
+    const whole =
+      mirrors === undefined
+        ? settings
+        : pulumi.all([settings, { ...own, mirrors }]).apply(([, values]) => this.checked(name, values));
     const dependsOn = [
       this.makeSecret(name, args, settings),
-      ...this.makeBuildFiles(name, args, settings),
+      ...this.makeBuildFiles(name, args, settings, whole),
       ...this.makeRights(name, args, settings),
       ...this.makePolicies(name, args, settings),
     ];
@@ -111,11 +115,11 @@ export class KubernetesRunner extends pulumi.ComponentResource {
   }
 
   /** What builders in jobs' pods are told of registries. A pod that starts after a change has it. Nothing in it is secret. */
-  private makeBuildFiles(name: string, args: KubernetesRunnerArgs, settings: Settings): ConfigMap[] {
-    const containers = settings.apply(({ registries = [], mirrors }) =>
+  private makeBuildFiles(name: string, args: KubernetesRunnerArgs, settings: Settings, whole: Settings): ConfigMap[] {
+    const containers = whole.apply(({ registries = [], mirrors }) =>
       Object.fromEntries(containersItems(registries, mirrors).map(({ key, content }) => [key, content])),
     );
-    const buildkit = settings.apply(({ registries = [], mirrors }) => ({
+    const buildkit = whole.apply(({ registries = [], mirrors }) => ({
       "buildkitd.toml": buildkitFile(registries, mirrors),
     }));
     const make = (object: "containers" | "buildkit", data: pulumi.Input<Record<string, string>>): ConfigMap =>

@@ -15,21 +15,18 @@ export function makeIdentity(name: string, { parent }: pulumi.ResourceOptions): 
 /**
  * A pod template with the runner's id. What is not known in the first preview is the id alone: the rest can be read.
  *
- * @param annotations names of the annotations that the template has
+ * @param annotations those that the template has beside
  */
 export function identified(
   template: pulumi.Output<PodTemplate>,
   id: pulumi.Output<string>,
-  annotations: string[] = [],
+  annotations: Record<string, pulumi.Output<string>> = {},
 ): pulumi.Input<PodTemplate> {
-  const of = template.apply(
-    ({ metadata }) => metadata as { labels: Record<string, string>; annotations?: Record<string, string> },
-  );
-  const own = annotations.map((key) => [key, of.apply((metadata) => metadata.annotations![key]!)] as const);
+  const of = template.apply(({ metadata }) => metadata as { labels: Record<string, string> });
   return {
     metadata: {
       labels: of.apply(({ labels }) => labels),
-      annotations: { ...Object.fromEntries(own), ...identityAnnotation(id) },
+      annotations: { ...annotations, ...identityAnnotation(id) },
     },
     spec: template.apply(({ spec }) => spec as types.input.core.v1.PodSpec),
   };

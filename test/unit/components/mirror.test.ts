@@ -7,7 +7,7 @@ import { innerDaemonFiles } from "../../../components/runners/docker/innerDaemon
 import { buildkitFile, containersFiles } from "../../../components/runners/kubernetes/buildFiles";
 import { parseConfig, type StackConfig } from "../../../config/stackConfig";
 import { asText } from "../config/stackFile";
-import { during, mockEngine, only, unwrapSecret, type Registered } from "./mocks";
+import { during, mockEngine, only, unwrapSecret, valueOf, type Registered } from "./mocks";
 
 const mirror = "http://10.43.7.7:5000";
 
@@ -44,6 +44,21 @@ describe("RegistryMirror", () => {
     assert.notEqual(await digest("one"), await digest("two"), "another password starts it again");
   });
 
+  it("has an address in a cluster of IPv6, too", async () => {
+    await pulumi.runtime.setMocks({
+      newResource: ({ type, name, inputs }) => {
+        const state = type.endsWith(":Service") ? { spec: { clusterIP: "fd00::7" } } : (inputs as object);
+        return { id: `${name}-id`, state };
+      },
+      call: ({ inputs }) => inputs as object,
+    });
+    assert.equal(
+      await valueOf(new components.RegistryMirror("mirror", { namespace: "ci" }).url),
+      "http://[fd00::7]:5000",
+    );
+    await mockEngine();
+  });
+
   it("refuses what would be no mirror, each by its name", async () => {
     const refused = (args: Partial<components.RegistryMirrorArgs>): void =>
       assert.throws(
@@ -55,6 +70,38 @@ describe("RegistryMirror", () => {
     refused({ username: "pi" });
     refused({ password: "SeCrEt" });
     refused({ remoteUrl: "registry.lan" });
+  });
+});
+
+describe("a mirror in the preview that would make it", () => {
+  before(() => mockEngine(true));
+  after(() => mockEngine());
+
+  const runner = { namespace: "ci", url: "https://gitlab.lan", token: "glrt-0123456789abcdefghij" };
+  const withMirror = (make: (mirrors: pulumi.Output<string>[]) => pulumi.Resource): Promise<Registered[]> =>
+    during(() => {
+      const made = new components.RegistryMirror("mirror", { namespace: "ci" });
+      return [made, make([made.url])];
+    });
+
+  it("has no address: the one that the cluster's dry run gives the Service is not the one that it gets", async () => {
+    const { url } = new components.RegistryMirror("mirror", { namespace: "ci" });
+    const { isKnown } = url as unknown as { isKnown: Promise<boolean> };
+    assert.equal(await isKnown, false);
+  });
+
+  it("leaves the rest of its runners readable: an object whose name is not known would be shown as replaced", async () => {
+    const all = [
+      ...(await withMirror((mirrors) => new components.DindRunner("dind", { ...runner, mirrors }))),
+      ...(await withMirror((mirrors) => new components.KubernetesRunner("pods", { ...runner, mirrors }))),
+    ].filter(({ name, type }) => /^(dind|pods)/.test(name) && type.startsWith("kubernetes:"));
+    assert.deepEqual([...new Set(all.map(({ inputs }) => typeof inputs["metadata"].name))], ["string"]);
+    assert.deepEqual(
+      all.map(({ inputs }) => inputs["metadata"].name as string).filter((name) => !/^(dind|pods)/.test(name)),
+      [],
+    );
+    const { template } = only(all, "kubernetes:apps/v1:DaemonSet").inputs["spec"];
+    assert.ok(template.spec.containers.length > 0);
   });
 });
 

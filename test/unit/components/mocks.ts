@@ -11,19 +11,23 @@ export interface Registered {
 
 const registered: Registered[] = [];
 
-/** Answers every registration with its own inputs, and keeps it. Secrets arrive wrapped, as in the engine. */
-export async function mockEngine(): Promise<void> {
+/**
+ * Answers every registration with its own inputs, and keeps it. Secrets arrive wrapped, as in the engine.
+ *
+ * @param preview true: nothing is there yet, so no resource has an id
+ */
+export async function mockEngine(preview = false): Promise<void> {
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs, id }) => {
         registered.push({ type, name, inputs: inputs as Registered["inputs"] });
-        return { id: id ?? `${name}-id`, state: inputs as object };
+        return { id: id ?? (preview ? "" : `${name}-id`), state: inputs as object };
       },
       call: ({ inputs }) => inputs as object,
     },
     "pi-runners",
     "test",
-    false,
+    preview,
   );
 }
 
