@@ -32,9 +32,13 @@ export function urlError(address: string): string | undefined {
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     return `"${address}" is no http or https address; write such as https://gitlab.lan`;
   }
-  return url.username === "" && url.password === ""
-    ? undefined
-    : "holds a user name or password; write the address alone: a runner has its token";
+  if (url.username !== "" || url.password !== "") {
+    return "holds a user name or password; write the address alone: a runner has its token";
+  }
+  // It stands in scripts, such as that of the Job that registers a runner: no shell is to find a word of its own in it.
+  return /["'`$\\\s]/.test(address)
+    ? "holds a quote, a blank, $ or \\, which no address of a server has; write scheme, host, port and path alone"
+    : undefined;
 }
 
 /** What is wrong with names and addresses that are to stand in hosts files. */

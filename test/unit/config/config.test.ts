@@ -435,6 +435,11 @@ describe("a stack file", () => {
     );
   });
 
+  it("refuses an address in which a shell would find words of its own, as it stands in scripts", () => {
+    oneError({ gitlab: { url: "https://gitlab.lan/$(id)" } }, "gitlab.url", /no address of a server has/);
+    oneError({ gitlab: { url: 'https://gitlab.lan/"; id; "' } }, "gitlab.url", /no address of a server has/);
+  });
+
   it("refuses a CA file that is no certificate [8.28]", () =>
     inPlaceWith(["id_ca"], () =>
       oneError({ gitlab: { url: "https://gitlab.lan", caFile: "id_ca" } }, "gitlab.caFile", /private key/),
