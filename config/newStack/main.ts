@@ -49,6 +49,7 @@ export function check(text: string, { runner }: Answers, token = "glrt-comes0000
 /** The file first: Pulumi keeps its comments when it adds the salt of the stack's secrets. */
 async function make({ name, runner }: Answers, text: string, token: string | undefined): Promise<void> {
   const file = fileOf(name);
+  const setToken = `  pulumi config set --path --secret 'tokens.${runner}' --stack ${name}`;
   writeFileSync(file, text, { flag: "wx" });
   try {
     await pulumi(["stack", "init", name]);
@@ -57,9 +58,13 @@ async function make({ name, runner }: Answers, text: string, token: string | und
     throw new Error(`Pulumi did not make the stack, and nothing was written.\n${(error as Error).message}`);
   }
   if (token !== undefined) {
-    await pulumi(["config", "set", "--path", "--secret", `pi-runners:tokens.${runner}`, "--stack", name], token);
+    const set = ["config", "set", "--path", "--secret", `pi-runners:tokens.${runner}`, "--stack", name];
+    await pulumi(set, token).catch((error: Error) => {
+      const made = `Stack ${name} is made, and its file ${file} is written, but Pulumi did not take the token; give it by`;
+      throw new Error(`${made}\n${setToken}\n${error.message}`);
+    });
   }
-  const later = token === undefined ? [`  pulumi config set --path --secret 'tokens.${runner}' --stack ${name}`] : [];
+  const later = token === undefined ? [setToken] : [];
   console.log(
     [
       `Stack ${name} is made; its file is ${file}. Read it, then:`,

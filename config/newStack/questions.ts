@@ -29,7 +29,7 @@ export async function asked(given: Given): Promise<Answers> {
   const registry = await ask(
     given.registry,
     "Registry that builds push to (host:port):",
-    `${new URL(gitlab).hostname}:5050`,
+    URL.canParse(gitlab) ? `${new URL(gitlab).hostname}:5050` : undefined,
   );
   const insecure = given.insecure ?? (await confirm({ message: "Is it without TLS (insecure)?", default: false }));
   const way =

@@ -90,6 +90,18 @@ describe("make new-stack", function () {
     ]);
   });
 
+  it("says what is made already when Pulumi does not take the token, and shows no word of it", () => {
+    program(
+      "pulumi",
+      'cat >/dev/null; case "$*" in *"config set"*) echo "error: wrong passphrase" >&2; exit 255 ;; esac',
+    );
+    const { status, output } = newStack([...least, "--no-nodes", "--token-stdin"], "glrt-marked00000000000000\n");
+    assert.equal(status, 1);
+    assert.match(output, /Stack home is made[^]*pulumi config set --path --secret 'tokens\.dood'[^]*wrong passphrase/);
+    assert.doesNotMatch(output, /glrt-marked/);
+    assert.ok(existsSync(join(folder, "Pulumi.home.yaml")));
+  });
+
   it("writes nothing when the checks fail, when Pulumi does, when a flag is missing, and over no file", async () => {
     const wrong = newStack([...least, "--no-nodes", "--namespace", "Wrong_Name", "--ca", "none.pem"]);
     assert.equal(wrong.status, 1);
