@@ -81,7 +81,8 @@ const mirror =
     : new RegistryMirror(
         "mirror",
         { ...config.mirror, namespace: place.namespace },
-        { provider: cluster, deletedWith: place.resource },
+        // Its claim is refused until the quota of the namespace has room for it.
+        { provider: cluster, deletedWith: place.resource, dependsOn: [place] },
       );
 const mirrors = mirror === undefined ? {} : { mirrors: [mirror.url] };
 

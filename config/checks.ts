@@ -6,6 +6,7 @@ import type { Registry } from "../components/registryTrust/registry";
 import { certificateError } from "../components/certificate";
 import { below, type InputError } from "../components/inputErrors";
 import { mirrorErrors } from "../components/mirror/errors";
+import { mirrorName } from "../components/mirror/pod";
 import type { MirrorSettings } from "../components/mirror/settings";
 import { dnsLabelError, hostAliasErrors, namespaceError, oneError, urlError } from "../components/runners/errors";
 import { runnerErrors as dockerRunnerErrors } from "../components/runners/docker/errors";
@@ -102,6 +103,12 @@ export function stackMirrorErrors(mirror: MirrorSettings, runners: CheckedRunner
       taken && `is in ${taken}, which is for what runners keep on a node and goes with them; name another folder`,
     ),
     ...mirrorErrors(mirror),
+    ...oneError(
+      "enabled",
+      runners.some(({ settings }) => settings.name === mirrorName)
+        ? `the mirror's objects and those of runner ${mirrorName} have one name; give that runner another one`
+        : undefined,
+    ),
     ...oneError("enabled", asked || runners.length === 0 ? undefined : reason),
   ]);
 }

@@ -130,12 +130,12 @@ describe("a mirror as builders know it", () => {
 });
 
 describe("the mirror of a stack", () => {
-  const read = (mirrored: object, way = "kubernetes"): StackConfig => {
+  const read = (mirrored: object, way = "kubernetes", name = "builder"): StackConfig => {
     const values = {
       gitlab: { url: "https://gitlab.lan" },
       registries: [{ address: "registry.lan:5000", insecure: true }],
-      runners: [{ name: "builder", way }],
-      tokens: { builder: "glrt-SeCrEt0123456789ab" },
+      runners: [{ name, way }],
+      tokens: { [name]: "glrt-SeCrEt0123456789ab" },
       mirror: mirrored,
     };
     const named = Object.entries(values).map(([key, value]) => [`pi-runners:${key}`, value]);
@@ -155,6 +155,7 @@ describe("the mirror of a stack", () => {
   it("is refused where nobody would ask it, or in a folder of runners", () => {
     const inTheirs = { enabled: true, hostFolder: "/var/lib/pi-runners/mirror", nodeSelector: { disk: "ssd" } };
     assert.throws(() => read(inTheirs, "dind-resident"), /pi-runners:mirror\.hostFolder: is in \/var\/lib\/pi-runners/);
+    assert.throws(() => read({ enabled: true }, "kubernetes", "registry-mirror"), /mirror\.enabled: .* have one name/);
     assert.throws(() => read({ enabled: true }, "dood"), /pi-runners:mirror\.enabled: no runner of this stack asks/);
   });
 });
