@@ -124,6 +124,20 @@ describe("shell runner: its program on a host", function () {
     assert.deepEqual(await managers(), seen);
   });
 
+  it("a host keeps its identity when a newer program asks for one with a random id", async () => {
+    const identity = () => shell.host.ok("cat /etc/pi-runners/shell/.runner_system_id");
+    await shell.apply(shell.settings());
+    const before = await identity();
+    const { files: asked, ...rest } = shell.settings();
+    const newer = asked.map((one) => (one.keep === true ? { ...one, text: "r_0123456789ab" } : one));
+    assert.deepEqual((await shell.apply({ ...rest, files: newer }, "probe")).differs, []);
+    assert.equal((await shell.apply({ ...rest, files: newer })).how, "none");
+    assert.equal(await identity(), before);
+    await shell.apply({ ...rest, files: newer }, "remove");
+    await shell.apply({ ...rest, files: newer });
+    assert.equal(await identity(), "r_0123456789ab", "on a host that has none");
+  });
+
   it("a power cut at any step is completed by the next run, and removal still leaves nothing", async () => {
     const before = await shell.traces();
     for (const step of ["ledger", "user", "folder", "binary", "write renamed"]) {

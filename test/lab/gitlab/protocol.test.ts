@@ -297,6 +297,40 @@ describe("stand-in for GitLab, call by call", function () {
     assert.equal((await call(standIn, "POST", path, project, headers)).status, 400);
   });
 
+  it("has groups, whose runners take the jobs of their projects and of groups below", async () => {
+    const headers = { "PRIVATE-TOKEN": admin };
+    const files = { ".gitlab-ci.yml": "job: {tags: [grouped], script: [echo 1]}" };
+    const inside = await standIn.lab.createProject("top/below/inside", { files });
+    await standIn.lab.createProject("elsewhere/outside", { files });
+    const list = async (path: string) =>
+      (await call(standIn, "GET", `/api/v4/${path}/runners`, undefined, headers)).body as { id: number }[];
+    const create = async (group_id: unknown) =>
+      call(
+        standIn,
+        "POST",
+        "/api/v4/user/runners",
+        { runner_type: "group_type", group_id, tag_list: "grouped" },
+        headers,
+      );
+    const { body } = await create(inside.groupId);
+    for (const path of [`groups/${inside.groupId}`, "groups/top%2Fbelow", `projects/${inside.id}`]) {
+      assert.ok(
+        (await list(path)).some(({ id }) => id === body.id),
+        path,
+      );
+    }
+    for (const path of ["groups/top", "groups/elsewhere", "projects/elsewhere%2Foutside"]) {
+      assert.ok(!(await list(path)).some(({ id }) => id === body.id), path);
+    }
+    assert.equal((await call(standIn, "GET", "/api/v4/groups/nowhere/runners", undefined, headers)).status, 404);
+    const missing = await create(999);
+    assert.deepEqual([missing.status, missing.body.message], [400, "400 Bad request - Missing/invalid group"]);
+    await standIn.lab.startPipeline("elsewhere/outside");
+    assert.equal((await call(standIn, "POST", "/api/v4/jobs/request", { token: body.token })).status, 204);
+    await standIn.lab.startPipeline("top/below/inside");
+    assert.equal((await call(standIn, "POST", "/api/v4/jobs/request", { token: body.token })).status, 201);
+  });
+
   it("fails in every way that it is told to, and only there", async () => {
     const { lab } = standIn;
     await lab.setFault({ mode: "down", only: "^POST /api/v4/jobs/request" });
