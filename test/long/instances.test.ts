@@ -43,7 +43,7 @@ describe("one stack with runners of two GitLab instances, of which one has a pri
   after(async () => {
     await stack.attempt("destroy", "--yes", "--skip-preview");
     await stack.remove();
-    await (isThere ? second.stop() : undefined);
+    await (isThere ? second?.stop() : undefined);
     rmSync(folder, { recursive: true });
   });
 

@@ -51,9 +51,10 @@ export async function startStandIn(
     ...options,
   };
   const app: FastifyInstance = await buildServer(complete);
+  const listenByTls = tls === undefined ? undefined : prepareTls(app, host, tls);
   await app.listen({ host, port: 0 });
   const plain = `http://${host}:${(app.server.address() as AddressInfo).port}`;
-  const url = tls === undefined ? plain : await listenByTls(app, host, tls);
+  const url = (await listenByTls?.()) ?? plain;
   complete.externalUrl = url;
   const stop = async () => {
     await app.close();
@@ -64,11 +65,13 @@ export async function startStandIn(
   return { url, folder, lab: new LabGitlab(plain, options.controlToken), log, stop };
 }
 
-async function listenByTls(app: FastifyInstance, host: string, { name, key, cert }: Tls): Promise<string> {
+function prepareTls(app: FastifyInstance, host: string, { name, key, cert }: Tls): () => Promise<string> {
   const server = createServer({ key, cert }, (request, response) => app.routing(request, response));
   app.addHook("onClose", async () => void server.close().closeAllConnections());
-  await new Promise<void>((done) => server.listen(0, host, done));
-  return `https://${name}:${(server.address() as AddressInfo).port}`;
+  return async () => {
+    await new Promise<void>((done) => server.listen(0, host, done));
+    return `https://${name}:${(server.address() as AddressInfo).port}`;
+  };
 }
 
 /** One call of the API that runners and programs use. */
