@@ -65,7 +65,7 @@ describe("one stack with runners of two GitLab instances, of which one has a pri
   }
 
   const ours = async (of: LabGitlab): Promise<RunnerView[]> =>
-    (await of.runners()).filter(({ description }) => description.includes("[pi-runners "));
+    (await of.runners()).filter(({ tags, origin }) => origin === "api" && /^(first|second)$/.test(tags.join()));
 
   async function works(of: LabGitlab): Promise<void> {
     const { jobs } = await of.runPipeline("both", { mustSucceed: true, timeoutMs: 240_000 });

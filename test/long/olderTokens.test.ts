@@ -64,7 +64,7 @@ describe(`runners in GitLab of a stack that ${deployed} deployed`, function () {
 
   const inGitlab = async () =>
     (await gitlab.runners())
-      .filter(({ origin }) => origin === "api" || origin === "registration")
+      .filter(({ tags, origin }) => /^(made|registered)$/.test(tags.join()) && /^(api|registration)$/.test(origin))
       .map(({ id, origin, tokenPrefix }) => `${origin} ${id} ${tokenPrefix}`)
       .sort();
 
@@ -103,7 +103,7 @@ describe(`runners in GitLab of a stack that ${deployed} deployed`, function () {
     await configure({ protected: true, maintenanceNote: "Rack 2" });
     await stack.pulumi("up", "--yes", "--skip-preview");
     assert.deepEqual(await inGitlab(), before);
-    const made = (await gitlab.runners()).find(({ origin }) => origin === "api")!;
+    const made = (await gitlab.runners()).find(({ tags }) => tags.join() === "made")!;
     assert.deepEqual([made.accessLevel, made.maintenanceNote.split("\n")[0]], ["ref_protected", "Rack 2"]);
   });
 
