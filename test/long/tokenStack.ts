@@ -81,7 +81,7 @@ export async function tokenStack(name: string): Promise<TokenStack> {
     const watch = setInterval(look, 500);
     const result = await execa("pulumi", given, { cwd, env, all: true, reject: false, stdin: "ignore" });
     clearInterval(watch);
-    printed.push(result.all);
+    printed.push(args.includes("--show-secrets") ? "" : result.all);
     if (args[0] === "config") {
       keep();
     }
