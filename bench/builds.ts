@@ -92,6 +92,10 @@ function listing(measured: Map<string, Builds>, dood: Builds): Section["listing"
 async function buildsOf(runner: DeployedRunner, runs: number): Promise<Builds> {
   say(`builds: by ${runner.way}`);
   const found: Builds = { cold: [], warm: [], coldPulled: [], warmPulled: [] };
+  // An engine of a pod pulls the images of its jobs first; a job for each node.
+  for (const _ of clusterNodes()) {
+    await build(runner, `bench-first-${runner.name}`);
+  }
   for (let run = 0; run < coldRuns; run++) {
     await onEach(clusterNodes(), chill);
     // A project of its own: daemons of jobs keep their layers by project.
@@ -160,7 +164,7 @@ for socket in /var/run/docker.sock $(find /var/lib/kubelet/pods -path '*empty-di
   ln -sfn "$(dirname "$socket")" /run/bench-docker
   export DOCKER_HOST=unix:///run/bench-docker/docker.sock
   docker version >/dev/null 2>&1 || continue # what an engine has left that is gone
-  docker image ls --format '{{.Repository}}:{{.Tag}}' | grep '^${gitlabRegistry.address}/lab/' | xargs -r docker image rm --force >/dev/null
+  docker image ls --format '{{.Repository}}:{{.Tag}}' | grep -E '^(${gitlabRegistry.address}/lab|${registry.address}/(lab|base))' | xargs -r docker image rm --force >/dev/null
   docker image prune --force >/dev/null
   docker builder prune --all --force >/dev/null
 done
