@@ -1,15 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  cpSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { admin, call, startStandIn, type StandIn } from "../lab/gitlab/standIn";
@@ -24,6 +14,7 @@ import {
   type DevConfig,
   type Finished,
 } from "../lab/stack/lab";
+import { ownCheckout } from "./ownCheckout";
 
 const headers = { "PRIVATE-TOKEN": admin };
 const dead = {
@@ -48,13 +39,14 @@ function jobOf(component: string, job: string): Job {
 }
 
 /**
- * The scripts of the components' jobs, run by a shell in a checkout of their own with a job's variables: not by the runner,
- * as the lab does not build the image with Pulumi, plugins and libraries that a job would run in.
+ * The scripts of the components' jobs, run by a shell in a checkout of their own with a job's variables, which is quick;
+ * mergeRequestPipeline.test.ts has a deployed runner run them.
  */
 describe("a merge request", function () {
   this.timeout(600_000);
   let gitlab: StandIn;
   let folder: string;
+  let remove: (() => void) | undefined;
   let api: string;
   let project: number;
   let pipeline = 0;
@@ -113,45 +105,13 @@ describe("a merge request", function () {
     const opened = { source_branch: "change", target_branch: "main", title: "Two jobs at once" };
     await call(gitlab, "POST", `/api/v4/projects/${project}/merge_requests`, opened, headers);
     api = `/api/v4/projects/${project}/merge_requests/1`;
-    folder = mkdtempSync(join(tmpdir(), "pi-runners-job-"));
-    const listed = await run("git", ["ls-files", "--cached", "--others", "--exclude-standard", "-z"]);
-    for (const file of listed.output.split("\0").filter((path) => path !== "" && !path.startsWith("test/"))) {
-      cpSync(join(checkout, file), join(folder, file));
-    }
-    symlinkSync(join(checkout, "node_modules"), join(folder, "node_modules"));
-    symlinkSync(realpathSync(join(checkout, ".lab")), join(folder, ".lab"));
+    ({ folder, remove } = await ownCheckout());
   });
 
   after(async () => {
-    rmSync(folder, { recursive: true, force: true });
+    remove?.();
     await gitlab?.stop();
     await up();
-  });
-
-  it("shows a wrong stack file with file and line, in the note and for GitLab's diff", async () => {
-    const { code, output } = await preview((config) => {
-      config["pi-runners:runners"][0]!.way = "doof";
-    });
-    assert.equal(code, 1, output);
-    assert.match(
-      await note(),
-      /Preview of `dev` failed: an error[^]*`Pulumi\.dev\.yaml:\d+` `pi-runners:runners\[0\]\.way`/,
-    );
-    const [finding] = JSON.parse(readFileSync(join(folder, "preview/dev.codequality.json"), "utf8")) as {
-      location: { path: string; lines: { begin: number } };
-    }[];
-    const lines = readFileSync(join(folder, "Pulumi.dev.yaml"), "utf8").split("\n");
-    assert.equal(finding!.location.path, "Pulumi.dev.yaml");
-    assert.match(lines[finding!.location.lines.begin - 1]!, /way: doof/);
-  });
-
-  it("warns on top of a node that does not answer", async () => {
-    const { code, output } = await preview((config) => {
-      config["pi-runners:trust"] = { probe: true };
-      config["pi-runners:nodes"].push(dead);
-    });
-    assert.equal(code, 2, output);
-    assert.match(await note(), /Look at this first[^]*:warning: node dead \(172\.30\.99\.249\) could not be looked at/);
   });
 
   it("shows a change and what it does, in one note; merged and planned, just that is deployed", async () => {

@@ -38,6 +38,8 @@ describe("the pipeline of a merge request, run by a deployed runner", function (
   let project: { id: number };
   let files: Awaited<ReturnType<typeof projectFiles>>;
   let branches = 0;
+  // The stand-in keeps what earlier runs have left.
+  const name = `team-infra-${Date.now().toString(36)}`;
 
   /** One call of GitLab's API by whoever works with merge requests. */
   async function api<T>(method: string, path: string, body?: object): Promise<T> {
@@ -50,7 +52,7 @@ describe("the pipeline of a merge request, run by a deployed runner", function (
   }
 
   const commit = (branch: string, stackFile: string, more: typeof files = {}): Promise<unknown> =>
-    gitlab.createProject("team-infra", { files: { ...files, "Pulumi.team.yaml": stackFile, ...more }, branch });
+    gitlab.createProject(name, { files: { ...files, "Pulumi.team.yaml": stackFile, ...more }, branch });
 
   /** Opens a merge request with this change of the stack's file, and waits for the pipeline that GitLab makes of it. */
   async function opened(change: (config: TeamConfig) => void): Promise<{ iid: number; preview: JobView }> {
@@ -63,9 +65,9 @@ describe("the pipeline of a merge request, run by a deployed runner", function (
     return { iid, preview: await jobOf(pipeline, "preview:team") };
   }
 
-  async function jobOf(pipeline: PipelineView, name: string): Promise<JobView> {
-    const job = pipeline.jobs.find((one) => one.name === name);
-    assert.ok(job, `${name} is not among ${pipeline.jobs.map((one) => one.name).join(", ")}`);
+  async function jobOf(pipeline: PipelineView, wanted: string): Promise<JobView> {
+    const job = pipeline.jobs.find((one) => one.name === wanted);
+    assert.ok(job, `${wanted} is not among ${pipeline.jobs.map((one) => one.name).join(", ")}`);
     return job;
   }
 
@@ -100,7 +102,7 @@ describe("the pipeline of a merge request, run by a deployed runner", function (
       { key: "PI_RUNNERS_KNOWN_HOSTS", value: lab("known_hosts"), file: true },
       { key: "PI_RUNNERS_GITLAB_TOKEN", value: token, masked: true },
     ];
-    project = await gitlab.createProject("team-infra", {
+    project = await gitlab.createProject(name, {
       files: { ...files, "Pulumi.team.yaml": team.file(deployed) },
       variables,
     });

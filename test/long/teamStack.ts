@@ -37,8 +37,9 @@ export interface TeamStack {
  * Makes the stack; nothing is deployed.
  *
  * @param backend where Pulumi keeps the state; default: a folder of the checkout
+ * @param more further variables, such as who may use the backend
  */
-export async function teamStack(name: string, backend?: string): Promise<TeamStack> {
+export async function teamStack(name: string, backend?: string, more: Record<string, string> = {}): Promise<TeamStack> {
   const { folder, remove } = await ownCheckout();
   const namespace = `gitlab-runners-${name}`;
   const home = join(folder, ".home");
@@ -48,6 +49,7 @@ export async function teamStack(name: string, backend?: string): Promise<TeamSta
   const { agent, socket } = await sshAgent(folder);
   const env = {
     ...(await environment()),
+    ...more,
     HOME: home,
     SSH_AUTH_SOCK: socket,
     PULUMI_BACKEND_URL: backend ?? `file://${join(folder, ".state")}`,
@@ -100,13 +102,17 @@ function firstConfig(namespace: string): Record<string, unknown> {
 const prefixed = (config: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(config).map(([key, value]) => [`pi-runners:${key}`, value]));
 
-async function sshAgent(folder: string): Promise<{ agent: ChildProcess; socket: string }> {
+/** An SSH agent with one key, by default the lab's; whoever starts it ends it. */
+export async function sshAgent(
+  folder: string,
+  key = ".lab/id_ed25519",
+): Promise<{ agent: ChildProcess; socket: string }> {
   const socket = join(folder, ".agent");
   const agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
   await once(agent, "spawn");
   await eventually("the SSH agent listens", 10, async () => existsSync(socket) || undefined);
   const env = { ...process.env, SSH_AUTH_SOCK: socket };
-  const { code, output } = await finished(checkout, env, "ssh-add", ["-q", ".lab/id_ed25519"]);
+  const { code, output } = await finished(checkout, env, "ssh-add", ["-q", key]);
   if (code !== 0) {
     throw new Error(output);
   }
