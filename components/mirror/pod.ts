@@ -32,12 +32,13 @@ export function mirrorConfig({ remoteUrl, username, password }: MirrorSettings):
   return { [configFile]: stringify(config) };
 }
 
-/** By it another configuration starts the mirror again; of 32 bits nobody learns a password. */
-export function configDigest(settings: MirrorSettings): string {
-  return createHash("sha256")
-    .update(JSON.stringify(mirrorConfig(settings)))
-    .digest("hex")
-    .slice(0, 8);
+/**
+ * By it another configuration starts the mirror again. It is no secret, and a password of the kind that people make up could
+ * be found by more than these 12 bits of it: one of 4096 guesses has them.
+ */
+export function configDigest({ password = "", ...settings }: MirrorSettings): string {
+  const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
+  return digest(JSON.stringify(mirrorConfig(settings))).slice(0, 8) + digest(password).slice(0, 3);
 }
 
 /**

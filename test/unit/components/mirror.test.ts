@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parse } from "smol-toml";
 import { parse as parseYaml } from "yaml";
 import * as components from "../../../components/index";
+import { configDigest } from "../../../components/mirror/pod";
 import { innerDaemonFiles } from "../../../components/runners/docker/innerDaemon";
 import { buildkitFile, containersFiles } from "../../../components/runners/kubernetes/buildFiles";
 import { parseConfig, type StackConfig } from "../../../config/stackConfig";
@@ -39,9 +40,17 @@ describe("RegistryMirror", () => {
       assert.ok(!text.includes("SeCrEt") && !text.includes(Buffer.from("SeCrEt").toString("base64")), type);
     }
     assert.match(Buffer.from(filesOf(all)["mirror.yml"]!, "base64").toString(), /password: SeCrEt/);
+    const settings = {
+      remoteUrl: "https://registry-1.docker.io",
+      username: "pi",
+      image: "registry:3",
+      tolerations: [],
+    };
     const digest = async (password: string): Promise<string> =>
       podOf(await made({ username: "pi", password })).metadata.annotations["pi-runners/mirror-config"];
     assert.notEqual(await digest("one"), await digest("two"), "another password starts it again");
+    const [one, other] = ["guess 0", "guess 6979"].map((password) => configDigest({ ...settings, password }));
+    assert.equal(one, other, "who guesses a password does not learn by it that it was right");
   });
 
   it("has an address in a cluster of IPv6, too", async () => {
