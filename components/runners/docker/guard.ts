@@ -12,6 +12,9 @@ export const guardDefaults = { enabled: true, every: 60, olderThan: 168, minFree
 /** Where the guard has the data of an engine of the runner's own: only to see how full the disk is. */
 const engineMount = "/engine";
 
+/** Where it may write what it does not keep. */
+const guardHome = "/tmp";
+
 /**
  * The guard of the node's card: a container beside the manager that removes what jobs left and nobody used for long. It has
  * the same Docker as the manager, and no more rights.
@@ -33,6 +36,8 @@ export function guardContainer(
     PRUNE_OLDER: String(guard.olderThan),
     PRUNE_FREE: String(guard.minFree),
     PRUNE_DISK: own ? engineMount : guardFolder,
+    // The command for BuildKit's cache makes a folder at home, and the image's is read-only.
+    HOME: guardHome,
   };
   return [
     {
@@ -49,6 +54,7 @@ export function guardContainer(
       volumeMounts: [
         common.socketMount,
         { name: "node", mountPath: guardFolder },
+        { name: "tmp", mountPath: guardHome, subPath: "guard" },
         ...(own ? [{ name: "engine", mountPath: engineMount, readOnly: true }] : []),
       ],
     },

@@ -42,9 +42,10 @@ export function guardScript(own: boolean): string {
     '  docker image prune --force --filter "until=${older}h"',
     '  docker builder prune --all --force --filter "until=${older}h"',
     '  prune_volumes "$older"',
-    ...(own ? ['  [ -z "$low" ] || prune_images "$older"'] : []),
+    ...(own ? ["  see_images", '  [ -z "$low" ] || prune_images "$older"'] : []),
     "}",
     "note_use &",
+    ...(own ? ["note_images &"] : []),
     "while :; do",
     '  sleep "$PRUNE_EVERY" &',
     "  wait $!",
@@ -83,16 +84,34 @@ const volumes = [
   "}",
 ];
 
-/** Shell: removes images that have a name, but got it long ago, while no job runs: the next one that wants them pulls them. */
+/**
+ * Shell: removes images with a name that no container was made of for some hours, while no job runs: the next one that wants
+ * them pulls them. Docker keeps no time for an image that was pulled (its LastTagTime is year 1), so it is noted when one
+ * was first seen, and when it was used.
+ */
 const images = [
+  `mark_of() { echo "${guardFolder}/used/image-\${1#sha256:}"; }`,
+  "note_images() {",
+  "  while :; do",
+  '    docker events --filter type=container --filter event=create --format "{{.Actor.Attributes.image}}" 2>/dev/null | while read -r image; do',
+  '      used=$(docker image inspect --format "{{.Id}}" "$image" 2>/dev/null) && : >"$(mark_of "$used")"',
+  "    done",
+  "    sleep 5",
+  "  done",
+  "}",
+  "see_images() {",
+  "  there=$(docker image ls --quiet --no-trunc | sort -u)",
+  '  for image in $there; do [ -e "$(mark_of "$image")" ] || : >"$(mark_of "$image")"; done',
+  `  for mark in ${guardFolder}/used/image-*; do`,
+  '    case $there in *"${mark##*image-}"*) ;; *) rm -f "$mark" ;; esac',
+  "  done",
+  "}",
   "prune_images() {",
   `  [ -z "$(docker ps --quiet --filter label=${jobLabel})" ] || return 0`,
-  "  limit=$(($(date +%s) - $1 * 3600))",
-  "  for image in $(docker image ls --quiet --no-trunc | sort -u); do",
-  '    named=$(docker image inspect --format "{{.Metadata.LastTagTime.Unix}}" "$image" 2>/dev/null) || continue',
-  '    [ "$named" -lt "$limit" ] || continue',
+  "  for image in $there; do",
+  '    [ -n "$(find "$(mark_of "$image")" -mmin "+$(($1 * 60))")" ] || continue',
   '    names=$(docker image inspect --format "{{join .RepoTags \\" \\"}}" "$image")',
-  '    docker image rm ${names:-"$image"} >/dev/null 2>&1 && say "removed image ${names:-$image}"',
+  '    docker image rm ${names:-"$image"} >/dev/null 2>&1 && say "removed image ${names:-$image}, unused for $1 hours"',
   "  done",
   "}",
 ];

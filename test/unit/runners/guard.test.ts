@@ -18,9 +18,11 @@ const day = 86_400;
 
 /**
  * One look of the guard, with a Docker that only writes down what it is asked. It has two volumes without a container, one
- * that was used just now and one that was not for ten days, and an image whose name is as old.
+ * that was used just now and one that was not for ten days, an image that was used when it is said, and one that is new.
+ *
+ * @param seen days since the image was used
  */
-async function round(own: boolean, used: number, jobs = ""): Promise<Round> {
+async function round(own: boolean, used: number, jobs = "", seen = 10): Promise<Round> {
   const root = temporaryFolder();
   const bin = join(root, "bin");
   mkdirSync(bin);
@@ -29,6 +31,8 @@ async function round(own: boolean, used: number, jobs = ""): Promise<Round> {
   writeFileSync(join(root, "node/used/runner-stale"), "");
   const old = Date.now() / 1000 - 10 * day;
   utimesSync(join(root, "node/used/runner-stale"), old, old);
+  writeFileSync(join(root, "node/used/image-1"), "");
+  utimesSync(join(root, "node/used/image-1"), old, Date.now() / 1000 - seen * day);
   command(bin, "df", `printf 'Filesystem Size\\n/dev/x 100 ${used} 50 ${used}%% /\\n'`);
   command(
     bin,
@@ -38,9 +42,9 @@ async function round(own: boolean, used: number, jobs = ""): Promise<Round> {
       events*) exec sleep 30 ;;
       "volume ls"*) printf 'runner-fresh\\nrunner-stale\\nrunner-unseen\\n' ;;
       ps*) printf '${jobs}' ;;
-      "image ls"*) echo sha256:1 ;;
-      *LastTagTime*) echo ${Math.floor(old)} ;;
-      *RepoTags*) echo registry.lan/old:1 ;;
+      "image ls"*) echo sha256:1; echo sha256:2 ;;
+      *RepoTags*sha256:1) echo registry.lan/old:1 ;;
+      *RepoTags*) echo registry.lan/new:1 ;;
     esac`,
   );
   const script = guardScript(own).replaceAll("/node", join(root, "node"));
@@ -90,7 +94,12 @@ describe("the guard of the disk", function () {
   });
 
   it("removes images by name in the runner's own engine, when the disk is nearly full and no job runs", async () => {
-    assert.ok((await round(true, 90)).asked.includes("image rm registry.lan/old:1"));
+    const { asked } = await round(true, 90);
+    assert.deepEqual(
+      asked.filter((line) => line.startsWith("image rm")),
+      ["image rm registry.lan/old:1"],
+    );
+    assert.ok(!(await round(true, 90, "", 0.5)).asked.some((line) => line.startsWith("image rm")), "used today");
     assert.ok(!(await round(true, 90, "a-job")).asked.some((line) => line.startsWith("image rm")));
     assert.ok(!(await round(true, 50)).asked.some((line) => line.startsWith("image rm")));
   });
@@ -102,5 +111,16 @@ describe("the guard of the disk", function () {
       );
     assert.deepEqual(names(), ["runner", "guard"]);
     assert.deepEqual(names({ enabled: false }), ["runner"]);
+  });
+
+  it("has a home that it may write to: without one, docker builder prune removes nothing", () => {
+    interface Guard {
+      env: { name: string; value?: string }[];
+      volumeMounts: { mountPath: string; readOnly?: boolean }[];
+    }
+    const { containers } = (podTemplate(settingsOf("dood")) as unknown as { spec: { containers: Guard[] } }).spec;
+    const { env, volumeMounts } = containers[1]!;
+    const home = env.find(({ name }) => name === "HOME")!.value;
+    assert.ok(volumeMounts.some(({ mountPath, readOnly }) => mountPath === home && readOnly !== true));
   });
 });
