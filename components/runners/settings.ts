@@ -125,11 +125,9 @@ export const registriesSetting = z.array(registry).optional();
 /** Pull-through mirrors of Docker Hub that a runner's own builders ask first. */
 export const mirrorsSetting = z
   .array(
-    z
-      .string()
-      .regex(/^https?:\/\/[^/\s@]+\/?$/, {
-        error: 'must be an address such as "http://10.43.7.7:5000", without a path',
-      }),
+    z.string().regex(/^https?:\/\/[^/\s@]+\/?$/, {
+      error: 'must be an address such as "http://10.43.7.7:5000", without a path',
+    }),
   )
   .optional();
 
