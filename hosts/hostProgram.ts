@@ -56,8 +56,8 @@ export function hostInput(program: HostProgram, settings: HostSettings, sudoPass
   ].join("\n");
 }
 
-const settingsMark = "--- settings";
-const programMark = "--- program";
+export const settingsMark = "--- settings";
+export const programMark = "--- program";
 
 /** What hostInput was made of: the settings, and a digest of the program. Undefined for any other text. */
 export function settingsOfHostInput(input: string): { settings: unknown; program: string } | undefined {
@@ -115,7 +115,7 @@ function starter(entry: string, limit: number): string {
 const programs = new Map<HostProgram, string>();
 
 /** All modules as one line. Comments and doc strings stay here: they would only swell the state. */
-function packed(program: HostProgram): string {
+export function packed(program: HostProgram): string {
   let text = programs.get(program);
   if (text === undefined) {
     const modules = modulesOf(program).map((path) => [basename(path, ".py"), bare(sourceOf(path))]);
