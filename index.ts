@@ -20,15 +20,22 @@ import { printPipeline } from "./templates/print";
 
 const config = readConfig();
 
-const cluster = new Provider("cluster", {
-  kubeconfig: config.kubeconfig,
-  context: config.context,
-  // By name, so that a new address or certificate of the same cluster replaces nothing.
-  clusterIdentifier: `${pulumi.getProject()}/${pulumi.getStack()}`,
-  // A change of settings reaches the Secret in place, where the running runner sees it; no pod is restarted.
-  enableSecretMutable: true,
-  enableConfigMapMutable: true,
-});
+/** Runners on hosts alone need no cluster: then nobody is asked for a kubeconfig, and no namespace is made. */
+const needsCluster =
+  config.mirror !== undefined ||
+  config.runners.some(({ executor, token }) => executor !== "shell" || token.place !== undefined);
+
+const cluster = needsCluster
+  ? new Provider("cluster", {
+      kubeconfig: config.kubeconfig,
+      context: config.context,
+      // By name, so that a new address or certificate of the same cluster replaces nothing.
+      clusterIdentifier: `${pulumi.getProject()}/${pulumi.getStack()}`,
+      // A change of settings reaches the Secret in place, where the running runner sees it; no pod is restarted.
+      enableSecretMutable: true,
+      enableConfigMapMutable: true,
+    })
+  : undefined;
 
 const trust =
   config.nodes.length === 0
@@ -61,28 +68,30 @@ const cleanups = new Map(
 /** What has to be there before runners are, and goes only after them: jobs push to registries until they end. */
 const grounds = [...(trust === undefined ? [] : [trust]), ...cleanups.values()];
 
-const place = new RunnerNamespace(
-  config.namespace,
-  {
-    gitlabUrl: config.gitlabUrl,
-    egressPorts: config.egressPorts,
-    metricsFrom: config.metricsFrom,
-    quota: config.quota,
-    podSecurity: config.podSecurity,
-    deleteTimeout: config.deleteTimeout,
-  },
-  // Runners go with their namespace.
-  { provider: cluster, dependsOn: grounds },
-);
+const place = needsCluster
+  ? new RunnerNamespace(
+      config.namespace,
+      {
+        gitlabUrl: config.gitlabUrl,
+        egressPorts: config.egressPorts,
+        metricsFrom: config.metricsFrom,
+        quota: config.quota,
+        podSecurity: config.podSecurity,
+        deleteTimeout: config.deleteTimeout,
+      },
+      // Runners go with their namespace.
+      { provider: cluster, dependsOn: grounds },
+    )
+  : undefined;
 
 const mirror =
   config.mirror === undefined
     ? undefined
     : new RegistryMirror(
         "mirror",
-        { ...config.mirror, namespace: place.namespace },
+        { ...config.mirror, namespace: place!.namespace },
         // Its claim is refused until the quota of the namespace has room for it.
-        { provider: cluster, deletedWith: place.resource, dependsOn: [place] },
+        { provider: cluster, deletedWith: place!.resource, dependsOn: [place!] },
       );
 const mirrors = mirror === undefined ? {} : { mirrors: [mirror.url] };
 
@@ -101,7 +110,7 @@ const runnerTypes = {
 function runnerOptions(type: keyof typeof runnerTypes, { token }: RunnerConfig): pulumi.ComponentResourceOptions {
   const others = Object.values(runnerTypes).filter((other) => other !== runnerTypes[type]);
   const aliases = others.map((other) => ({ type: other }));
-  const deletedWith = token.authenticationToken === undefined ? undefined : place.resource;
+  const deletedWith = token.authenticationToken === undefined ? undefined : place?.resource;
   return { provider: cluster, deletedWith, dependsOn: grounds, aliases };
 }
 
@@ -113,7 +122,7 @@ function makeToken({ settings, token }: RunnerConfig): RunnerToken {
     ? new RunnerToken(settings.name, token)
     : new RunnerToken(
         settings.name,
-        { ...token, place: { ...token.place, namespace: place.namespace } },
+        { ...token, place: { ...token.place, namespace: place!.namespace } },
         { provider: cluster },
       );
 }
@@ -122,13 +131,20 @@ function makeToken({ settings, token }: RunnerConfig): RunnerToken {
 function makeRunner(runner: RunnerConfig): Runner {
   const { executor, tags, waitForNodes } = runner;
   const { token } = makeToken(runner);
-  const common = { runnerName: runner.settings.name, namespace: place.namespace, token, tags, waitForNodes };
+  const common = { runnerName: runner.settings.name, token, tags, waitForNodes };
   switch (executor) {
-    case "docker":
-      return makeDockerRunner(runner, runner.settings, { ...common, serviceAccountName: place.serviceAccountName });
+    case "docker": {
+      const { namespace, serviceAccountName } = place!;
+      return makeDockerRunner(runner, runner.settings, { ...common, namespace, serviceAccountName });
+    }
     case "kubernetes": {
       const { name, way: _way, ...rest } = runner.settings;
-      return new KubernetesRunner(name, { ...rest, ...common, ...mirrors }, runnerOptions("kubernetes", runner));
+      const { namespace } = place!;
+      return new KubernetesRunner(
+        name,
+        { ...rest, ...common, ...mirrors, namespace },
+        runnerOptions("kubernetes", runner),
+      );
     }
     case "shell": {
       const { name, way: _way, ...rest } = runner.settings;
@@ -157,8 +173,8 @@ function makeDockerRunner(
 
 const made = config.runners.map((runner) => ({ runner, component: makeRunner(runner) }));
 
-/** Namespace of the runners. */
-export const namespace = place.namespace;
+/** Namespace of the runners, where any is in the cluster. */
+export const namespace = place?.namespace;
 
 /** Per runner: how it builds, its tags, and what its jobs can do to a node. */
 export const runners = made.map(({ runner, component }) => ({

@@ -69,7 +69,17 @@ const header = (way: Way): string => `# Builds and pushes an image ${parts[way].
 # Include it as a CI/CD component, copy it below templates/ of a project of your own,
 # or let \`pulumi stack output pipeline\` print it with everything filled in. docs/pipelines.md says more.
 # Generated from templates/component.ts by \`make docs\`.
-spec:
+${inputs({ ...parts[way], runner: tagsInput("tags", way, "Tags of the runner.") })}`;
+
+/** An input for the tags of a runner. */
+export const tagsInput = (name: string, tag: string, description: string): string => `    ${name}:
+      type: array
+      default: [${tag}]
+      description: ${description}
+`;
+
+/** The inputs of a component that builds an image; `runner` are those that say which runners. */
+export const inputs = (of: Pick<Part, "jobImage" | "needs"> & { runner: string }): string => `spec:
   inputs:
     job:
       default: build-image
@@ -77,11 +87,7 @@ spec:
     stage:
       default: build
       description: Stage of the job.
-    tags:
-      type: array
-      default: [${way}]
-      description: Tags of the runner.
-${jobImageInput(parts[way])}    registry:
+${of.runner}${jobImageInput(of)}    registry:
       default: $CI_REGISTRY
       description: Registry to push to, host or host:port.
     image:
@@ -98,7 +104,7 @@ ${jobImageInput(parts[way])}    registry:
       description: Dockerfile, relative to the project.
 `;
 
-function jobImageInput({ jobImage, needs }: Part): string {
+function jobImageInput({ jobImage, needs }: Pick<Part, "jobImage" | "needs">): string {
   return jobImage === undefined
     ? ""
     : `    job_image:
@@ -108,10 +114,13 @@ function jobImageInput({ jobImage, needs }: Part): string {
 }
 
 /** What every job has: its place and the names that it builds under; and what is between, such as its image. */
-const headWith = (between: string): string => `$[[ inputs.job ]]:
+export const headWith = (between: string): string => `$[[ inputs.job ]]:
   stage: $[[ inputs.stage ]]
   tags: $[[ inputs.tags ]]
-${between}  variables:
+${between}${variables}`;
+
+/** What the scripts take from the inputs. */
+export const variables = `  variables:
     REGISTRY: "$[[ inputs.registry ]]"
     IMAGE_NAME: "$[[ inputs.image ]]"
     IMAGE_TAG: "$[[ inputs.tag ]]"
@@ -119,10 +128,12 @@ ${between}  variables:
     DOCKERFILE: "$[[ inputs.dockerfile ]]"
 `;
 
-const head = headWith("  image: $[[ inputs.job_image ]]\n");
+export const jobImageLine = "  image: $[[ inputs.job_image ]]\n";
+
+const head = headWith(jobImageLine);
 
 /** Logs in by a program's own words. */
-const logIn = (login: string, first = ""): string => `  before_script:
+export const logIn = (login: string, first = ""): string => `  before_script:
 ${first}    # The job's own user and password are for GitLab's registry; for another one set REGISTRY_USER and REGISTRY_PASSWORD
     # as CI/CD variables. The password goes by stdin: command lines can be read by others.
     - |
@@ -139,27 +150,31 @@ export const tokenByDaemon = `    # The daemon, which trusts the registry, fetch
     BUILDKIT_NO_CLIENT_TOKEN: "1"
 `;
 
-const dockerScript = `  script:
-    - IMAGE="$(printf '%s' "$IMAGE_NAME" | tr '[:upper:]' '[:lower:]'):$IMAGE_TAG"
-    - docker build --pull --file "$DOCKERFILE" --tag "$IMAGE" "$BUILD_CONTEXT"
+/** The full name of the image, in its registry's letters. */
+export const imageLine = `    - IMAGE="$(printf '%s' "$IMAGE_NAME" | tr '[:upper:]' '[:lower:]'):$IMAGE_TAG"
+`;
+
+/** Builds, pushes, prints the digest; `options` are further ones of the build, each with a space before it. */
+export const dockerScript = (options = ""): string => `  script:
+${imageLine}    - docker build --pull${options} --file "$DOCKERFILE" --tag "$IMAGE" "$BUILD_CONTEXT"
     - docker push "$IMAGE"
     # The same image may have been pushed elsewhere, too.
     - docker image inspect --format '{{join .RepoDigests "\\n"}}' "$IMAGE" | grep -F "\${IMAGE%:*}@"
   after_script:
 `;
 
-const dockerJob = head + tokenByDaemon + logIn("docker login") + dockerScript;
+const dockerJob = head + tokenByDaemon + logIn("docker login") + dockerScript();
 
-const buildahJob = `${head}${logIn("buildah login")}  script:
-    - IMAGE="$(printf '%s' "$IMAGE_NAME" | tr '[:upper:]' '[:lower:]'):$IMAGE_TAG"
-    - buildah build --pull --file "$DOCKERFILE" --tag "$IMAGE" "$BUILD_CONTEXT"
+export const buildahScript = (options = ""): string => `  script:
+${imageLine}    - buildah build --pull${options} --file "$DOCKERFILE" --tag "$IMAGE" "$BUILD_CONTEXT"
     - buildah push --digestfile /tmp/pushed "$IMAGE"
     - echo "\${IMAGE%:*}@$(cat /tmp/pushed)"
 `;
 
-const cleanUp = `    # Whatever keeps layers for the next build keeps images, too. --no-prune keeps the layers below.
-    - IMAGE="$(printf '%s' "$IMAGE_NAME" | tr '[:upper:]' '[:lower:]'):$IMAGE_TAG"
-    - docker image rm --force --no-prune "$IMAGE" >/dev/null 2>&1 || true
+const buildahJob = head + logIn("buildah login") + buildahScript();
+
+export const cleanUp = `    # Whatever keeps layers for the next build keeps images, too. --no-prune keeps the layers below.
+${imageLine}    - docker image rm --force --no-prune "$IMAGE" >/dev/null 2>&1 || true
     - docker logout "$REGISTRY" >/dev/null 2>&1 || true
 `;
 
@@ -172,12 +187,14 @@ export const ownLogins = `    # Logins of this job alone: in the home of the hos
 export const freshLogins = `    - rm -rf "$DOCKER_CONFIG" && (umask 077 && mkdir -p "$DOCKER_CONFIG")
 `;
 
+export const staleLogins = `    - rm -rf "$DOCKER_CONFIG"
+`;
+
 const shellJob =
   headWith("") +
   tokenByDaemon +
   ownLogins +
   logIn("docker login", freshLogins) +
-  dockerScript +
+  dockerScript() +
   cleanUp +
-  `    - rm -rf "$DOCKER_CONFIG"
-`;
+  staleLogins;

@@ -15,6 +15,9 @@ export const waysByExecutor = {
 
 export type Executor = keyof typeof waysByExecutor;
 
+/** Every executor. */
+export const executors = Object.keys(waysByExecutor) as Executor[];
+
 /** The ways of one executor, or of all. */
 export type Way<E extends Executor = Executor> = (typeof waysByExecutor)[E][number];
 
@@ -23,6 +26,5 @@ export const ways: readonly Way[] = Object.values(waysByExecutor).flat();
 
 /** The executor that runs a way. */
 export function executorOf(way: Way): Executor {
-  const executors = Object.keys(waysByExecutor) as Executor[];
   return executors.find((executor) => (waysByExecutor[executor] as readonly Way[]).includes(way))!;
 }

@@ -12,12 +12,14 @@ export const dockerVersion = "29.7.2";
  * - runner: published for amd64, arm64 and others, not for 32-bit arm (gitlab-runner 19.4.0, dockerfiles/runner/docker-bake.hcl).
  * - buildah: published for amd64, arm64 and others, not for 32-bit arm.
  * - registry: published for amd64, arm64v8, arm32v7, arm32v6 and others.
+ * - buildkit: published for amd64, arm64, 32-bit arm and others (moby/buildkit v0.33.0, docker-bake.hcl).
  * - job, dind: published for amd64, arm64v8, arm32v7 and arm32v6 (docker-library/docker, versions.json at 29.7.2).
  */
 export const images = {
   runner: `gitlab/gitlab-runner:alpine-v${runnerVersion}`,
   job: `docker:${dockerVersion}-cli`,
   buildah: "quay.io/buildah/stable:v1.43.4",
+  buildkit: "moby/buildkit:v0.33.0-rootless",
   dind: `docker:${dockerVersion}-dind`,
   registry: "registry:3.0.0",
 } as const;

@@ -4,6 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -14,7 +16,7 @@ import {
   symlinkSync,
   utimesSync,
 } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { runnerVersion } from "../../components/runners/images";
 import { withLock } from "../machine/locks";
 import { binaries, cache, checkout } from "../machine/places";
@@ -28,6 +30,8 @@ interface Build {
   /** Other names of the one program that comes out of it, which does what its name says. */
   links?: readonly string[];
   ldflags?: readonly string[];
+  /** Scripts of modules that are put beside the programs as they are. */
+  scripts?: readonly { module: string; file: string }[];
   /** What to say while it is built: how long it takes on two cores with nothing cached. */
   about: string;
 }
@@ -83,6 +87,7 @@ export const builds = {
       "github.com/moby/moby/v2/cmd/docker-proxy",
       "github.com/moby/buildkit/cmd/buildkitd",
       "github.com/moby/buildkit/cmd/buildctl",
+      "github.com/rootless-containers/rootlesskit/v3/cmd/rootlesskit",
       "github.com/containerd/containerd/v2/cmd/containerd",
       "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
       "github.com/containerd/containerd/v2/cmd/ctr",
@@ -92,6 +97,7 @@ export const builds = {
       `-X github.com/moby/buildkit/version.Version=${buildkitVersion}`,
       `-X github.com/containerd/containerd/v2/version.Version=${containerdVersion}`,
     ],
+    scripts: [{ module: "github.com/moby/buildkit", file: "examples/buildctl-daemonless/buildctl-daemonless.sh" }],
     about: "about 7 minutes",
   },
   plugins: {
@@ -176,6 +182,11 @@ async function compile(name: string, build: Build, folder: string, say: (line: s
   for (const link of build.links ?? []) {
     symlinkSync(program, join(unfinished, link));
   }
+  for (const { module, file } of build.scripts ?? []) {
+    const home = await run("go", ["list", "-m", "-f", "{{.Dir}}", module], surroundings(build));
+    copyFileSync(join(home.trim(), file), join(unfinished, basename(file)));
+    chmodSync(join(unfinished, basename(file)), 0o755);
+  }
   renameSync(unfinished, folder);
   removeOld(name);
   return folder;
@@ -183,7 +194,15 @@ async function compile(name: string, build: Build, folder: string, say: (line: s
 
 function keyOf(build: Build): string {
   const hash = createHash("sha256");
-  hash.update(JSON.stringify([build.packages, build.ldflags ?? [], process.arch, ...(build.links ?? [])]));
+  hash.update(
+    JSON.stringify([
+      build.packages,
+      build.ldflags ?? [],
+      process.arch,
+      ...(build.links ?? []),
+      ...(build.scripts ?? []),
+    ]),
+  );
   const root = join(checkout, "lab", build.module);
   for (const file of goFiles(root)) {
     hash.update(relative(root, file)).update(readFileSync(file));

@@ -87,6 +87,17 @@ const specs = {
     files: { key: pulumiFilesKey, put: putPulumiFiles },
   },
   postgres: { folder: "postgres" },
+  /** Not for every node: the tests that need it load it. */
+  buildkit: {
+    folder: "buildkit",
+    programs: {
+      rootlesskit: "engines",
+      buildkitd: "engines",
+      buildctl: "engines",
+      "buildctl-daemonless.sh": "engines",
+    },
+    alias: "pi-lab/buildkit:rootless",
+  },
   cli: { folder: "docker-cli", alias: "pi-lab/docker:cli" },
   dind: { folder: "docker-dind", base: "cli", programs: { runc: "oci" }, alias: "pi-lab/docker:dind" },
 } as const;

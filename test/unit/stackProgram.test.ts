@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { createRequire } from "node:module";
 import * as pulumi from "@pulumi/pulumi";
-import { asText } from "./config/stackFile";
+import { asText, hostKey } from "./config/stackFile";
 
 const stack = {
   "pi-runners:gitlab": { url: "https://gitlab.lan" },
@@ -53,5 +54,41 @@ describe("the program of a stack", () => {
     }
     assert.match(aliases.get("pi-runners:index:DoodRunner first")!, /pi-runners:index:DindRunner/);
     assert.match(aliases.get("pi-runners:index:DindRunner second")!, /pi-runners:index:DoodRunner/);
+  });
+
+  it("needs no cluster where every runner is on hosts", async () => {
+    const types = new Set<string>();
+    await pulumi.runtime.setMocks(
+      {
+        newResource: ({ type, name, inputs }) => {
+          types.add(type);
+          return { id: `${name}-id`, state: inputs as object };
+        },
+        call: ({ inputs }) => inputs as object,
+      },
+      "pi-runners",
+      "hosts",
+    );
+    const hosts = {
+      "pi-runners:gitlab": { url: "https://gitlab.lan" },
+      "pi-runners:registries": [{ address: "registry.lan:5000", insecure: true }],
+      "pi-runners:nodes": [{ name: "pi1", host: "192.0.2.1", hostKey: hostKey("a") }],
+      "pi-runners:runners": [{ name: "first", way: "shell", hosts: ["pi1"], packageVersion: "19.4.0-1" }],
+      "pi-runners:tokens": { first: "glrt-SeCrEt0123456789ab" },
+    };
+    pulumi.runtime.setAllConfig(asText(hosts), ["pi-runners:tokens"]);
+    // Required, as an import would give what ran for the stack before.
+    const load = createRequire(__filename);
+    delete load.cache[load.resolve("../../index.ts")];
+    const { namespace } = load("../../index.ts") as { namespace?: unknown };
+    for (let waited = 0; !types.has("command:remote:Command") && waited < 200; waited++) {
+      await new Promise((done) => setTimeout(done, 25));
+    }
+    assert.ok(types.has("pi-runners:index:ShellRunner") && types.has("command:remote:Command"), [...types].join());
+    assert.deepEqual(
+      [...types].filter((type) => /kubernetes/i.test(type) || type === "pi-runners:index:RunnerNamespace"),
+      [],
+    );
+    assert.equal(namespace, undefined);
   });
 });

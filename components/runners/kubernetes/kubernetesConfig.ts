@@ -70,6 +70,9 @@ function section(settings: KubernetesRunnerSettings): KubernetesSection {
       ],
       empty_dir: [{ name: "image-store", mount_path: imageStore }],
     },
+    // An API server that starts again, as k3s' does with each update: without, a job that ends meanwhile leaves its pod.
+    retry_limits: { "connection refused": 300 },
+    cleanup_resources_timeout: "10m",
     ...podSpec(settings),
   };
 }

@@ -7,6 +7,7 @@ import { homeFolder, runManager, stateFolder } from "../manager/scripts";
 import { managerResources } from "../sizes";
 import { kubernetesRunnerConfig } from "./kubernetesConfig";
 import { objectNames } from "./names";
+import { orphansScript } from "./orphans";
 import type { KubernetesRunnerSettings } from "./settings";
 
 /** User and group of the manager, as in Debian's and GitLab's own packages of the runner; the image's is root. */
@@ -45,25 +46,28 @@ export function podTemplate(settings: KubernetesRunnerSettings): types.input.cor
 }
 
 /** config.toml stays in the mounted Secret, where the runner's own reload sees it change, and a link leads to it. */
-const startScript = [
-  "set -eu",
-  "umask 077",
-  `${systemIdScript} >${stateFolder}/.runner_system_id`,
-  `ln -sf ${secretFolder}/config.toml ${stateFolder}/config.toml`,
-  runManager,
-].join("\n");
+const startScript = (settings: KubernetesRunnerSettings): string =>
+  [
+    "set -eu",
+    "umask 077",
+    `${systemIdScript} >${stateFolder}/.runner_system_id`,
+    `ln -sf ${secretFolder}/config.toml ${stateFolder}/config.toml`,
+    orphansScript(settings),
+    runManager,
+  ].join("\n");
 
 function managerContainer(settings: KubernetesRunnerSettings): types.input.core.v1.Container {
   return {
     name: "runner",
     image: settings.image,
     imagePullPolicy: "IfNotPresent",
-    command: ["/bin/sh", "-c", startScript],
+    command: ["/bin/sh", "-c", startScript(settings)],
     env: [
       // A Deployment's pods move from node to node, and are one runner: their system id has no node in it.
       { name: "NODE_NAME", value: "" },
       { name: "RUNNER_POOL", value: `${settings.namespace}/${settings.name}` },
       identityVariable,
+      { name: "POD_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "metadata.name" } } },
       { name: "HOME", value: homeFolder },
     ],
     ...watched(settings),

@@ -1,7 +1,7 @@
 //go:build tools
 
 // Package tools pins today's container engines, for nodes that have newer ones than Debian: Docker 29's daemon, BuildKit
-// from the same module graph, containerd 2.
+// from the same module graph with what it runs rootless by, containerd 2.
 package tools
 
 import (
@@ -12,4 +12,5 @@ import (
 	_ "github.com/moby/buildkit/cmd/buildkitd"
 	_ "github.com/moby/moby/v2/cmd/docker-proxy"
 	_ "github.com/moby/moby/v2/cmd/dockerd"
+	_ "github.com/rootless-containers/rootlesskit/v3/cmd/rootlesskit"
 )

@@ -1,12 +1,33 @@
-/** What happens to jobs of the Kubernetes executor when a manager has to go, and when a job's pod is killed. */
+/** What happens to jobs of the Kubernetes executor when something goes away: their manager, their pod, GitLab, the API server. */
 import assert from "node:assert/strict";
-import { cluster, destroyWays, eventually } from "../../lab/stack/lab";
-import { deployWays, ended, jobPods, managerPods, namespace, printed, startJob, sweep } from "./ways";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Engine, startEngine } from "../../../lab/engine/engine";
+import { server } from "../../../lab/machine/places";
+import { checkout, cluster, destroyWays, eventually, gitlab } from "../../lab/stack/lab";
+import {
+  deployWays,
+  ended,
+  jobPods,
+  killManager,
+  managerPods,
+  namespace,
+  printed,
+  restarts,
+  startJob,
+  sweep,
+} from "./ways";
 
 describe("faults around jobs of the Kubernetes executor", function () {
   this.timeout(300_000);
 
-  before(deployWays);
+  let engine: Engine;
+  before(async () => {
+    engine = await startEngine(() => undefined);
+    await deployWays();
+  });
+  afterEach(() => gitlab.setFault({ mode: "up" }));
   after(async () => {
     await sweep();
     await destroyWays();
@@ -40,4 +61,135 @@ describe("faults around jobs of the Kubernetes executor", function () {
     assert.ok(Date.now() - begin < 60_000, "long before the script would have ended");
     assert.equal((await ended(await startJob("killed", "echo hello"))).status, "success");
   });
+
+  it("a job whose pod is evicted fails at once, and the next one runs", async () => {
+    const id = await startJob("evicted", "echo began", "sleep 120");
+    await printed(id, "began");
+    const [pod] = await jobPods();
+    const name = pod!.metadata!.name!;
+    await cluster().createNamespacedPodEviction({ namespace, name, body: { metadata: { name, namespace } } });
+    const begin = Date.now();
+    assert.equal((await ended(id)).status, "failed");
+    assert.ok(Date.now() - begin < 90_000, "long before the script would have ended");
+    assert.equal((await ended(await startJob("evicted", "echo hello"))).status, "success");
+  });
+
+  it("a manager that is killed comes back in its pod, and takes away the pods that it had left", async () => {
+    const [id, before] = [await orphan("crashed"), (await managerPods())[0]!];
+    await killManager(engine, before);
+    await eventually("the job's pod is gone", 90, async () => ((await jobPods()).length === 0 ? true : undefined));
+    const [manager] = await managerPods();
+    assert.equal(manager!.metadata!.uid, before.metadata!.uid);
+    assert.ok(restarts(manager!) > restarts(before), "it was not restarted");
+    await gitlab.cancelPipeline(id);
+    assert.equal((await ended(await startJob("crashed", "echo hello"))).status, "success");
+  });
+
+  it("a manager whose pod is gone without a word is followed by one that takes away the pods it had left", async () => {
+    const id = await orphan("gone");
+    const [old] = await managerPods();
+    await cluster().deleteNamespacedPod({ namespace, name: old!.metadata!.name!, gracePeriodSeconds: 0 });
+    await eventually("the job's pod is gone", 90, async () => ((await jobPods()).length === 0 ? true : undefined));
+    await gitlab.cancelPipeline(id);
+    assert.equal((await ended(await startJob("gone", "echo hello"))).status, "success");
+  });
+
+  it("GitLab gone for a while: the job goes on, its log is whole, and nothing is restarted", async () => {
+    const before = (await managerPods()).map(restarts);
+    const id = await startJob(
+      "outage",
+      "echo began",
+      "for n in $(seq 40); do echo line $n; sleep 1; done",
+      "echo ended",
+    );
+    await printed(id, "began");
+    await gitlab.setFault({ mode: "down" });
+    await sleep(30_000);
+    await gitlab.setFault({ mode: "up" });
+    const { status, trace } = await ended(id);
+    assert.equal(status, "success", trace);
+    for (let line = 1; line <= 40; line++) {
+      assert.match(trace, new RegExp(`line ${line}\\r?\\n`));
+    }
+    assert.deepEqual((await managerPods()).map(restarts), before);
+  });
+
+  it("the API server gone for a minute: the job ends one way or the other, and the next one runs", async () => {
+    const before = (await managerPods()).map(({ metadata }) => metadata!.uid);
+    const id = await startJob("no-api", "echo began", "sleep 20", "echo ended");
+    await printed(id, "began");
+    await unit("stop", "lab-apiserver");
+    await sleep(60_000);
+    await unit("start", "lab-apiserver");
+    const { status, trace } = await ended(id);
+    assert.equal(status, "success", trace);
+    await eventually("no pod of a job stays", 60, async () => ((await jobPods()).length === 0 ? true : undefined));
+    assert.equal((await ended(await startJob("no-api", "echo hello"))).status, "success");
+    assert.deepEqual(
+      (await managerPods()).map(({ metadata }) => metadata!.uid),
+      before,
+    );
+  });
+
+  it("the registry gone during a push: the job fails and says so, and the next one pushes", async () => {
+    await gitlab.createProject("no-registry", { files: pushing });
+    const { id } = await gitlab.startPipeline("no-registry");
+    await printed(id, "about to push");
+    await unit("stop", "lab-registry@token");
+    const { status, trace } = await ended(id);
+    await unit("start", "lab-registry@token");
+    assert.equal(status, "failed", trace);
+    assert.match(trace, /connection refused/);
+    await gitlab.runPipeline("no-registry", { mustSucceed: true, timeoutMs: 120_000 });
+  });
+
+  it("a token that GitLab takes no more: the job that runs ends well, and the manager stays up", async () => {
+    const before = (await managerPods()).map(restarts);
+    const id = await startJob("revoked", "echo began", "sleep 15", "echo ended");
+    await printed(id, "began");
+    // Not by a fault of GitLab: it would have every runner of the lab ask no more for an hour.
+    const { description, tags, id: known } = (await gitlab.runners()).find((one) => one.description === "kubernetes")!;
+    await gitlab.deleteRunner(known);
+    const { status } = await ended(id);
+    await sleep(20_000);
+    await gitlab.createRunner({ description, tags, token: tokenOf(description) });
+    assert.equal(status, "success");
+    const [manager] = await managerPods();
+    assert.deepEqual([restarts(manager!)], before);
+    assert.equal(manager!.status!.containerStatuses![0]!.ready, true);
+  });
+
+  /** A job that would run long; its pipeline. */
+  async function orphan(project: string): Promise<number> {
+    const id = await startJob(project, "echo began", "sleep 250");
+    await printed(id, "began");
+    assert.equal((await jobPods()).length, 1);
+    return id;
+  }
+
+  const unit = (verb: "start" | "stop", name: string): Promise<string> =>
+    engine.exec(server.container, ["systemctl", verb, name]);
 });
+
+/** The token that the lab's GitLab knows a runner by. */
+function tokenOf(name: string): string {
+  const runners = JSON.parse(readFileSync(join(checkout, "lab/runners.json"), "utf8")) as {
+    name: string;
+    token: string;
+  }[];
+  return runners.find((one) => one.name === name)!.token;
+}
+
+/** Builds an image, waits a moment, pushes it. */
+const pushing = {
+  ".gitlab-ci.yml": `job:
+  tags: [kubernetes]
+  script:
+    - buildah bud --tag "$CI_REGISTRY_IMAGE:1" .
+    - printf '%s' "$CI_REGISTRY_PASSWORD" | buildah login --username "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"
+    - echo about to push
+    - sleep 8
+    - buildah push --retry 0 "$CI_REGISTRY_IMAGE:1"
+`,
+  Dockerfile: "FROM scratch\nCOPY Dockerfile /\n",
+};

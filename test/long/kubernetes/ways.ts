@@ -1,6 +1,7 @@
 /** What the tests of the Kubernetes executor have in common: stack `ways`, its pods, and jobs on its runner. */
 import { KubeConfig, RbacAuthorizationV1Api, type V1Pod, type V1PolicyRule } from "@kubernetes/client-node";
 import { join } from "node:path";
+import type { Engine } from "../../../lab/engine/engine";
 import { checkout, cluster, eventually, gitlab, run } from "../../lab/stack/lab";
 
 export const namespace = "gitlab-ways";
@@ -29,11 +30,12 @@ export async function ended(id: number): Promise<{ status: string; trace: string
   return { status: jobs[0]!.status, trace: await gitlab.trace(jobs[0]!.id) };
 }
 
-/** Waits until a job has printed this. */
-export async function printed(id: number, words: string): Promise<void> {
-  await eventually(`the job prints ${words}`, 120, async () => {
+/** Waits until a job has printed this; all that it has printed by then. */
+export async function printed(id: number, words: string): Promise<string> {
+  return eventually(`the job prints ${words}`, 120, async () => {
     const { jobs } = await gitlab.pipeline(id);
-    return (await gitlab.trace(jobs[0]!.id)).includes(words) ? true : undefined;
+    const trace = await gitlab.trace(jobs[0]!.id);
+    return trace.includes(words) ? trace : undefined;
   });
 }
 
@@ -45,6 +47,15 @@ export const jobPods = async (): Promise<V1Pod[]> =>
   (await podsWith(`pi-runners/jobs-of=${runner}`)).filter(({ metadata }) => metadata!.deletionTimestamp === undefined);
 
 export const managerPods = (): Promise<V1Pod[]> => podsWith(`app.kubernetes.io/instance=${runner}`);
+
+export const restarts = (pod: V1Pod): number => pod.status!.containerStatuses![0]!.restartCount;
+
+/** Kills a manager's process from its node, as the kernel does when memory is short. */
+export async function killManager(engine: Engine, pod: V1Pod): Promise<void> {
+  const container = pod.status!.containerStatuses![0]!.containerID!.replace("containerd://", "");
+  const node = `pi-lab-${pod.spec!.nodeName}`;
+  await engine.exec(node, ["ctr", "--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", container]);
+}
 
 /** The Secrets that the manager made for jobs. */
 export async function jobSecrets(): Promise<string[]> {

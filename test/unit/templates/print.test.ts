@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { buildkitFile } from "../../../templates/buildkit";
 import { component, componentFile } from "../../../templates/component";
 import { composeFile } from "../../../templates/compose";
+import { multiArchFile } from "../../../templates/multiArch";
 import { fillIn, printPipeline } from "../../../templates/print";
 import { jobImage } from "../../../components/runners/docker/usedImages";
 import { dockerWays } from "../../../components/runners/docker/ways";
-import { ways } from "../../../components/runners/executors";
+import { executors, ways } from "../../../components/runners/executors";
 import { jobImage as podJobImage } from "../../../components/runners/kubernetes/kubernetesConfig";
 import { kubernetesSettings } from "../runners/kubernetesSettings";
 import { settingsOf } from "../runners/settings";
@@ -175,8 +177,11 @@ it("an input that a component does not have is refused", () => {
   assert.throws(() => fillIn(component("dood"), { labels: "x" }), /no input labels; it has .*tags/);
 });
 
-/** Components of no way: the one for Compose, and those that are about stacks, not about building. */
-const others = [composeFile, "templates/preview.yml", "templates/deploy.yml", "templates/drift.yml"];
+/** Components of no way: other builds, the one for Compose, and those that are about stacks, not about building. */
+const others = [
+  ...[...executors.map(multiArchFile), buildkitFile, composeFile],
+  ...["templates/preview.yml", "templates/deploy.yml", "templates/drift.yml"],
+];
 
 it("every component below templates/ is one of a way, or one of the few others", () => {
   const files = readdirSync(join(__dirname, "../../../templates")).filter((name) => name.endsWith(".yml"));

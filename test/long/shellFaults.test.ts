@@ -1,0 +1,133 @@
+/** What happens to jobs of the shell executor when GitLab, the registry, the token or the host goes away. */
+import assert from "node:assert/strict";
+import type { Server } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { labRunner, serveFiles, ShellHost, standInForHosts } from "../host/shell/lab";
+import {
+  patience,
+  registryContainer,
+  stopRegistries,
+  testRegistries,
+  trustLab,
+  type TrustLab,
+} from "../host/trust/lab";
+import type { StandIn } from "../lab/gitlab/standIn";
+
+describe("faults around jobs of the shell executor", function () {
+  this.timeout(180_000);
+  let lab: TrustLab;
+  let standIn: StandIn;
+  let files: { url: string; server: Server };
+  let shell: ShellHost;
+  let registry: string;
+
+  before(async function () {
+    this.timeout(patience);
+    lab = await trustLab(1);
+    const { file, sha256 } = await labRunner();
+    files = await serveFiles({ "gitlab-runner": file });
+    standIn = await standInForHosts();
+    const { plain } = await testRegistries(lab);
+    registry = plain.address;
+    const common = { url: standIn.url, binary: `${files.url}/gitlab-runner`, sha256, docker: true };
+    shell = new ShellHost(lab.hosts[0]!, common);
+    await shell.reset();
+    await lab.hosts[0]!.reset();
+    await shell.host.apply({ registries: [{ ...plain, insecure: true }] });
+    await shell.apply(shell.settings());
+  });
+
+  afterEach(() => standIn.lab.setFault({ mode: "up" }));
+
+  after(async () => {
+    await standIn?.stop();
+    files?.server.close();
+    await shell?.reset();
+    await lab?.hosts[0]!.reset();
+    await stopRegistries(lab);
+  });
+
+  it("GitLab gone for a while: the job goes on, its log is whole, and nothing is restarted", async () => {
+    const pid = await shell.pid();
+    const id = await start("outage", "for n in $(seq 30); do echo line $n; sleep 1; done");
+    await standIn.lab.setFault({ mode: "down" });
+    await sleep(20_000);
+    await standIn.lab.setFault({ mode: "up" });
+    const { status, trace } = await ended(id);
+    assert.equal(status, "success", trace);
+    for (let line = 1; line <= 30; line++) {
+      assert.match(trace, new RegExp(`line ${line}\r?\n`));
+    }
+    assert.equal(await shell.pid(), pid);
+    assert.equal((await ended(await start("outage", "true"))).status, "success");
+  });
+
+  it("a token that GitLab takes no more: the job that runs ends well, no other is taken, the service stays up", async () => {
+    const pid = await shell.pid();
+    const id = await start("revoked", "sleep 8", "echo ended");
+    await standIn.lab.setFault({ mode: "refuse", only: "POST /api/v4/jobs/request" });
+    assert.equal((await ended(id)).status, "success");
+    await sleep(10_000);
+    assert.equal(await shell.pid(), pid);
+    await standIn.lab.setFault({ mode: "up" });
+    // After a few refusals the manager asks no more for an hour; whoever puts the token right applies the stack again.
+    await shell.apply(shell.settings({ config: { log_level: "warn" } }));
+    assert.equal((await ended(await start("revoked", "true"))).status, "success");
+  });
+
+  it("the registry gone during a push: the job fails and says so, and the next one pushes", async () => {
+    const push = [
+      "printf 'FROM scratch\\nCOPY Dockerfile /\\n' >Dockerfile",
+      `docker build --tag ${registry}/faults:1 .`,
+      ...["echo about to push", "sleep 4", `docker push ${registry}/faults:1`],
+    ];
+    const id = await start("no-registry", ...push);
+    await lab.engine.run(["stop", "--time", "0", registryContainer(lab, "plain")]);
+    const { status, trace } = await ended(id);
+    await lab.engine.run(["start", registryContainer(lab, "plain")]);
+    assert.equal(status, "failed", trace);
+    assert.match(trace, /connection refused|no route to host|i\/o timeout/);
+    assert.equal((await ended(await start("no-registry", ...push))).status, "success");
+  });
+
+  it("the host starts again during a job: nothing of the job stays, and the runner is back with the same identity", async () => {
+    const seen = await managers();
+    const id = await start("reboot", "echo $CI_PROJECT_DIR >left", "sleep 300");
+    await lab.engine.run(["restart", lab.nodes[0]!.container]);
+    await until("the host is up", async () => (await shell.host.sh("systemctl is-system-running --wait")).out !== "");
+    await until("the runner is up", async () => (await shell.pid()) !== "0");
+    assert.equal(await shell.host.ok("pgrep -u gitlab-runner -f 'sleep 30[0]' | wc -l"), "0");
+    // A job that is aborted is told to GitLab; one that was cut off is not, and stays there until GitLab ends it.
+    const [job] = (await standIn.lab.pipeline(id)).jobs;
+    assert.equal(job!.status, "failed");
+    assert.equal((await ended(await start("reboot", "test ! -e left"))).status, "success");
+    assert.deepEqual(await managers(), seen);
+  });
+
+  /** A job with this script, once it runs. */
+  async function start(project: string, ...script: string[]): Promise<number> {
+    const lines = ["echo began", ...script].map((line) => `    - ${JSON.stringify(line)}\n`).join("");
+    await standIn.lab.createProject(project, { files: { ".gitlab-ci.yml": `job:\n  script:\n${lines}` } });
+    const { id } = await standIn.lab.startPipeline(project);
+    await until(`${project} runs`, async () => {
+      const { jobs } = await standIn.lab.pipeline(id);
+      return (await standIn.lab.trace(jobs[0]!.id)).includes("began");
+    });
+    return id;
+  }
+
+  async function ended(id: number): Promise<{ status: string; trace: string }> {
+    const { jobs } = await standIn.lab.waitPipeline(id, { timeoutMs: 90_000 });
+    return { status: jobs[0]!.status, trace: await standIn.lab.trace(jobs[0]!.id) };
+  }
+
+  async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+    for (const end = Date.now() + 90_000; !(await holds().catch(() => false)); await sleep(500)) {
+      assert.ok(Date.now() < end, `not within 90 s: ${what}`);
+    }
+  }
+
+  async function managers(): Promise<string[]> {
+    return (await standIn.lab.runners()).flatMap((one) => one.managers.map(({ systemId }) => systemId));
+  }
+});
