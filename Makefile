@@ -46,8 +46,9 @@ check: node_modules/.installed ## types, lint, format and unit tests: no lab nee
 preview: node_modules/.installed ## say in words what pulumi up would do to STACK, and write it to preview/ for a merge request
 	@$(TSX) ci/preview.ts --stack '$(STACK)' || test $$? = 2 # 2: there are changes
 
+# Not NAME of the environment: some systems have one.
 new-stack: node_modules/.installed ## make the stack file of another cluster by a few questions, or by flags: NAME=home ARGS="--gitlab …"; ARGS=--help
-	@$(TSX) config/newStack/main.ts $(if $(NAME),--name '$(NAME)') $(ARGS)
+	@$(TSX) config/newStack/main.ts $(if $(filter command line,$(origin NAME)),--name '$(NAME)') $(ARGS)
 
 bench: node_modules/.installed ## measure what docs/benchmarks.md shows
 	@$(TSX) bench/bench.ts

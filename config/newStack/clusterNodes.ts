@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { NewNode } from "./answers";
 
 /** What a cluster says of its nodes. */
@@ -24,7 +25,14 @@ export async function clusterNodes(kubeconfig: string | undefined, context: stri
   if (context !== undefined) {
     config.setCurrentContext(context);
   }
-  const { items } = await config.makeApiClient(CoreV1Api).listNode();
+  const seconds = 15;
+  const listed = config.makeApiClient(CoreV1Api).listNode();
+  const late = sleep(seconds * 1000, undefined, { ref: false }).then(() => {
+    throw new Error(
+      `The cluster at ${config.getCurrentCluster()?.server} does not answer within ${seconds} s. Is it on, and reached from here?`,
+    );
+  });
+  const { items } = await Promise.race([listed, late]);
   const nodes = items.flatMap(({ metadata, status }) => {
     const host = status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
     return metadata?.name === undefined || host === undefined ? [] : [{ name: metadata.name, host }];
