@@ -16,7 +16,7 @@ const notAnswering = (dockerSocket: string): string =>
 
 /**
  * Shell: waits until the runner's Docker answers, and leaves what it says of itself in `$info`. `docker_api PATH [curl's
- * arguments]` asks it. Everything else in these scripts is POSIX sh; curl is in every image of gitlab-runner.
+ * arguments]` asks it. Everything else in these scripts is POSIX sh; where the image has no curl, the log says so.
  */
 export function waitForDocker(dockerSocket: string): string[] {
   return [
