@@ -13,6 +13,8 @@ export interface HostWork {
   name: string;
   /** What goes to the host; a secret if it holds one. */
   settings: pulumi.Output<HostSettings>;
+  /** What a preview looks with, where `settings` have something that is known after the first update only. Default: `settings`. */
+  probed?: pulumi.Output<HostSettings>;
   /** True: when the host leaves the stack, or on destroy, leave it as it is and do not talk to it. */
   retain?: boolean;
 }
@@ -38,7 +40,9 @@ export interface HostDuty {
  */
 export function hostCommands(parent: pulumi.Resource, works: HostWork[], duty: HostDuty): remote.Command[] {
   const { program, rollout, first } = duty;
-  const inputs = works.map((work) => inputOf(program, work, work.node.sudoPassword ?? duty.ssh?.sudoPassword));
+  const input = ({ node }: HostWork, settings: pulumi.Output<HostSettings>): pulumi.Output<string> =>
+    inputOf(program, settings, node.sudoPassword ?? duty.ssh?.sudoPassword);
+  const inputs = works.map((work) => input(work, work.settings));
   const commands = works.map(({ node, name, retain }, index) => {
     const command = new remote.Command(
       name,
@@ -63,10 +67,10 @@ export function hostCommands(parent: pulumi.Resource, works: HostWork[], duty: H
   });
   if (duty.probe && pulumi.runtime.isDryRun()) {
     const connections = duty.connections;
-    const probes = works.map(({ node: { name } }, index) => ({
-      node: name,
-      connection: connections.get(name)!,
-      input: inputs[index]!,
+    const probes = works.map((work) => ({
+      node: work.node.name,
+      connection: connections.get(work.node.name)!,
+      input: input(work, work.probed ?? work.settings),
     }));
     probeHosts(parent, probes, hostCommand(program, "probe"), duty.described);
   }
@@ -76,7 +80,7 @@ export function hostCommands(parent: pulumi.Resource, works: HostWork[], duty: H
 /** What goes to the host's stdin; a secret when it carries sudo's password, or its settings are one. */
 function inputOf(
   program: HostProgram,
-  { settings }: HostWork,
+  settings: pulumi.Output<HostSettings>,
   password: pulumi.Input<string> | undefined,
 ): pulumi.Output<string> {
   return password === undefined

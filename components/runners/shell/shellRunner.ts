@@ -98,14 +98,14 @@ export class ShellRunner extends pulumi.ComponentResource {
     const { connections } = hostConnections(nodes, ssh);
     const owner = `${pulumi.getProject()}/${pulumi.getStack()}/${name}`;
     const salt = makeIdentity(name, { parent: this });
-    const works = nodes.map((node) => ({
-      node,
-      name: `${name}-${node.name}`,
-      settings: pulumi
-        .all([settings, pulumi.secret(token), salt])
-        .apply(([plain, value, id]) => shellHostSettings(plain, value, node.name, owner, reapply, id)),
-      retain: node.retain,
-    }));
+    const works = nodes.map((node) => {
+      const of = (id: pulumi.Input<string | undefined>) =>
+        pulumi
+          .all([settings, pulumi.secret(token), id])
+          .apply(([plain, value, known]) => shellHostSettings(plain, value, node.name, owner, reapply, known));
+      // The id is not known in the first preview; a host that has one keeps it, whichever is asked for.
+      return { node, name: `${name}-${node.name}`, settings: of(salt), probed: of(undefined), retain: node.retain };
+    });
     // Each host may first let its jobs finish.
     const slow = `${drainOf(args) * 2 + 1800}s`;
     const commands = hostCommands(this, works, {
