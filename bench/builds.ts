@@ -164,7 +164,7 @@ for socket in /var/run/docker.sock $(find /var/lib/kubelet/pods -path '*empty-di
   ln -sfn "$(dirname "$socket")" /run/bench-docker
   export DOCKER_HOST=unix:///run/bench-docker/docker.sock
   docker version >/dev/null 2>&1 || continue # what an engine has left that is gone
-  docker image ls --format '{{.Repository}}:{{.Tag}}' | grep -E '^(${gitlabRegistry.address}/lab|${registry.address}/(lab|base))' | xargs -r docker image rm --force >/dev/null
+  docker image ls --filter dangling=false --format '{{.Repository}}:{{.Tag}}' | grep -v '<none>' | grep -E '^(${gitlabRegistry.address}/lab|${registry.address}/(lab|base))' | xargs -r docker image rm --force >/dev/null
   docker image prune --force >/dev/null
   docker builder prune --all --force >/dev/null
 done
