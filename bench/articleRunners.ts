@@ -7,8 +7,7 @@
 import { LabGitlab } from "../lab/gitlab/client";
 import { gitlabUrl } from "../lab/cluster/controlPlane";
 import { gitlab as gitlabPlace, gitlabRegistry, server } from "../lab/machine/places";
-import type { DeployedRunner } from "./labRunners";
-import { clusterNodes } from "./labRunners";
+import { clusterNodes, type DeployedRunner } from "./labRunners";
 import { onEach } from "./rawSsh";
 import { whenDone } from "./stops";
 
