@@ -47,6 +47,8 @@ function section(settings: KubernetesRunnerSettings): KubernetesSection {
     pod_labels: { "app.kubernetes.io/managed-by": "pi-runners", [jobLabel]: settings.name },
     node_selector: nodeLabels(settings),
     ...tolerations(settings.tolerations),
+    // Seconds. The default of 3 is most of what passes between hand-out and a job's first line.
+    poll_interval: 1,
     priority_class_name: settings.priorityClassName,
     host_aliases: hostAliases(settings.hostAliases),
     cpu_request: job.requests.cpu,
