@@ -27,7 +27,7 @@ export async function builds(runs: number): Promise<Section> {
     title: "Building and pushing",
     about: [
       `The pipeline that the stack prints for each way, from hand-out to the job's end (gitlab-runner 19.4.0, nodes with Debian 13 and Docker 26.1): a base image of ${mebibytes} MiB and more that does not compress, three layers, one file that changes.`,
-      "Cold: the daemon that builds has neither the base image nor a build cache. Warm: another build of the project, on a node that had one before. Pulled: the bytes that the registry sent meanwhile, by its own log. Jobs of way `kubernetes` have no daemon and keep no layers, so they are cold each time.",
+      "Cold: the daemon that builds has neither the base image nor a build cache. Warm: another build of the project, on a node that had one before. Pulled: the bytes that the registry sent meanwhile, by its own log. The base stands on an image that jobs use, too: a daemon that has run jobs need not pull those layers (72 MB) when it is cold, and a job's own daemon has to. Jobs of way `kubernetes` have no daemon and keep no layers, so they are cold each time.",
       "Article: config.toml and .gitlab-ci.yml of the article that this project began with, as they stand there, but for addresses, the images' names, and `CI_JOB_TOKEN`, as GitLab has no `CI_BUILD_TOKEN` any more.",
     ],
     figures: [...measured].flatMap(([way, builds]) => figures(way, builds, dood)),

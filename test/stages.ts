@@ -65,7 +65,9 @@ export const onLab: Stage[] = [
     command: ["env", "LAB_KIND=docker29", ...onMachine],
     beside: true,
   },
-  { name: "stack on the lab", files: "test/lab/stack/*.test.ts", command: onMachine, needsLab: true },
+  { name: "stack on the lab", files: "test/lab/stack/*.test.ts", command: onMachine, needsLab: true, beside: true },
+  // Alone: it kills the engine that all nodes run on.
+  { name: "lab that was hurt", files: "test/lab/hurt/*.test.ts", command: onMachine, needsLab: true },
 ];
 
 /** What takes long and seldom breaks: `make test-long`. */

@@ -107,6 +107,7 @@ describe("a runner whose life in GitLab is the stack's", function () {
       ].filter((one) => changed.includes(one)),
     );
     assert.ok(changed.some((one) => one.includes("GitlabRunner")));
+    assert.match(await stack.report(), /maximumTimeout[^]*1200/);
     await deploy();
     const [after] = await ours();
     assert.equal(after!.id, before!.id);
@@ -117,6 +118,16 @@ describe("a runner whose life in GitLab is the stack's", function () {
       [tags, true, "ref_protected", 1200],
     );
     await succeeds(await job("docker info"));
+  });
+
+  it("is paused and takes untagged jobs when told, and no longer when told no more", async () => {
+    const before = create;
+    create = { ...create, paused: true, runUntagged: true };
+    await deploy();
+    assert.deepEqual([(await ours())[0]!.paused, (await ours())[0]!.runUntagged], [true, true]);
+    create = before;
+    await deploy();
+    assert.deepEqual([(await ours())[0]!.paused, (await ours())[0]!.runUntagged], [false, false]);
   });
 
   it("is put back after somebody changed it, and created again after somebody deleted it", async () => {
@@ -138,6 +149,8 @@ describe("a runner whose life in GitLab is the stack's", function () {
     const long = await job("sleep 45");
     await running(long);
     create = { ...create, rotate: "second" };
+    await configure();
+    assert.match(await stack.report(), /rotate/);
     await deploy();
     await succeeds(long);
     const left = await ours();

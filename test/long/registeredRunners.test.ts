@@ -85,6 +85,7 @@ describe("a runner that a Job registers with a legacy token", function () {
       /warning: tags, register\.protected, register\.maximumTimeout of runner old changed since it was registered/;
     await configure({ repeat: "two", protected: true, maximumTimeout: 1200 });
     assert.match(await stack.pulumi("preview"), warning);
+    assert.match(await stack.report(), /changed since it was registered/);
     assert.match(await stack.pulumi("up", "--yes", "--skip-preview"), warning);
     const preview = await stack.pulumi("preview", "--expect-no-changes");
     assert.match(preview, /maximumTimeout: none => 1200/);

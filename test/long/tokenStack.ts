@@ -21,11 +21,13 @@ export interface TokenStack {
   hide(...secrets: string[]): void;
   /** The token in a runner's config.toml as the cluster has it; hidden from now on. */
   token(runner: string): Promise<string>;
+  /** Previews the stack file as it is now for a merge request; note, files and log are searched for what is hidden. */
+  report(): Promise<string>;
   /** Looks at one more text, such as the log of a job. */
   saw(where: string, text: string): void;
   /**
    * Where a hidden text was seen: in what Pulumi printed, in process lists, in the state, in events, in the logs and objects of
-   * the stack's pods, in the journals of the nodes, in GitLab's descriptions and notes.
+   * the stack's pods, in the journals of the nodes, in GitLab's descriptions and maintenance notes, in what `report` wrote.
    */
   leaks(): Promise<string[]>;
   remove(): Promise<void>;
@@ -126,6 +128,16 @@ export async function tokenStack(name: string): Promise<TokenStack> {
       const token = /token = "([^"]+)"/.exec(config)![1]!;
       hidden.add(token);
       return token;
+    },
+    async report() {
+      const out = join(folder, "report");
+      const args = ["ci/preview.ts", "--stack", name, "--config-file", file, "--out", out];
+      const { code, output } = await run("tsx", args, env);
+      assert.ok(code === 0 || code === 2, output);
+      const written = readdirSync(out).map((one) => readFileSync(join(out, one), "utf8"));
+      rmSync(out, { recursive: true });
+      texts.push(["a merge request", [output, ...written].join("\n")]);
+      return written.join("\n");
     },
     saw: (where, text) => void texts.push([where, text]),
     async leaks() {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { engineProcesses, signal } from "../../../lab/engine/leftovers";
-import { lab, onNode } from "./lab";
+import { lab, onNode } from "../stack/lab";
 
 const pushed = /sha256:[0-9a-f]{64}/;
 
