@@ -3,7 +3,7 @@ import type { InputError } from "../../inputErrors";
 import { images } from "../images";
 import { ownRunner } from "../settings";
 import { quantity } from "../sizes";
-import { jobImage, kubernetesRunnerConfig } from "./kubernetesConfig";
+import { jobImage, kubernetesRunnerConfig, patchesPods, podSpecFlag } from "./kubernetesConfig";
 import { objectNames } from "./names";
 import { ownKubernetes, type KubernetesRunnerSettings, type KubernetesSection } from "./settings";
 
@@ -16,6 +16,7 @@ export function configErrors(settings: KubernetesRunnerSettings): InputError[] {
     ...placeErrors(settings),
     ...rightsErrors(settings),
     ...accountErrors(settings),
+    ...podSpecErrors(settings),
     ...amountErrors(settings),
     ...jobImageErrors(settings),
   ];
@@ -76,6 +77,16 @@ function matches(pattern: string, name: string): boolean {
   } catch {
     return false; // Go's own words; the runner says what is wrong with it.
   }
+}
+
+/** A pod of a job as if nothing had been said of it, such as with root of the node where it was to be nobody. */
+function podSpecErrors(settings: KubernetesRunnerSettings): InputError[] {
+  return patchesPods(settings) && ownRunner(settings).feature_flags?.[podSpecFlag] === false
+    ? oneError(
+        `config.runners[0].feature_flags.${podSpecFlag}`,
+        "without it gitlab-runner leaves out hostUsers, pod_spec, and tolerations that config.toml has no word for; drop it",
+      )
+    : [];
 }
 
 /** Amounts that Kubernetes would refuse every pod of a job for. */

@@ -21,8 +21,18 @@ export function kubernetesRunnerConfig(settings: KubernetesRunnerSettings, token
       "BUILDKIT_NO_CLIENT_TOKEN=1",
     ],
     kubernetes: section(settings),
+    // Without it gitlab-runner reads pod_spec, and does nothing with it. A job's own variable does not switch it off.
+    ...(patchesPods(settings) ? { feature_flags: { [podSpecFlag]: true } } : {}),
   });
   return merge(preset, settings.config ?? {});
+}
+
+/** The feature flag that gitlab-runner 19.4 wants for `pod_spec` (executors/kubernetes/kubernetes.go, setupBuildPod). */
+export const podSpecFlag = "FF_USE_ADVANCED_POD_SPEC_CONFIGURATION";
+
+/** Whether something is to be put into the specification of jobs' pods. */
+export function patchesPods(settings: KubernetesRunnerSettings): boolean {
+  return [...(podSpec(settings).pod_spec ?? []), ...(ownKubernetes(settings).pod_spec ?? [])].length > 0;
 }
 
 /** `[runners.kubernetes]`. */
@@ -72,8 +82,9 @@ function section(settings: KubernetesRunnerSettings): KubernetesSection {
       ],
       empty_dir: [{ name: "image-store", mount_path: imageStore }],
     },
-    // An API server that starts again, as k3s' does with each update: without, a job that ends meanwhile leaves its pod.
-    retry_limits: { "connection refused": 300 },
+    // An API server that starts again, or its host: without, a job that ends meanwhile leaves its pod. Each of these comes to
+    // about ten minutes: 2 s between two tries, and 30 s for one that nobody answers.
+    retry_limits: { "connection refused": 300, "no route to host": 120, "i/o timeout": 20 },
     cleanup_resources_timeout: "10m",
     ...podSpec(settings),
   };

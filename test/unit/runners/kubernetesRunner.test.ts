@@ -66,6 +66,43 @@ describe("the config.toml of the Kubernetes executor", () => {
     assert.deepEqual(JSON.parse(section.pod_spec![0]!.patch!), { hostUsers: false, tolerations });
   });
 
+  it("has gitlab-runner heed what is said of the pod's specification, and refuses a flag that would have it not", () => {
+    const flag = "FF_USE_ADVANCED_POD_SPEC_CONFIGURATION";
+    const flagOf = (different: Different): boolean | undefined =>
+      kubernetesRunnerConfig(kubernetesSettings(different), "t").runners![0]!.feature_flags![flag];
+    assert.equal(flagOf({}), undefined);
+    assert.equal(flagOf({ hostUsers: false }), true);
+    assert.equal(flagOf({ tolerations: [{ operator: "Exists" }] }), true);
+    assert.equal(flagOf(own({ pod_spec: [{ name: "mine", patch: "{}", patch_type: "merge" }] })), true);
+    const off = { config: { runners: [{ feature_flags: { [flag]: false } }] } };
+    const refused = (different: Different): string[] =>
+      kubernetesRunnerErrors(kubernetesSettings(different)).map(({ propertyPath }) => propertyPath);
+    assert.deepEqual(refused({ ...off, hostUsers: false }), [`config.runners[0].feature_flags.${flag}`]);
+    assert.deepEqual(refused(off), []);
+  });
+
+  it("has the cache of jobs in S3 as the stack file says it, in config.toml's own words", () => {
+    const cache = {
+      ...{ Type: "s3", Path: "ci", Shared: true },
+      s3: {
+        ...{ ServerAddress: "minio.lan:9000", BucketName: "cache", BucketLocation: "home", PathStyle: true },
+        ...{ Insecure: true, AuthenticationType: "access-key", AccessKey: "me", SecretKey: "SeCrEt" },
+      },
+    };
+    const settings = kubernetesSettings({ config: { runners: [{ cache }] } });
+    assert.deepEqual(kubernetesRunnerErrors(settings), []);
+    const written = parse(secretFiles(settings, "t")["config.toml"]!) as { runners: { cache: object }[] };
+    assert.deepEqual(JSON.parse(JSON.stringify(written.runners[0]!.cache)), cache);
+    const misspelt = { ...cache, s3: { ...cache.s3, Bucket: "cache" } };
+    const { errors } = checkKubernetesRunner(
+      givenKubernetes({ config: { runners: [{ cache: misspelt }] } } as Different),
+    );
+    assert.deepEqual(
+      errors.map(({ propertyPath }) => propertyPath),
+      ["config.runners[0].cache.s3.Bucket"],
+    );
+  });
+
   it("lets the stack file reach everything, and adds its volumes and patches to those that builds need", () => {
     const section = sectionOf(
       own({
