@@ -16,6 +16,7 @@ export interface NewNode {
 export interface Answers {
   name: string;
   gitlab: string;
+  gitlabCa?: string;
   namespace: string;
   kubeconfig?: string;
   context?: string;
@@ -55,6 +56,7 @@ written over. Pulumi has to be logged in; of a state of your own it wants PULUMI
 
   --name NAME            the stack; its file is Pulumi.NAME.yaml
   --gitlab URL           GitLab's address
+  --gitlab-ca FILE       the private CA of its certificate, PEM
   --registry HOST:PORT   the registry that builds push to
   --insecure             it has no TLS, or a certificate that nobody can check
   --ca FILE              its private CA, PEM; better than --insecure
@@ -78,6 +80,7 @@ Exit code: 0 made, 1 not made (nothing was written, unless it says so), 130 stop
 const options = {
   name: { type: "string" },
   gitlab: { type: "string" },
+  "gitlab-ca": { type: "string" },
   registry: { type: "string" },
   insecure: { type: "boolean" },
   ca: { type: "string" },
@@ -116,7 +119,8 @@ export function givenBy(args: string[]): Given | undefined {
   const tokenFromStdin = values["token-stdin"] ?? false;
   return {
     ...defined({
-      ...{ name: values.name, gitlab: values.gitlab, registry: values.registry, caFile: values.ca, way },
+      ...{ name: values.name, gitlab: values.gitlab, gitlabCa: values["gitlab-ca"], way },
+      ...{ registry: values.registry, caFile: values.ca },
       ...{ runner: values.runner, namespace: values.namespace, kubeconfig: values.kubeconfig, context: values.context },
       ...{ sshUser: values["ssh-user"], sshKey: values["ssh-key"], knownHosts: values["known-hosts"], nodes },
       insecure: values.insecure ?? (values.ca === undefined ? undefined : false),

@@ -3,7 +3,7 @@ import type { Answers } from "./answers";
 
 /** The file of a new stack, with a comment wherever somebody will want to change something. */
 export function stackText(answers: Answers): string {
-  const { name, namespace, kubeconfig, context, gitlab, hostAliases, architecture, way, runner } = answers;
+  const { name, namespace, kubeconfig, context, gitlab, gitlabCa, hostAliases, architecture, way, runner } = answers;
   return [
     "# yaml-language-server: $schema=./config/stack.schema.json",
     `# Stack ${name}, by make new-stack. docs/reference/configuration.md has every key; all are checked before anything is touched.`,
@@ -14,7 +14,7 @@ export function stackText(answers: Answers): string {
     ...(context === undefined ? [] : [key("context", context)]),
     "  # Made and removed by this stack: another stack on the same cluster needs another one.",
     key("namespace", namespace),
-    key("gitlab", { url: gitlab }),
+    key("gitlab", { url: gitlab, ...(gitlabCa === undefined ? {} : { caFile: gitlabCa }) }),
     "  # What nodes, runners and builds are to trust, and push to.",
     key("registries", [registry(answers)]),
     ...(Object.keys(hostAliases).length === 0

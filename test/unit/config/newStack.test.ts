@@ -103,9 +103,16 @@ describe("make new-stack", function () {
   });
 
   it("writes nothing when the checks fail, when Pulumi does, when a flag is missing, and over no file", async () => {
-    const wrong = newStack([...least, "--no-nodes", "--namespace", "Wrong_Name", "--ca", "none.pem"]);
+    const authorities = ["--ca", "none.pem", "--gitlab-ca", "none.pem"];
+    const wrong = newStack([...least, "--no-nodes", "--namespace", "Wrong_Name", ...authorities]);
     assert.equal(wrong.status, 1);
-    assert.match(wrong.output, /pi-runners:registries\[0\]\.caFile: there is no file[^]*pi-runners:namespace: /);
+    for (const key of [
+      "registries\\[0\\]\\.caFile: there is no file",
+      "gitlab\\.caFile: there is no file",
+      "namespace: ",
+    ]) {
+      assert.match(wrong.output, new RegExp(`pi-runners:${key}`));
+    }
     assert.equal(called(), "");
     await assert.rejects(withoutQuestions(givenBy(["--name", "home"])!), /--gitlab, --registry must be given/);
     assert.throws(() => givenBy([...least, "--way", "doof"]), /is none of dood/);
