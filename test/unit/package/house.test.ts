@@ -32,6 +32,12 @@ describe("the house", () => {
     }
   });
 
+  it("names one release of Pulumi for the jobs' image and the lab, whose tests run it", () => {
+    const [, release] = /pulumi\/pkg\/v3 v(\S+)/.exec(read("lab/builds/pulumi/go.mod"))!;
+    assert.equal(/pulumiVersion = "v(\S+)"/.exec(read("lab/builds/builds.ts"))?.[1], release);
+    assert.equal(/BASE=pulumi\/pulumi-nodejs:(\S+)/.exec(read("ci/Dockerfile"))?.[1], release);
+  });
+
   it("lists every word of make, and keeps the contract", () => {
     const makefile = read("Makefile");
     const phony = /^\.PHONY: (.*)$/m.exec(makefile)![1]!.split(" ");
