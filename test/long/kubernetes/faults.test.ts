@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Engine, startEngine } from "../../../lab/engine/engine";
 import { server } from "../../../lab/machine/places";
-import { checkout, cluster, destroyWays, eventually, gitlab } from "../../lab/stack/lab";
+import { checkout, cluster, destroyWays, eventually, gitlab, onNode } from "../../lab/stack/lab";
 import {
   deployWays,
   ended,
@@ -114,22 +114,38 @@ describe("faults around jobs of the Kubernetes executor", function () {
     assert.deepEqual((await managerPods()).map(restarts), before);
   });
 
-  it("the API server gone for a minute: the job ends one way or the other, and the next one runs", async () => {
-    const before = (await managerPods()).map(({ metadata }) => metadata!.uid);
-    const id = await startJob("no-api", "echo began", "sleep 20", "echo ended");
-    await printed(id, "began");
-    await unit("stop", "lab-apiserver");
-    await sleep(60_000);
-    await unit("start", "lab-apiserver");
-    const { status, trace } = await ended(id);
-    assert.equal(status, "success", trace);
-    await eventually("no pod of a job stays", 60, async () => ((await jobPods()).length === 0 ? true : undefined));
-    assert.equal((await ended(await startJob("no-api", "echo hello"))).status, "success");
-    assert.deepEqual(
-      (await managerPods()).map(({ metadata }) => metadata!.uid),
-      before,
-    );
-  });
+  const silent = "FORWARD -p tcp -d 172.30.99.2 --dport 6443 -j DROP";
+  const onBoth = (command: string): Promise<string[]> => Promise.all([onNode(1, command), onNode(2, command)]);
+  async function answering(): Promise<void> {
+    const rules = await onBoth("iptables -w -nvxL FORWARD | grep DROP");
+    await onBoth(`iptables -w -D ${silent}`);
+    const dropped = rules.some((rule) => Number.parseInt(rule.trim(), 10) > 0);
+    assert.ok(dropped, `nothing of the manager's was dropped: ${rules.join()}`);
+  }
+  const outages: Record<string, [begin: () => Promise<unknown>, end: () => Promise<unknown>]> = {
+    "the API server": [() => unit("stop", "lab-apiserver"), () => unit("start", "lab-apiserver")],
+    // As managers see it: nothing answers, not even that nobody listens.
+    "the API server's host": [() => onBoth(`iptables -w -I ${silent}`), answering],
+  };
+  for (const [what, [begin, end]] of Object.entries(outages)) {
+    it(`${what} gone for a minute: the job ends well, its pod goes, and the next one runs`, async () => {
+      const before = (await managerPods()).map(({ metadata }) => metadata!.uid);
+      const id = await startJob("no-api", "echo began", "sleep 20", "echo it en''ded");
+      await printed(id, "began");
+      await begin();
+      await sleep(60_000);
+      await end();
+      const { status, trace } = await ended(id);
+      assert.equal(status, "success", trace);
+      assert.match(trace, /it ended/);
+      await eventually("no pod of a job stays", 90, async () => ((await jobPods()).length === 0 ? true : undefined));
+      assert.equal((await ended(await startJob("no-api", "echo hello"))).status, "success");
+      assert.deepEqual(
+        (await managerPods()).map(({ metadata }) => metadata!.uid),
+        before,
+      );
+    });
+  }
 
   it("the registry gone during a push: the job fails and says so, and the next one pushes", async () => {
     await gitlab.createProject("no-registry", { files: pushing });
