@@ -1,8 +1,11 @@
 /** What the tests of the Kubernetes executor have in common: stack `ways`, its pods, and jobs on its runner. */
 import { KubeConfig, RbacAuthorizationV1Api, type V1Pod, type V1PolicyRule } from "@kubernetes/client-node";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse, stringify } from "yaml";
 import type { Engine } from "../../../lab/engine/engine";
-import { checkout, cluster, eventually, gitlab, run } from "../../lab/stack/lab";
+import { checkout, cluster, eventually, gitlab, pulumi, run } from "../../lab/stack/lab";
+import { temporaryFolder } from "../../temporaryFolder";
 
 export const namespace = "gitlab-ways";
 export const runner = "kubernetes";
@@ -10,6 +13,32 @@ export const runner = "kubernetes";
 /** Deploys stack `ways`, and sees that a job builds and pushes. */
 export async function deployWays(): Promise<void> {
   const { code, output } = await run("make", ["job", `WAY=${runner}`]);
+  if (code !== 0) {
+    throw new Error(output);
+  }
+}
+
+interface StackFile {
+  config: {
+    "pi-runners:runners": { name: string; way: string }[];
+    "pi-runners:runnerDefaults": Record<string, unknown>;
+    "pi-runners:tokens": Record<string, unknown>;
+  };
+}
+
+/** Deploys stack `ways` again with nothing but its runner of the Kubernetes executor, which has these settings besides. */
+export async function deployOnlyPods(settings: Record<string, unknown> = {}): Promise<void> {
+  const file = parse(readFileSync(join(checkout, "Pulumi.ways.yaml"), "utf8")) as StackFile;
+  const [found] = file.config["pi-runners:runners"].filter(({ way }) => way === runner);
+  file.config["pi-runners:runners"] = [{ ...found!, ...settings }];
+  // Of use to none of the runners that are left, and so refused.
+  const { prune: _prune, dindImage: _image, ...defaults } = file.config["pi-runners:runnerDefaults"];
+  file.config["pi-runners:runnerDefaults"] = defaults;
+  const { kubernetes } = file.config["pi-runners:tokens"];
+  file.config["pi-runners:tokens"] = { kubernetes };
+  const path = join(temporaryFolder(), "Pulumi.ways.yaml");
+  writeFileSync(path, stringify(file));
+  const { code, output } = await pulumi("up", "--yes", "--skip-preview", "--stack", "ways", "--config-file", path);
   if (code !== 0) {
     throw new Error(output);
   }
