@@ -3,7 +3,7 @@
  * the node does what that would do for the mirror's Service.
  */
 import assert from "node:assert/strict";
-import type { V1Service } from "@kubernetes/client-node";
+import type { V1PersistentVolumeSpec, V1Pod } from "@kubernetes/client-node";
 import { cluster, eventually, onNode } from "../lab/stack/lab";
 import { EngineStack, onServer, only, resident, runJob, type RunnerEntry } from "./engineStack";
 
@@ -14,13 +14,8 @@ const runners: RunnerEntry[] = [
   { name: "mirrored-pods", way: "kubernetes", jobImage: "pi-lab/buildah:1", ...only(1) },
 ];
 const folder = "/var/lib/kubelet/pi-mirror";
-const mirror = {
-  enabled: true,
-  remoteUrl: "http://registry.lab:5000",
-  image: "pi-lab/registry:2",
-  hostFolder: folder,
-  ...only(1),
-};
+const anyMirror = { enabled: true, remoteUrl: "http://registry.lab:5000", image: "pi-lab/registry:2" };
+const mirror = { ...anyMirror, hostFolder: folder, ...only(1) };
 
 /** What Docker calls `mirrored:1` has the name of an official image on Docker Hub. */
 const image = "mirrored:1";
@@ -28,44 +23,64 @@ const docker = [`docker pull ${image}`, `docker build --progress plain -t here -
 const buildah = [`buildah pull docker.io/library/${image}`];
 const files = { Dockerfile: `FROM ${image}\nRUN echo built\n` };
 
+/** Puts the image onto the stand-in for Docker Hub. */
+async function onHub(): Promise<void> {
+  const copy = "skopeo copy --quiet --src-tls-verify=false --dest-tls-verify=false";
+  await onServer(`${copy} docker://localhost:5000/base:1 docker://localhost:5000/library/${image}`);
+}
+
+/** Layers that the stand-in for Docker Hub has handed out. */
+async function pulledFromHub(since: number): Promise<number> {
+  const log = await onServer(`journalctl --unit lab-registry --since @${since} --output cat --no-pager`);
+  return log.split("\n").filter((line) => /"GET \/v2\/library\/mirrored\/blobs\/\S+ HTTP\/1\.1" 200/.test(line)).length;
+}
+
+/** The mirror's pod in this namespace, once it is ready; another one than this. */
+function readyMirror(of: string, other?: V1Pod): Promise<V1Pod> {
+  const labelSelector = "app.kubernetes.io/name=registry-mirror";
+  return eventually("the mirror is ready", 120, async () => {
+    const { items } = await cluster().listNamespacedPod({ namespace: of, labelSelector });
+    return items.find(
+      ({ metadata, status }) =>
+        metadata!.uid !== other?.metadata!.uid &&
+        metadata!.deletionTimestamp === undefined &&
+        status?.containerStatuses?.every(({ ready }) => ready),
+    );
+  });
+}
+
+/** The rule by which the address of the Service leads to this pod. */
+async function ruleTo({ metadata, status }: V1Pod): Promise<string> {
+  const at = { namespace: metadata!.namespace!, name: "registry-mirror" };
+  const { spec } = await cluster().readNamespacedService(at);
+  return `-d ${spec!.clusterIP}/32 -p tcp --dport 5000 -j DNAT --to-destination ${status!.podIP}:5000`;
+}
+
+const insert = (rule: string): Promise<string> =>
+  onNode(1, `iptables -w -t nat -I PREROUTING ${rule} && iptables -w -t nat -I OUTPUT ${rule}`);
+const remove = (rule: string): Promise<string> =>
+  onNode(1, `iptables -w -t nat -D PREROUTING ${rule}; iptables -w -t nat -D OUTPUT ${rule}; true`);
+
 describe("a pull-through mirror in the cluster", function () {
   this.timeout(900_000);
   let stack: EngineStack;
   let rule = "";
 
   before(async () => {
-    const copy = "skopeo copy --quiet --src-tls-verify=false --dest-tls-verify=false";
-    await onServer(`${copy} docker://localhost:5000/base:1 docker://localhost:5000/library/${image}`);
+    await onHub();
     stack = await EngineStack.of(namespace, runners);
     await stack.up(runners, { mirror });
-    rule = await eventually("the mirror is ready", 120, service);
-    await onNode(1, `iptables -w -t nat -I PREROUTING ${rule} && iptables -w -t nat -I OUTPUT ${rule}`);
+    rule = await ruleTo(await readyMirror(namespace));
+    await insert(rule);
   });
 
   after(async () => {
     if (rule !== "") {
-      await onNode(1, `iptables -w -t nat -D PREROUTING ${rule}; iptables -w -t nat -D OUTPUT ${rule}; true`);
+      await remove(rule);
     }
     await stack?.destroy();
     await onNode(1, `rm -rf ${folder}`);
   });
-
-  const pods = async () =>
-    (await cluster().listNamespacedPod({ namespace, labelSelector: "app.kubernetes.io/name=registry-mirror" })).items;
-
-  /** The rule by which the address of the Service leads to the pod. */
-  async function service(): Promise<string | undefined> {
-    const { spec }: V1Service = await cluster().readNamespacedService({ namespace, name: "registry-mirror" });
-    const ready = (await pods()).find(({ status }) => status?.containerStatuses?.every((container) => container.ready));
-    return ready && `-d ${spec!.clusterIP}/32 -p tcp --dport 5000 -j DNAT --to-destination ${ready.status!.podIP}:5000`;
-  }
-
-  /** Layers that the stand-in for Docker Hub has handed out. */
-  const pulledFromHub = async (since: number): Promise<number> => {
-    const log = await onServer(`journalctl --unit lab-registry --since @${since} --output cat --no-pager`);
-    return log.split("\n").filter((line) => /"GET \/v2\/library\/mirrored\/blobs\/\S+ HTTP\/1\.1" 200/.test(line))
-      .length;
-  };
 
   async function jobs(): Promise<void> {
     for (const { name, way } of runners) {
@@ -101,5 +116,65 @@ describe("a pull-through mirror in the cluster", function () {
     } finally {
       await onNode(1, `iptables -w -D ${refused}; iptables -w -t nat -I PREROUTING ${rule}`);
     }
+  });
+});
+
+describe("a pull-through mirror with a claim", function () {
+  this.timeout(600_000);
+  const claimed = "claimed";
+  const runner: RunnerEntry = { name: "claimed-dind", way: "dind", layerCache: false, ...only(1) };
+  const path = "/var/lib/kubelet/pi-mirror-claim";
+  const volume = { name: "pi-mirror-claim" };
+  let stack: EngineStack | undefined;
+  let rule = "";
+
+  before(async () => {
+    await onHub();
+    await onNode(1, `mkdir -p ${path}`);
+    await cluster().createPersistentVolume({ body: { metadata: volume, spec: spec() } });
+    stack = await EngineStack.of(claimed, [runner]);
+    await stack.up([runner], { mirror: { ...anyMirror, size: "1Gi", storageClassName: volume.name } });
+  });
+
+  after(async () => {
+    await (rule === "" ? undefined : remove(rule));
+    await stack?.destroy();
+    await cluster().deletePersistentVolume(volume);
+    await onNode(1, `rm -rf ${path}`);
+  });
+
+  /** A disk of node1, as the lab has nothing that makes volumes. */
+  const spec = (): V1PersistentVolumeSpec => ({
+    capacity: { storage: "1Gi" },
+    accessModes: ["ReadWriteOnce"],
+    storageClassName: volume.name,
+    local: { path },
+    nodeAffinity: {
+      required: {
+        nodeSelectorTerms: [
+          { matchExpressions: [{ key: "kubernetes.io/hostname", operator: "In", values: ["node1"] }] },
+        ],
+      },
+    },
+  });
+
+  async function pullThrough(pod: V1Pod): Promise<number> {
+    await (rule === "" ? undefined : remove(rule));
+    rule = await ruleTo(pod);
+    await insert(rule);
+    const since = Math.ceil(Date.now() / 1000) + 1;
+    await new Promise((done) => setTimeout(done, 2000));
+    const { status, trace } = await runJob(runner.name, runner.name, docker, files);
+    assert.equal(status, "success", trace);
+    return pulledFromHub(since);
+  }
+
+  it("is nobody on its node, and another pod of it has what one had pulled", async () => {
+    const first = await readyMirror(claimed);
+    assert.ok((await pullThrough(first)) > 0);
+    const owners = await onNode(1, `find ${path} -type f -exec stat -c %u {} + | sort -u`);
+    assert.equal(owners.trim(), "65532");
+    await cluster().deleteNamespacedPod({ namespace: claimed, name: first.metadata!.name! });
+    assert.equal(await pullThrough(await readyMirror(claimed, first)), 0);
   });
 });
