@@ -16,7 +16,7 @@ const usage = `Prints a script for a node that lets an SSH key look at the node,
 
   --key FILE     the public key
   --user NAME    as in the stack file's ssh.user, who needs sudo without a password; default: root
-  --remove       take the key, and what looks, away again
+  --remove       take the key away again, and what looks, where no other key needs it
   --help         print this
 
 The private key is then the variable PI_RUNNERS_SSH_KEY of previews; deployments need the other one. After an update of this
@@ -47,10 +47,11 @@ export function probeKeyScript(key: string, user: string, remove: boolean): stri
     '[ -e "$file" ] || install -m 600 -o "$user" /dev/null "$file"',
     'new=$(mktemp "$home/.ssh/authorized_keys.XXXXXX")',
     `grep -vF ${quote(blob)} "$file" >"$new" || :`,
-    ...(remove ? [`rm -f ${program}`] : [`echo ${quote(line)} >>"$new"`, ...installed()]),
+    ...(remove ? [] : [`echo ${quote(line)} >>"$new"`, ...installed()]),
     'chown --reference="$file" "$new"',
     'chmod --reference="$file" "$new"',
     'mv "$new" "$file"',
+    ...(remove ? removed() : []),
     "",
   ].join("\n");
 }
@@ -64,6 +65,13 @@ function installed(): string[] {
     `chmod 755 ${program}.new`,
     `mv ${program}.new ${program}`,
   ];
+}
+
+/** Another key, of this user or of another one, may have what looks as its command, too. */
+function removed(): string[] {
+  const keys =
+    'getent passwd | cut -d: -f6 | sort -u | while read -r home; do cat "$home/.ssh/authorized_keys" 2>/dev/null || :; done';
+  return [`if ! { ${keys}; } | grep -qF ${quote(`${program}"`)}; then`, `  rm -f ${program}`, "fi"];
 }
 
 if (require.main === module) {

@@ -13,12 +13,13 @@ describe("a key that may only look at a node", function () {
   this.timeout(600_000);
   const folder = mkdtempSync(join(tmpdir(), "pi-runners-probe-key-"));
   const key = join(folder, "probe");
+  const another = join(folder, "another");
   let team: TeamStack;
   let agent: Awaited<ReturnType<typeof sshAgent>>;
 
   /** What ci/probeKey.ts prints, run on the node by its owner. */
-  async function prepared(...flags: string[]): Promise<void> {
-    const script = await run("tsx", ["ci/probeKey.ts", "--key", `${key}.pub`, ...flags]);
+  async function prepared(flags: string[] = [], of = key): Promise<void> {
+    const script = await run("tsx", ["ci/probeKey.ts", "--key", `${of}.pub`, ...flags]);
     assert.equal(script.code, 0, script.output);
     const options = ["-i", ".lab/id_ed25519", "-o", "UserKnownHostsFile=.lab/known_hosts", `root@${address}`, "sh"];
     const done = await team.run("ssh", options, script.output);
@@ -35,8 +36,10 @@ describe("a key that may only look at a node", function () {
   before(async () => {
     await up();
     team = await teamStack("look");
-    const made = await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
-    assert.equal(made.code, 0, made.output);
+    for (const file of [key, another]) {
+      const made = await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", file]);
+      assert.equal(made.code, 0, made.output);
+    }
     await onNode(
       1,
       `echo 'AuthorizedKeysFile /etc/pi-lab/authorized_keys .ssh/authorized_keys' >${keysFile} && systemctl reload ssh`,
@@ -52,7 +55,7 @@ describe("a key that may only look at a node", function () {
   });
 
   after(async () => {
-    await prepared("--remove");
+    await prepared(["--remove"]);
     assert.doesNotMatch(await onNode(1, "cat ~/.ssh/authorized_keys; ls /usr/local/lib/pi-runners"), /probe/);
     await onNode(1, `rm -f ${keysFile} && systemctl reload ssh`);
     agent?.agent.kill();
@@ -65,6 +68,12 @@ describe("a key that may only look at a node", function () {
     const preview = await run("pulumi", ["-C", team.folder, "--non-interactive", "preview", "--stack", "look"], env);
     assert.equal(preview.code, 0, preview.output);
     assert.match(preview.output, /node node1: as the stack wants it/);
+  });
+
+  it("is still enough when another one that may only look is taken away", async () => {
+    await prepared([], another);
+    await prepared(["--remove"], another);
+    assert.match((await ssh(`root@${address}`)).output, /this key may only look at the node/);
   });
 
   it("runs no other command, forwards nothing, and changes no node", async () => {
