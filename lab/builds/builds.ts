@@ -100,6 +100,12 @@ export const builds = {
     scripts: [{ module: "github.com/moby/buildkit", file: "examples/buildctl-daemonless/buildctl-daemonless.sh" }],
     about: "about 7 minutes",
   },
+  // For tests only: a place for Pulumi's state.
+  s3: {
+    module: "builds/s3",
+    packages: ["github.com/versity/versitygw/cmd/versitygw"],
+    about: "about 2 minutes",
+  },
   plugins: {
     module: "plugins",
     packages: ["./cmd/pulumi-resource-kubernetes", "./cmd/pulumi-resource-random", "./cmd/pulumi-resource-command"],

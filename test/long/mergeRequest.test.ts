@@ -14,7 +14,7 @@ import {
   type DevConfig,
   type Finished,
 } from "../lab/stack/lab";
-import { ownCheckout } from "./ownCheckout";
+import { ownCheckout } from "../../lab/stack/ownCheckout";
 
 const headers = { "PRIVATE-TOKEN": admin };
 const dead = {
@@ -30,10 +30,9 @@ interface Job {
 
 /** A job of a component, with its inputs filled in. */
 function jobOf(component: string, job: string): Job {
-  const text = readFileSync(join(checkout, `templates/${component}.yml`), "utf8").replaceAll(
-    "$[[ inputs.stack ]]",
-    "dev",
-  );
+  const text = readFileSync(join(checkout, `templates/${component}.yml`), "utf8")
+    .replaceAll("$[[ inputs.stack ]]", "dev")
+    .replaceAll("$[[ inputs.organization ]]", "");
   const [, jobs] = parseAllDocuments(text.replace(/\$\[\[.*?\]\]/g, "x")).map((document) => document.toJS() as object);
   return (jobs as Record<string, Job>)[`${job}:dev`]!;
 }

@@ -6,8 +6,8 @@ import { findEngine } from "../../lab/engine/engine";
 import type { JobView, PipelineView } from "../../lab/gitlab/client";
 import { deployImage } from "../../lab/images/deployImage";
 import { checkout, cluster, gitlab, onNode, up } from "../lab/stack/lab";
-import { projectFiles } from "./ownCheckout";
-import { postgres, type Database } from "./postgres";
+import { projectFiles } from "../../lab/stack/ownCheckout";
+import { postgres, type Database } from "../../lab/stack/postgres";
 import { teamStack, type TeamConfig, type TeamStack } from "./teamStack";
 
 const mirror = "mirror.lab:5000";
@@ -86,7 +86,7 @@ describe("the pipeline of a merge request, run by a deployed runner", function (
     await up();
     const engine = (await findEngine())!;
     const image = await deployImage(engine, (line) => console.log(line));
-    database = await postgres(engine);
+    database = await postgres(engine, (line) => console.log(line));
     team = await teamStack("team", database.url);
     team.write(deployed);
     const first = await team.pulumi("up", "--yes", "--skip-preview");
@@ -154,6 +154,14 @@ describe("the pipeline of a merge request, run by a deployed runner", function (
     assert.match(await note(iid), /failed: an error[^]*`Pulumi\.team\.yaml:\d+` `pi-runners:runners\[0\]\.way`/);
     const [finding] = await report<{ location: { path: string; lines: { begin: number } } }[]>(preview, "codequality");
     assert.equal(finding!.location.path, "Pulumi.team.yaml");
+  });
+
+  it("has no job for a fork's merge request, and so no credentials", async () => {
+    await commit("forked", team.file(changed));
+    // What GitLab says of a fork; the stand-in has none.
+    const variables = [{ key: "CI_MERGE_REQUEST_SOURCE_PROJECT_ID", value: "999" }];
+    const { jobs } = await gitlab.startPipeline(name, { ref: "forked", source: "merge_request_event", variables });
+    assert.deepEqual(jobs, []);
   });
 
   it("warns on top of a node that does not answer", async () => {

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import { ownCheckout } from "../../lab/stack/ownCheckout";
 import { checkout, environment, eventually, gitlab, type Finished } from "../lab/stack/lab";
-import { ownCheckout } from "./ownCheckout";
 import { labConfig } from "./tokenStack";
 
 /** What these tests change of the stack's file. */
@@ -55,7 +55,7 @@ export async function teamStack(name: string, backend?: string, more: Record<str
     PULUMI_BACKEND_URL: backend ?? `file://${join(folder, ".state")}`,
   };
   const run = (command: string, args: string[], input?: string): Promise<Finished> =>
-    finished(folder, env, command, args, input);
+    runIn(folder, env, command, args, input);
   const file = join(folder, `Pulumi.${name}.yaml`);
   writeFileSync(file, stringify({ config: prefixed({ ...firstConfig(namespace), runners: [{ name, way: "dood" }] }) }));
   const must = async (args: string[], input?: string): Promise<void> => {
@@ -112,14 +112,15 @@ export async function sshAgent(
   await once(agent, "spawn");
   await eventually("the SSH agent listens", 10, async () => existsSync(socket) || undefined);
   const env = { ...process.env, SSH_AUTH_SOCK: socket };
-  const { code, output } = await finished(checkout, env, "ssh-add", ["-q", key]);
+  const { code, output } = await runIn(checkout, env, "ssh-add", ["-q", key]);
   if (code !== 0) {
     throw new Error(output);
   }
   return { agent, socket };
 }
 
-async function finished(
+/** Runs a command to its end in that folder, with nothing but that environment's variables beside ours. */
+export async function runIn(
   cwd: string,
   env: NodeJS.ProcessEnv,
   command: string,

@@ -1,13 +1,14 @@
-/** A checkout apart from the one that the tests run in, for stacks of their own whose files Pulumi writes. */
+/** A checkout apart from the one that tests and benches run in, for stacks of their own whose files Pulumi writes. */
 import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ProjectInput } from "../../lab/gitlab/client";
-import { checkout, run } from "../lab/stack/lab";
+import type { ProjectInput } from "../gitlab/client";
+import { checkout, stateLink } from "../machine/places";
+import { run } from "../machine/processes";
 
 /** Paths of what is in git, or would be with the next commit; not the tests. */
 async function listed(): Promise<string[]> {
-  const { output } = await run("git", ["ls-files", "--cached", "--others", "--exclude-standard", "-z"]);
+  const output = await run("git", ["ls-files", "--cached", "--others", "--exclude-standard", "-z"], { cwd: checkout });
   return output.split("\0").filter((path) => path !== "" && !path.startsWith("test/"));
 }
 
@@ -18,7 +19,7 @@ export async function ownCheckout(): Promise<{ folder: string; remove: () => voi
     cpSync(join(checkout, file), join(folder, file));
   }
   symlinkSync(join(checkout, "node_modules"), join(folder, "node_modules"));
-  symlinkSync(realpathSync(join(checkout, ".lab")), join(folder, ".lab"));
+  symlinkSync(realpathSync(stateLink), join(folder, ".lab"));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
