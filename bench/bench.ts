@@ -6,6 +6,7 @@ import { keep as hosts } from "./hosts";
 import { growth } from "./growth";
 import { jobs } from "./jobs";
 import { load, machine } from "./machine";
+import { mergeRequest } from "./mergeRequest";
 import { preview } from "./preview";
 import { readResults, table, writeResults } from "./results";
 import { say } from "./say";
@@ -20,6 +21,7 @@ const sections: Record<string, (runs: number) => Promise<Section>> = {
   restarts,
   jobs,
   builds,
+  mergeRequest,
   growth,
 };
 

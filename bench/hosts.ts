@@ -30,13 +30,16 @@ export const sshOptions = [
 /** Set by --keep: the nodes stay for the next run. */
 export const keep = { nodes: false };
 
-let made: Promise<KnownNode[]> | undefined;
+const made = new Map<number, Promise<KnownNode[]>>();
 
-/** Eight hosts with systemd, sshd and Docker, the same for every section. */
-export function eightNodes(): Promise<KnownNode[]> {
-  made ??= makeNodes(Array.from({ length: 8 }, (_, index) => node(firstNumber + index)));
-  return made;
+/** So many hosts with systemd, sshd and Docker, the same for every section. */
+export function benchNodes(count: number): Promise<KnownNode[]> {
+  const nodes = made.get(count) ?? makeNodes(Array.from({ length: count }, (_, index) => node(firstNumber + index)));
+  made.set(count, nodes);
+  return nodes;
 }
+
+export const eightNodes = (): Promise<KnownNode[]> => benchNodes(8);
 
 async function makeNodes(nodes: LabNode[]): Promise<KnownNode[]> {
   await withLock(
