@@ -4,6 +4,7 @@ import { refuseInvalid } from "../inputErrors";
 import { creationErrors } from "./errors";
 import type { GitlabAddress } from "./gitlab/request";
 import { GitlabRunner, needsOf } from "./gitlab/runnerResource";
+import { noteOf } from "./gitlab/shownRunner";
 import { GitlabToken } from "./gitlab/tokenResource";
 import { accessTokenError } from "./tokenKind";
 import { creation } from "./settings";
@@ -43,6 +44,7 @@ export function createdToken(
     return checked;
   });
   const note = settings.apply(({ maintenanceNote = "" }) => (maintenanceNote === "" ? "" : `${maintenanceNote}\n`));
+  const lastLine = pulumi.all([settings, mark]).apply(([{ id }, text]) => noteOf({ mark: text, adopt: id }));
   const runner = new GitlabRunner(
     name,
     {
@@ -61,7 +63,7 @@ export function createdToken(
       paused: settings.paused,
       protected: settings.protected,
       maximumTimeout: settings.apply(({ maximumTimeout = 0 }) => maximumTimeout),
-      maintenanceNote: pulumi.interpolate`${note}Kept by Pulumi, ${mark}`,
+      maintenanceNote: pulumi.interpolate`${note}${lastLine}`,
       // A runner that was taken over keeps its number: its token is reset instead.
       rotate: settings.apply(({ id, rotate }) => (id === undefined ? rotate : undefined)),
       drainTimeout: args.drainTimeout,

@@ -81,7 +81,13 @@ export function registeredToken(
   const id = pulumi.all([namespace, job.metadata.uid]).apply(([space]) => `${space}/${names.token}`);
   const obtained = Secret.get(`${names.token}-obtained`, id, inside);
   const kept64 = pulumi.secret(obtained.data) as pulumi.Output<Record<string, string> | undefined>;
-  const token = kept64.apply((files) => Buffer.from(files?.["token"] ?? "", "base64").toString());
+  const token = pulumi.all([kept64, namespace]).apply(([files, space]) => {
+    const text = Buffer.from(files?.["token"] ?? "", "base64").toString();
+    if (text === "") {
+      throw new Error(lostToken(name, `${space}/${names.token}`));
+    }
+    return text;
+  });
   const attributes = pulumi
     .all([settings, args.tags])
     .apply(([plain, tags]) => registeredAttributes(name, plain, tags));
@@ -91,6 +97,14 @@ export function registeredToken(
     await (warning === undefined ? undefined : pulumi.log.warn(warning, parent));
   });
   return runner.token;
+}
+
+function lostToken(name: string, secret: string): string {
+  return [
+    `The token of the registered runner ${name} is lost: nothing is in the Secret that its Job has written.`,
+    `Secret ${secret}; it may have been deleted and made anew, as a refresh does.`,
+    `Change register.repeat of the runner, which registers it again; the one that had the lost token then goes from GitLab.`,
+  ].join("\n  ");
 }
 
 /** An account that may write one Secret, and a way to the API server. */

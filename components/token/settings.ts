@@ -80,7 +80,7 @@ export const instanceSettings = {
   }),
   accessToken: about(text.optional(), {
     description:
-      "Access token of GitLab's API that creates runners (`create`), with the scopes `create_runner` and `manage_runner`, best with `read_api` too, of somebody with the role Maintainer (project), Owner (group) or of an administrator (instance).",
+      "Access token of GitLab's API that creates runners (`create`), with the scopes `create_runner` and `manage_runner` (before GitLab 17.1: `api`), best with `read_api` too, of somebody with the role Maintainer (project), Owner (group) or of an administrator (instance).",
     defaultText: "none",
     secret: true,
   }),

@@ -84,6 +84,6 @@ export function accessTokenError(token: string): string | undefined {
   }
   const kind = tokenKind(token);
   return kind === "authentication" || kind === "registration"
-    ? "a runner's token was given where an access token of GitLab's API is due; create one with the scopes create_runner and manage_runner"
+    ? "a runner's token was given where an access token of GitLab's API is due; create one with the scopes create_runner and manage_runner (before GitLab 17.1: api)"
     : undefined;
 }

@@ -16,8 +16,14 @@ function placeOf({ url }: GitlabAddress, { method, path, subject }: Call): strin
   return `At ${method} ${url.replace(/\/+$/, "")}/api/v4/${path.split("?")[0]}, for ${subject}.`;
 }
 
-const newToken =
-  "Create an access token with the scopes create_runner and manage_runner, and set it: pulumi config set --path --secret 'gitlab.accessToken'. Then pulumi up, also before a destroy.";
+/** Scopes of an access token; manage_runner is there from GitLab 17.1 on (doc/security/tokens/access_token_scopes.md). */
+export const scopes = "the scopes create_runner and manage_runner (before GitLab 17.1: api)";
+
+/** Where an access token is set. */
+export const setAccessToken =
+  "pulumi config set --path --secret 'gitlab.accessToken', or 'runners[N].gitlab.accessToken' where the runner has a GitLab of its own";
+
+const newToken = `Create an access token with ${scopes}, and set it: ${setAccessToken}. Then pulumi up, also before a destroy.`;
 
 /** No answer came. */
 export function failureOf(address: GitlabAddress, call: Call, { code = "", message, maybeDone }: Failure): GitlabError {
@@ -45,6 +51,8 @@ export function orForget(error: GitlabError): GitlabError {
   if (error.status === undefined) {
     error.message +=
       " Where that GitLab is gone for good: pulumi state delete URN, of the resource of this message (docs/tokens.md).";
+  } else if (error.status === 401 || error.status === 403) {
+    error.message += " Or delete the runner in GitLab by hand, then pulumi state delete URN (docs/tokens.md).";
   }
   return error;
 }

@@ -34,7 +34,10 @@ export const registeredProvider = {
 
   async diff(_id: string, olds: Stored, news: RegisteredRunnerState) {
     const text = (value: unknown): string => JSON.stringify(value ?? null);
-    return { changes: olds.registered === undefined || compared.some((key) => text(olds[key]) !== text(news[key])) };
+    // Another token is another runner: the one that had the old token goes, from the GitLab that it was in.
+    const replaces = (olds.token ?? "") !== "" && olds.token !== news.token ? ["token"] : [];
+    const changes = olds.registered === undefined || compared.some((key) => text(olds[key]) !== text(news[key]));
+    return { changes, replaces };
   },
 
   async update(_id: string, olds: Stored, news: RegisteredRunnerState) {

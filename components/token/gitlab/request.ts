@@ -114,7 +114,11 @@ function send(address: GitlabAddress, call: Call): Promise<Answer> {
     const timer: { running?: NodeJS.Timeout } = {};
     const fail = (error: Error & { code?: string }): void => {
       clearTimeout(timer.running);
-      failed({ code: error.code, message: error.message, maybeDone: isSent && call.method !== "GET" });
+      failed({
+        code: error.code,
+        message: error.message || error.code || "no connection",
+        maybeDone: isSent && call.method !== "GET",
+      });
     };
     const receive = (answer: http.IncomingMessage): void => {
       const pieces: Buffer[] = [];

@@ -4,11 +4,12 @@
  * preview. Everything but the class is serialised into the state: see request.ts.
  */
 import * as pulumi from "@pulumi/pulumi";
-import { gitlabError, orForget, type GitlabError } from "./failures";
+import { gitlabError, orForget, scopes, setAccessToken, type GitlabError } from "./failures";
 import { gitlab, type GitlabAddress } from "./request";
 import {
   attributesOf,
   isOurs,
+  isTakenOver,
   refuseOthers,
   unmarked,
   withShown,
@@ -34,7 +35,7 @@ const roles = {
 /** What a token needs for runners of a kind. */
 export function needsOf({ type }: Pick<GitlabRunnerState, "type">): string {
   const kind = type === "instance" ? "an instance runner" : `a ${type} runner`;
-  return `For ${kind} give an access token with the scopes create_runner and manage_runner, of somebody with ${roles[type]}: pulumi config set --path --secret 'gitlab.accessToken'.`;
+  return `For ${kind} give an access token with ${scopes}, of somebody with ${roles[type]}: ${setAccessToken}.`;
 }
 
 function callOf(state: GitlabRunnerState) {
@@ -60,6 +61,8 @@ interface Memory {
   successors: Map<string, string>;
   /** Taken over. Missing where code of before that was kept, in the state, comes first. */
   taken?: Set<string>;
+  /** The access tokens of the stack file, by runner and by GitLab: what is removed knows the one that it was made with. */
+  accessTokens?: Map<string, string>;
 }
 
 function memory(): Memory {
@@ -71,16 +74,35 @@ function taken(): Set<string> {
   return (memory().taken ??= new Set());
 }
 
-/** A runner in what an update remembers; its address may be written another way by the same update. */
-function keyOf({ url }: GitlabAddress, id: number | string): string {
-  return `${url
+/** A GitLab in what an update remembers; its address may be written another way by the same update. */
+function placeOf({ url }: GitlabAddress): string {
+  return url
     .replace(/^https?:\/\//i, "")
     .replace(/\/+$/, "")
-    .toLowerCase()} ${id}`;
+    .toLowerCase();
+}
+
+/** A runner in what an update remembers. */
+function keyOf(address: GitlabAddress, id: number | string): string {
+  return `${placeOf(address)} ${id}`;
+}
+
+function remember(state: GitlabRunnerState): void {
+  const known = (memory().accessTokens ??= new Map());
+  known.set(keyOf(state, state.mark), state.accessToken);
+  known.set(placeOf(state), state.accessToken);
+}
+
+/** Runners as the stack file has their access token now, where that is not the one that they were made with. */
+function withNewToken(state: GitlabRunnerState): GitlabRunnerState | undefined {
+  const known = memory().accessTokens;
+  const accessToken = known?.get(keyOf(state, state.mark)) ?? known?.get(placeOf(state)) ?? state.accessToken;
+  return accessToken === state.accessToken ? undefined : { ...state, accessToken };
 }
 
 async function remove(state: GitlabRunnerState, id: string): Promise<void> {
-  const call = { ...callOf(state), method: "DELETE" as const, path: `runners/${id}`, repeatable: true };
+  const needs = `${needsOf(state)} A runner that several projects have has to be taken out of the others first: Settings > CI/CD > Runners.`;
+  const call = { ...callOf(state), needs, method: "DELETE" as const, path: `runners/${id}`, repeatable: true };
   await gitlab(state, call, [204, 404]);
 }
 
@@ -198,11 +220,14 @@ const handover = 150;
 
 const seconds = (count: number): Promise<unknown> => new Promise((done) => setTimeout(done, count * 1000));
 
-/** System ids of the runner's processes that GitLab calls online. */
-async function online(state: GitlabRunnerState, id: string): Promise<string[]> {
+/** System ids of the runner's processes that GitLab calls online; undefined where it does not say. */
+async function online(state: GitlabRunnerState, id: string): Promise<string[] | undefined> {
   const call = { ...callOf(state), method: "GET" as const, path: `runners/${id}/managers`, repeatable: true };
   const { status, json } = await gitlab(state, call, [200, 403, 404]);
-  const managers = status === 200 ? (json as { system_id: string; status: string }[]) : [];
+  if (status !== 200) {
+    return undefined;
+  }
+  const managers = json as { system_id: string; status: string }[];
   return managers.filter((manager) => manager.status === "online").map((manager) => manager.system_id);
 }
 
@@ -220,7 +245,7 @@ async function drain(state: GitlabRunnerState, id: string): Promise<void> {
     const wanted = await online(state, id);
     for (let waited = 0; waited < handover; waited += 3) {
       const there = await online(state, successor);
-      if (wanted.every((manager) => there.includes(manager))) {
+      if (wanted?.every((manager) => there?.includes(manager)) === true) {
         break;
       }
       await seconds(3);
@@ -236,7 +261,9 @@ async function drain(state: GitlabRunnerState, id: string): Promise<void> {
 }
 
 async function removeOurs(state: GitlabRunnerState, id: string): Promise<void> {
-  if ((await show(state, id)) !== undefined) {
+  const shown = await show(state, id);
+  // What took it over may have been interrupted, and now all goes: this is its entry from when the stack had created it.
+  if (shown !== undefined && !isTakenOver(state, shown)) {
     await drain(state, id);
     await remove(state, id);
   }
@@ -269,16 +296,33 @@ function differ(one: object, other: object, keys: readonly string[]): string[] {
   return keys.filter((key) => text(one, key) !== text(other, key));
 }
 
+/** What a preview has in place of what only a run will tell (Pulumi's SDK, runtime/rpc, unknownValue). */
+export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
 /** Does another address lead to another GitLab? Not where the runner is there, too: https in place of http, a new name. */
 async function leadsElsewhere(id: string, olds: GitlabRunnerState, news: GitlabRunnerState): Promise<boolean> {
   const [from, to] = [olds.url, news.url].map((url) => url.replace(/\/+$/, ""));
-  return from !== to && (await show({ ...news, adopt: undefined }, id).catch(() => undefined)) === undefined;
+  if (from === to) {
+    return false;
+  }
+  if ([news.url, news.accessToken].includes(unknownValue)) {
+    return true;
+  }
+  const there = await show({ ...news, adopt: undefined }, id).catch((error: GitlabError) => {
+    // A GitLab that knows neither the token nor the runner is another one; one that does not answer may be any.
+    if (error.status !== 401 && error.status !== 403) {
+      throw error;
+    }
+    return undefined;
+  });
+  return there === undefined;
 }
 
 /** What Pulumi calls; public for its tests. */
 export const runnerProvider = {
   async create(inputs: GitlabRunnerState) {
     const createdAt = new Date().toISOString();
+    remember(inputs);
     if (inputs.adopt !== undefined) {
       const id = String(inputs.adopt);
       await takeOver(inputs, id);
@@ -301,6 +345,7 @@ export const runnerProvider = {
   },
 
   async diff(id: string, olds: Stored, news: GitlabRunnerState) {
+    remember(news);
     const replaces = differ(olds, news, identity);
     if (await leadsElsewhere(id, olds, news)) {
       replaces.push("url");
@@ -310,6 +355,9 @@ export const runnerProvider = {
     }
     if (replaces.length > 0) {
       memory().replaced.add(keyOf(olds, id));
+    } else if (news.adopt === undefined) {
+      // The update that created it may have ended before the one whose place it takes went.
+      memory().successors.set(news.mark, id);
     }
     // The update that took it over may have ended before the entry of the one that created it was cleared up.
     if (olds.adopt !== undefined && olds.adopt === news.adopt) {
@@ -340,9 +388,17 @@ export const runnerProvider = {
       await release(state, id).catch(() => undefined);
       return;
     }
-    await removeOurs(state, id).catch((error: GitlabError) => {
-      throw orForget(error);
-    });
+    await removeOurs(state, id)
+      .catch((error: GitlabError) => {
+        const renewed = error.status === 401 ? withNewToken(state) : undefined;
+        if (renewed === undefined) {
+          throw error;
+        }
+        return removeOurs(renewed, id);
+      })
+      .catch((error: GitlabError) => {
+        throw orForget(error);
+      });
   },
 };
 

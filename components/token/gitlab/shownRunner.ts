@@ -91,6 +91,16 @@ export function isOurs(state: GitlabRunnerState, shown: Shown): boolean {
     : otherMark(state, shown) === undefined;
 }
 
+/** The last line of a runner's maintenance note. One that is taken over says so: no older entry of it may delete it. */
+export function noteOf({ mark, adopt }: { mark: string; adopt?: number }): string {
+  return `${adopt === undefined ? "Kept" : "Taken over"} by Pulumi, ${mark}`;
+}
+
+/** Has the stack taken it over, other than this state of it knows? */
+export function isTakenOver(state: GitlabRunnerState, { id, maintenance_note }: Shown): boolean {
+  return state.adopt === undefined && (maintenance_note ?? "").includes(noteOf({ ...state, adopt: id }));
+}
+
 /** @throws Error in three parts where a runner that is to be taken over is another's, or of another kind */
 export function refuseOthers(state: GitlabRunnerState, shown: Shown): void {
   const where = `At ${state.url}, for runner ${state.name}, create.id ${state.adopt}.`;

@@ -5,7 +5,7 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import { gitlab, type GitlabAddress } from "./request";
-import { renewalOf, strange } from "./runnerResource";
+import { renewalOf, strange, unknownValue } from "./runnerResource";
 
 export interface GitlabTokenState extends GitlabAddress {
   accessToken: string;
@@ -38,9 +38,6 @@ async function reset(state: GitlabTokenState): Promise<Stored> {
   }
   return { ...state, token, renewAt: renewalOf(token_expires_at) };
 }
-
-/** What a preview has in place of what only a run will tell (Pulumi's SDK, runtime/rpc, unknownValue). */
-const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 function isOther(olds: Stored, news: GitlabTokenState): boolean {
   const [before = "", now = ""] = [olds.runnerCreatedAt, news.runnerCreatedAt];

@@ -21,7 +21,9 @@ export async function mockEngine(preview = false): Promise<void> {
     {
       newResource: ({ type, name, inputs, id }) => {
         registered.push({ type, name, inputs: inputs as Registered["inputs"] });
-        return { id: id ?? (preview ? "" : `${name}-id`), state: inputs as object };
+        // A Secret that is read has what a registration wrote into it.
+        const read = id !== undefined && type === "kubernetes:core/v1:Secret" ? { data: { token: "Z2xydA==" } } : {};
+        return { id: id ?? (preview ? "" : `${name}-id`), state: { ...(inputs as object), ...read } };
       },
       call: ({ inputs }) => inputs as object,
     },

@@ -37,9 +37,9 @@ describe("a runner that was registered with a legacy token", function () {
     it(`keeps what it was registered with when ${key} changes, so that it can be named`, async () => {
       const news = state({ attributes: attributes(given, tags) });
       const { outs } = await provider.create(state());
-      assert.deepEqual(await provider.diff("old", outs, news), { changes: false });
+      assert.deepEqual(await provider.diff("old", outs, news), { changes: false, replaces: [] });
       const elsewhere = { ...news, url: "https://gitlab.example" };
-      assert.deepEqual(await provider.diff("old", outs, elsewhere), { changes: true });
+      assert.deepEqual(await provider.diff("old", outs, elsewhere), { changes: true, replaces: [] });
       const { registered } = (await provider.update("old", outs, elsewhere)).outs;
       assert.deepEqual(registered, attributes());
       const [what, why, todo, ...rest] = untoldWarning("old", registered!, news.attributes)!.split("\n");
@@ -50,17 +50,17 @@ describe("a runner that was registered with a legacy token", function () {
     }),
   );
 
-  it("has its new settings once it is registered anew, and nothing more to say", async () => {
+  it("is another one once it is registered anew, with its new settings and nothing more to say", async () => {
     const { outs } = await provider.create(state());
     const news = state({ token: "glrt-9876543210", attributes: attributes({ protected: true }) });
-    assert.deepEqual(await provider.diff("old", outs, news), { changes: true });
-    const { registered } = (await provider.update("old", outs, news)).outs;
+    assert.deepEqual(await provider.diff("old", outs, news), { changes: true, replaces: ["token"] });
+    const { registered } = (await provider.create(news)).outs;
     assert.equal(untoldWarning("old", registered!, news.attributes), undefined);
   });
 
   it("of a stack of before this was kept is taken to have what the stack file says, at its first update", async () => {
     const { attributes: _none, ...older } = state();
-    assert.deepEqual(await provider.diff("old", older, state()), { changes: true });
+    assert.deepEqual(await provider.diff("old", older, state()), { changes: true, replaces: [] });
     const { registered } = (await provider.update("old", older, state())).outs;
     assert.deepEqual(registered, attributes());
   });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { runnerProvider, type GitlabRunnerState } from "../../../components/token/gitlab/runnerResource";
+import { noteOf } from "../../../components/token/gitlab/shownRunner";
 import { startStandIn, type StandIn } from "../../lab/gitlab/standIn";
 import { mark, runnerState } from "./runnerStates";
 import { stored } from "./stored";
@@ -93,6 +94,15 @@ describe("a runner that is taken over by its number", function () {
     await runner.diff(taken.id, taken.outs, wanted({ adopt: Number(made.id) }));
     await runner.delete(made.id, made.outs);
     assert.ok(await shown(Number(made.id)), "it is there");
+  });
+
+  it("stays, too, where everything goes before the next one did", async () => {
+    const made = await runner.create(wanted());
+    const adopt = Number(made.id);
+    await runner.create(wanted({ adopt, maintenanceNote: noteOf({ mark, adopt }) }));
+    forget();
+    await runner.delete(made.id, made.outs);
+    assert.ok(await shown(adopt), "it is there");
   });
 
   it("stays, too, where the same update writes GitLab's address another way", async () => {
