@@ -62,8 +62,14 @@ export function inGitlab({ type, operation, name, before }: Change): Consequence
       return operation === "update" ? [] : [consequence("unregister", name, ends, !taken)];
     }
     case `${dynamic}RegisteredRunner`:
-      return operation === "delete"
-        ? [consequence("unregister", name, `runner ${runner} is unregistered in GitLab`)]
+      return operation === "delete" || operation === "replace"
+        ? [
+            consequence(
+              "unregister",
+              name,
+              `runner ${runner} is unregistered in GitLab${operation === "replace" ? ", as another one has taken its place" : ""}`,
+            ),
+          ]
         : operation === "create"
           ? [consequence("register", name, `runner ${runner} is registered in GitLab`, false)]
           : [];

@@ -51,7 +51,7 @@ export function orForget(error: GitlabError): GitlabError {
   if (error.status === undefined) {
     error.message +=
       " Where that GitLab is gone for good: pulumi state delete URN, of the resource of this message (docs/tokens.md).";
-  } else if (error.status === 401 || error.status === 403) {
+  } else if (error.status < 400 || error.status === 401 || error.status === 403) {
     error.message += " Or delete the runner in GitLab by hand, then pulumi state delete URN (docs/tokens.md).";
   }
   return error;

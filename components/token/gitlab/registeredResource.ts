@@ -4,7 +4,7 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import { orForget, type GitlabError } from "./failures";
-import { gitlab, type GitlabAddress } from "./request";
+import { gitlab, unknownValue, type GitlabAddress } from "./request";
 
 /** What a runner is in GitLab, in the words of the stack file. */
 export type RegisteredAttributes = Record<string, boolean | number | string | string[]>;
@@ -35,7 +35,9 @@ export const registeredProvider = {
   async diff(_id: string, olds: Stored, news: RegisteredRunnerState) {
     const text = (value: unknown): string => JSON.stringify(value ?? null);
     // Another token is another runner: the one that had the old token goes, from the GitLab that it was in.
-    const replaces = (olds.token ?? "") !== "" && olds.token !== news.token ? ["token"] : [];
+    // A preview in which its Job runs again cannot know: mostly it finds the token good.
+    const isOther = !["", news.token].includes(olds.token ?? "") && news.token !== unknownValue;
+    const replaces = isOther ? ["token"] : [];
     const changes = olds.registered === undefined || compared.some((key) => text(olds[key]) !== text(news[key]));
     return { changes, replaces };
   },

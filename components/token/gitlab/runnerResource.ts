@@ -5,9 +5,11 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import { gitlabError, orForget, scopes, setAccessToken, type GitlabError } from "./failures";
-import { gitlab, type GitlabAddress } from "./request";
+import { byAnyAddress, keyOf, memory, remember, taken } from "./remembered";
+import { gitlab, unknownValue } from "./request";
 import {
   attributesOf,
+  differ,
   isOurs,
   isTakenOver,
   refuseOthers,
@@ -52,52 +54,6 @@ async function show(state: GitlabRunnerState, id: string): Promise<Shown | undef
 async function change(state: GitlabRunnerState, id: string, body: object): Promise<void> {
   const call = { ...callOf(state), method: "PUT" as const, path: `runners/${id}`, body, repeatable: true };
   await gitlab(state, call, [200]);
-}
-
-/** What one update did: its dynamic providers share it. */
-interface Memory {
-  /** A runner that is being replaced bears the same mark as the one that takes its place. */
-  replaced: Set<string>;
-  successors: Map<string, string>;
-  /** Taken over. Missing where code of before that was kept, in the state, comes first. */
-  taken?: Set<string>;
-  /** The access tokens of the stack file, by runner and by GitLab: what is removed knows the one that it was made with. */
-  accessTokens?: Map<string, string>;
-}
-
-function memory(): Memory {
-  const shared = globalThis as unknown as Record<symbol, Memory>;
-  return (shared[Symbol.for("pi-runners/gitlab-runners")] ??= { replaced: new Set(), successors: new Map() });
-}
-
-function taken(): Set<string> {
-  return (memory().taken ??= new Set());
-}
-
-/** A GitLab in what an update remembers; its address may be written another way by the same update. */
-function placeOf({ url }: GitlabAddress): string {
-  return url
-    .replace(/^https?:\/\//i, "")
-    .replace(/\/+$/, "")
-    .toLowerCase();
-}
-
-/** A runner in what an update remembers. */
-function keyOf(address: GitlabAddress, id: number | string): string {
-  return `${placeOf(address)} ${id}`;
-}
-
-function remember(state: GitlabRunnerState): void {
-  const known = (memory().accessTokens ??= new Map());
-  known.set(keyOf(state, state.mark), state.accessToken);
-  known.set(placeOf(state), state.accessToken);
-}
-
-/** Runners as the stack file has their access token now, where that is not the one that they were made with. */
-function withNewToken(state: GitlabRunnerState): GitlabRunnerState | undefined {
-  const known = memory().accessTokens;
-  const accessToken = known?.get(keyOf(state, state.mark)) ?? known?.get(placeOf(state)) ?? state.accessToken;
-  return accessToken === state.accessToken ? undefined : { ...state, accessToken };
 }
 
 async function remove(state: GitlabRunnerState, id: string): Promise<void> {
@@ -262,11 +218,16 @@ async function drain(state: GitlabRunnerState, id: string): Promise<void> {
 
 async function removeOurs(state: GitlabRunnerState, id: string): Promise<void> {
   const shown = await show(state, id);
-  // What took it over may have been interrupted, and now all goes: this is its entry from when the stack had created it.
-  if (shown !== undefined && !isTakenOver(state, shown)) {
-    await drain(state, id);
-    await remove(state, id);
+  if (shown === undefined) {
+    return;
   }
+  // What took it over may have been interrupted, and now all goes: this is its entry from when the stack had created it.
+  if (isTakenOver(state, shown)) {
+    await change(state, id, unmarked(withShown(state, shown)));
+    return;
+  }
+  await drain(state, id);
+  await remove(state, id);
 }
 
 /** Settings whose change makes another runner, as another url does that leads elsewhere. */
@@ -289,15 +250,6 @@ const changeable = [
   "maintenanceNote",
   "drainTimeout",
 ] as const;
-
-/** Compared as text; what is left out and what is null are the same. */
-function differ(one: object, other: object, keys: readonly string[]): string[] {
-  const text = (from: object, key: string): string => JSON.stringify((from as Record<string, unknown>)[key] ?? null);
-  return keys.filter((key) => text(one, key) !== text(other, key));
-}
-
-/** What a preview has in place of what only a run will tell (Pulumi's SDK, runtime/rpc, unknownValue). */
-export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** Does another address lead to another GitLab? Not where the runner is there, too: https in place of http, a new name. */
 async function leadsElsewhere(id: string, olds: GitlabRunnerState, news: GitlabRunnerState): Promise<boolean> {
@@ -385,20 +337,12 @@ export const runnerProvider = {
     }
     if (state.adopt !== undefined) {
       // Nothing of it is lost where GitLab cannot be asked: who takes it over next is told how to go on.
-      await release(state, id).catch(() => undefined);
+      await byAnyAddress(state, (by) => release(by, id)).catch(() => undefined);
       return;
     }
-    await removeOurs(state, id)
-      .catch((error: GitlabError) => {
-        const renewed = error.status === 401 ? withNewToken(state) : undefined;
-        if (renewed === undefined) {
-          throw error;
-        }
-        return removeOurs(renewed, id);
-      })
-      .catch((error: GitlabError) => {
-        throw orForget(error);
-      });
+    await byAnyAddress(state, (by) => removeOurs(by, id)).catch((error: GitlabError) => {
+      throw orForget(error);
+    });
   },
 };
 

@@ -75,6 +75,12 @@ export function withShown<T extends GitlabRunnerState>(state: T, shown: Shown): 
   };
 }
 
+/** Compared as text; what is left out and what is null are the same. */
+export function differ(one: object, other: object, keys: readonly string[]): string[] {
+  const text = (from: object, key: string): string => JSON.stringify((from as Record<string, unknown>)[key] ?? null);
+  return keys.filter((key) => text(one, key) !== text(other, key));
+}
+
 /** The mark of another runner, of this stack or of another; undefined where there is none. */
 function otherMark({ mark }: GitlabRunnerState, { description, maintenance_note }: Shown): string | undefined {
   const marks = `${description} ${maintenance_note}`.match(/pi-runners [0-9a-f]{8}/g) ?? [];

@@ -4,8 +4,8 @@
  * reset_authentication_token_service.rb of GitLab): for a runner that was just created nobody has that yet.
  */
 import * as pulumi from "@pulumi/pulumi";
-import { gitlab, type GitlabAddress } from "./request";
-import { renewalOf, strange, unknownValue } from "./runnerResource";
+import { gitlab, unknownValue, type GitlabAddress } from "./request";
+import { renewalOf, strange } from "./runnerResource";
 
 export interface GitlabTokenState extends GitlabAddress {
   accessToken: string;

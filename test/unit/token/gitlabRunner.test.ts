@@ -204,7 +204,7 @@ describe("a runner that is created by GitLab's API", function () {
     const first = await runner.create(wanted());
     const renewed = (await standIn.lab.createAccessToken(everything)).token;
     await standIn.lab.changeAccessToken(accessToken, { ...everything, revoked: true });
-    const news = wanted({ accessToken: renewed, rotate: "b" });
+    const news = wanted({ url: `${standIn.url}/`, accessToken: renewed, rotate: "b" });
     await runner.diff(first.id, first.outs, news);
     const second = await runner.create(news);
     await runner.delete(first.id, first.outs);

@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import assert from "node:assert/strict";
 import { registeredProvider, type RegisteredAttributes } from "../../../components/token/gitlab/registeredResource";
 import { registeredAttributes, untoldWarning } from "../../../components/token/registration";
@@ -56,6 +57,12 @@ describe("a runner that was registered with a legacy token", function () {
     assert.deepEqual(await provider.diff("old", outs, news), { changes: true, replaces: ["token"] });
     const { registered } = (await provider.create(news)).outs;
     assert.equal(untoldWarning("old", registered!, news.attributes), undefined);
+  });
+
+  it("is not said to be another one while a preview cannot know its token", async () => {
+    const { outs } = await provider.create(state());
+    const news = state({ token: pulumi.runtime.unknownValue });
+    assert.deepEqual((await provider.diff("old", outs, news)).replaces, []);
   });
 
   it("of a stack of before this was kept is taken to have what the stack file says, at its first update", async () => {
