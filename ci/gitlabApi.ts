@@ -61,7 +61,7 @@ export class GitlabProject {
     if (!ok) {
       throw new GitlabError(
         `GitLab refused ${method} ${address}: ${status} ${text.slice(0, 300)}\n` +
-          `The token in ${tokenVariable} has to be a project access token with scope api and role Reporter or more.`,
+          `The token in ${tokenVariable} has to be a project access token with scope api and role Developer or more.`,
       );
     }
     try {

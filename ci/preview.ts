@@ -40,7 +40,7 @@ Files, in FOLDER:
   NAME.codequality.json  errors of the stack file, with their lines: artifacts:reports:codequality
 
 Exit code: 0 nothing would change, 2 something would, 1 the preview failed.
-Note and issue need a project access token (scope api, role Reporter) in PI_RUNNERS_GITLAB_TOKEN; without one all else is the same.
+Note and issue need a project access token (scope api, role Developer) in PI_RUNNERS_GITLAB_TOKEN; without one all else is the same.
 The rest is known from GitLab's own variables of the job.`;
 
 const exitCodes: Record<Report["result"], number> = { none: 0, changes: 2, error: 1 };
