@@ -286,6 +286,21 @@ describe("components", () => {
       assert.throws(make({ authenticationToken: token, verify: true }), /gitlab: is missing/);
     });
 
+    it("names a registered runner whose token is lost, and passes none on", async () => {
+      await mockEngine(false, {});
+      const gitlab = { url: "https://gitlab.lan" };
+      const place = { namespace: "ci", image: "gitlab/gitlab-runner:v1" };
+      const args = { registrationToken: "GR1348941x", tags: ["pi"], gitlab, place };
+      try {
+        await assert.rejects(
+          during(() => new components.RunnerToken("old", args)),
+          /token of the registered runner old is lost[^]*Secret ci\/old-token[^]*register\.repeat/,
+        );
+      } finally {
+        await mockEngine();
+      }
+    });
+
     it("refuses no token, and two", () => {
       assert.throws(() => new components.RunnerToken("a", {}), /no token/);
       const two = { authenticationToken: token, registrationToken: "GR1348941x" };

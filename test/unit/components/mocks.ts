@@ -15,14 +15,14 @@ const registered: Registered[] = [];
  * Answers every registration with its own inputs, and keeps it. Secrets arrive wrapped, as in the engine.
  *
  * @param preview true: nothing is there yet, so no resource has an id
+ * @param kept what a Secret that is read has in it; default: what a registration writes
  */
-export async function mockEngine(preview = false): Promise<void> {
+export async function mockEngine(preview = false, kept: object = { token: "Z2xydA==" }): Promise<void> {
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs, id }) => {
         registered.push({ type, name, inputs: inputs as Registered["inputs"] });
-        // A Secret that is read has what a registration wrote into it.
-        const read = id !== undefined && type === "kubernetes:core/v1:Secret" ? { data: { token: "Z2xydA==" } } : {};
+        const read = id !== undefined && type === "kubernetes:core/v1:Secret" ? { data: kept } : {};
         return { id: id ?? (preview ? "" : `${name}-id`), state: { ...(inputs as object), ...read } };
       },
       call: ({ inputs }) => inputs as object,
