@@ -51,7 +51,12 @@ export const onLab: Stage[] = [
     beside: true,
   },
   { name: "upgrade", files: "test/lab/upgrade/*.test.ts", command: onMachine, needsLab: true },
-  { name: "registry trust on nodes", files: "test/host/**/*.test.ts", command: onMachine, beside: true },
+  {
+    name: "registry trust on nodes",
+    files: "test/host/@(shell|trust)/!(buildkit).test.ts",
+    command: onMachine,
+    beside: true,
+  },
   // What differs by the engine's version: the same tests on nodes of the other kinds (lab/cluster/nodes.ts).
   {
     name: "registry trust on Debian 12",
@@ -61,7 +66,8 @@ export const onLab: Stage[] = [
   },
   {
     name: "registry trust on Docker 29",
-    files: "test/host/trust/@(docker|authorities).test.ts",
+    // BuildKit with them: it takes the same nodes, and would wait for them.
+    files: "test/host/trust/@(docker|authorities|buildkit).test.ts",
     command: ["env", "LAB_KIND=docker29", ...onMachine],
     beside: true,
   },
