@@ -112,7 +112,9 @@ export function cluster(): CoreV1Api {
 export async function runnerPods(runner: string): Promise<V1Pod[]> {
   const labelSelector = `app.kubernetes.io/instance=${runner}`;
   const { items } = await cluster().listNamespacedPod({ namespace, labelSelector });
-  return items.sort((a, b) => a.spec!.nodeName!.localeCompare(b.spec!.nodeName!));
+  // One that is not scheduled yet has no node.
+  const nodeOf = ({ spec }: V1Pod): string => spec?.nodeName ?? "";
+  return items.sort((a, b) => nodeOf(a).localeCompare(nodeOf(b)));
 }
 
 /** What tells a pod that nobody restarted: its uid, and how often its containers were restarted. */
