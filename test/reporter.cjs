@@ -1,8 +1,8 @@
 "use strict";
 
 /**
- * Mocha's own spec reporter, which also leaves its counts as JSON in the file
- * that TEST_COUNTS names, so that test/run.ts can add up several runs.
+ * Mocha's own spec reporter, which also leaves its counts and what failed as JSON in the file that TEST_COUNTS names,
+ * so that test/run.ts can add up several runs.
  */
 const { writeFileSync } = require("node:fs");
 const { reporters } = require("mocha");
@@ -10,10 +10,15 @@ const { reporters } = require("mocha");
 module.exports = class CountingSpec extends reporters.Spec {
   constructor(runner, options) {
     super(runner, options);
+    const failures = [];
+    runner.on("fail", (test, error) => {
+      failures.push({ title: test.fullTitle(), error: String(error?.message ?? error) });
+    });
     runner.once("end", () => {
-      const { passes, failures, pending } = this.stats;
+      const { passes, failures: failed, pending } = this.stats;
       if (process.env.TEST_COUNTS) {
-        writeFileSync(process.env.TEST_COUNTS, JSON.stringify({ passed: passes, failed: failures, skipped: pending }));
+        const counts = { passed: passes, failed, skipped: pending, failures };
+        writeFileSync(process.env.TEST_COUNTS, JSON.stringify(counts));
       }
     });
   }

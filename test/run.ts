@@ -17,7 +17,16 @@ interface Counts {
   skipped: number;
 }
 
-interface Row extends Counts {
+interface Failure {
+  title: string;
+  error: string;
+}
+
+interface Outcome extends Counts {
+  failures: Failure[];
+}
+
+interface Row extends Outcome {
   stage: string;
   result: "ok" | "FAILED";
   seconds: number;
@@ -65,15 +74,15 @@ async function inOrder(stages: Stage[]): Promise<Row[]> {
   return rows;
 }
 
-function single(failed: boolean): Counts {
-  return { passed: failed ? 0 : 1, failed: failed ? 1 : 0, skipped: 0 };
+function single(failed: boolean): Outcome {
+  return { passed: failed ? 0 : 1, failed: failed ? 1 : 0, skipped: 0, failures: [] };
 }
 
 /** A mocha run that died, or that ran no test, is a failure whatever it counted. */
-function mochaCounts(file: string, failed: boolean): Counts {
-  let counts: Counts;
+function mochaCounts(file: string, failed: boolean): Outcome {
+  let counts: Outcome;
   try {
-    counts = JSON.parse(readFileSync(file, "utf8")) as Counts;
+    counts = JSON.parse(readFileSync(file, "utf8")) as Outcome;
   } catch {
     return single(true);
   }
@@ -116,10 +125,22 @@ async function one(given: string, grep: string | undefined): Promise<Row[]> {
   return [...rows, await run({ ...stage, files: file, command: [...stage.command, ...words] })];
 }
 
-/** How long each part took, and as the very last line what all of them counted. */
+/** A failed stage in lines that still say what is wrong where a log shows its end alone. */
+function failed({ stage, failures }: Row): string[] {
+  if (failures.length === 0) {
+    return [`${stage}: see its output above`];
+  }
+  return failures.map(({ title, error }) => `${stage}: ${title}: ${error.replaceAll(/\s+/g, " ").slice(0, 300)}`);
+}
+
+/** How long each part took, what failed, and as the very last line what all of them counted. */
 function report(rows: Row[]): void {
   console.log("\nHow long each part took:");
-  console.table(Object.fromEntries(rows.map(({ stage, ...row }) => [stage, row])));
+  console.table(Object.fromEntries(rows.map(({ stage, failures: _, ...row }) => [stage, row])));
+  const broken = rows.filter(({ result }) => result === "FAILED").flatMap(failed);
+  if (broken.length > 0) {
+    console.log(["", "What failed:", ...broken].join("\n"));
+  }
   const sum = (key: keyof Counts): number => rows.reduce((total, row) => total + row[key], 0);
   console.log(`\n${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
   process.exitCode = sum("failed") > 0 ? 1 : 0;

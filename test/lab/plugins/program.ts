@@ -24,6 +24,7 @@ export function pulumiEnvironment(): Promise<Record<string, string>> {
     return {
       PATH: base.PATH!,
       KUBECONFIG: base.KUBECONFIG!,
+      ...(base.PULUMI_HOME && { PULUMI_HOME: base.PULUMI_HOME }), // where plugins are that were downloaded
       PULUMI_BACKEND_URL: `file://${backend}`,
       PULUMI_CONFIG_PASSPHRASE: "test",
       PULUMI_SKIP_UPDATE_CHECK: "true",
