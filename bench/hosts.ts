@@ -30,13 +30,13 @@ export const sshOptions = [
 /** Set by --keep: the nodes stay for the next run. */
 export const keep = { nodes: false };
 
-const made = new Map<number, Promise<KnownNode[]>>();
+const made: KnownNode[] = [];
 
 /** So many hosts with systemd, sshd and Docker, the same for every section. */
-export function benchNodes(count: number): Promise<KnownNode[]> {
-  const nodes = made.get(count) ?? makeNodes(Array.from({ length: count }, (_, index) => node(firstNumber + index)));
-  made.set(count, nodes);
-  return nodes;
+export async function benchNodes(count: number): Promise<KnownNode[]> {
+  const missing = Array.from({ length: count - made.length }, (_, index) => node(firstNumber + made.length + index));
+  made.push(...(missing.length > 0 ? await makeNodes(missing) : []));
+  return made.slice(0, count);
 }
 
 export const eightNodes = (): Promise<KnownNode[]> => benchNodes(8);
