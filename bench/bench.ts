@@ -12,6 +12,7 @@ import { readResults, table, writeResults } from "./results";
 import { say } from "./say";
 import { interrupted, stopAll, stopOnSignals } from "./stops";
 import { restarts } from "./restarts";
+import { throughput } from "./throughput";
 import { trust } from "./trust";
 
 /** Each takes how often it is to measure. */
@@ -21,6 +22,7 @@ const sections: Record<string, (runs: number) => Promise<Section>> = {
   restarts,
   jobs,
   builds,
+  throughput,
   mergeRequest,
   growth,
 };

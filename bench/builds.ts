@@ -9,6 +9,7 @@ import { onEach } from "./rawSsh";
 import { pulledBytes } from "./registryLog";
 import { say } from "./say";
 import { interrupted } from "./stops";
+import { writtenBytes } from "./writtenBytes";
 
 const gitlab = new LabGitlab(gitlabUrl);
 /** A cold build has to remove what was there before each run; three of them will do. */
@@ -28,6 +29,7 @@ export async function builds(runs: number): Promise<Section> {
     about: [
       `The pipeline that the stack prints for each way, from hand-out to the job's end (gitlab-runner 19.4.0, nodes with Debian 13 and Docker 26.1): a base image of ${mebibytes} MiB and more that does not compress, three layers, one file that changes.`,
       "Cold: the daemon that builds has neither the base image nor a build cache. Warm: another build of the project, on a node that had one before. Pulled: the bytes that the registry sent meanwhile, by its own log. The base stands on an image that jobs use, too: a daemon that has run jobs need not pull those layers (72 MB) when it is cold, and a job's own daemon has to. Jobs of way `kubernetes` have no daemon and keep no layers, so they are cold each time.",
+      "Written: the bytes that all processes of the nodes, those in containers included, wrote to files of a disk meanwhile, by the kernel's count for each process (`write_bytes` of `/proc/PID/io`). A file that is removed again within seconds may never come to the disk; what the file system writes for itself is not in it, nor the registry, which is on no node.",
       "Article: config.toml and .gitlab-ci.yml of the article that this project began with, as they stand there, but for addresses, the images' names, and `CI_JOB_TOKEN`, as GitLab has no `CI_BUILD_TOKEN` any more.",
     ],
     figures: [...measured].flatMap(([way, builds]) => figures(way, builds, dood)),
@@ -50,6 +52,9 @@ export interface Builds {
   /** Pulled, in MB. */
   coldPulled: number[];
   warmPulled: number[];
+  /** Written to the nodes' disks, in MB. */
+  coldWritten: number[];
+  warmWritten: number[];
 }
 
 const daemonPerJob = ["dind", "dind-job", "dind-plain"];
@@ -63,6 +68,8 @@ function figures(way: string, builds: Builds, dood: Builds): Figure[] {
     figure(`${way}, warm`, "s", builds.warm),
     figure(`${way}, pulled cold`, "MB", builds.coldPulled),
     figure(`${way}, pulled warm`, "MB", builds.warmPulled, kept ? { goal: { most: 0.1 } } : {}),
+    figure(`${way}, written cold`, "MB", builds.coldWritten),
+    figure(`${way}, written warm`, "MB", builds.warmWritten),
     ...(way === "dood"
       ? []
       : [
@@ -76,13 +83,15 @@ function figures(way: string, builds: Builds, dood: Builds): Figure[] {
 function listing(measured: Map<string, Builds>, dood: Builds): Section["listing"] {
   const middle = (what: string, values: number[]): number => figure(what, "s", values).value;
   return {
-    head: ["way", "cold", "warm", "pulled cold", "pulled warm", "warm : dood warm"],
-    rows: [...measured].map(([way, { cold, warm, coldPulled, warmPulled }]) => [
+    head: ["way", "cold", "warm", "pulled cold", "pulled warm", "written cold", "written warm", "warm : dood warm"],
+    rows: [...measured].map(([way, { cold, warm, coldPulled, warmPulled, coldWritten, warmWritten }]) => [
       way,
       `${middle(way, cold).toFixed(1)} s`,
       `${middle(way, warm).toFixed(1)} s`,
       `${middle(way, coldPulled).toFixed(1)} MB`,
       `${middle(way, warmPulled).toFixed(2)} MB`,
+      `${middle(way, coldWritten).toFixed(1)} MB`,
+      `${middle(way, warmWritten).toFixed(1)} MB`,
       ratio(way, warm, dood.warm).value.toFixed(2),
     ]),
   };
@@ -90,7 +99,7 @@ function listing(measured: Map<string, Builds>, dood: Builds): Section["listing"
 
 async function buildsOf(runner: DeployedRunner, runs: number): Promise<Builds> {
   say(`builds: by ${runner.way}`);
-  const found: Builds = { cold: [], warm: [], coldPulled: [], warmPulled: [] };
+  const found: Builds = { cold: [], warm: [], coldPulled: [], warmPulled: [], coldWritten: [], warmWritten: [] };
   // An engine of a pod pulls the images of its jobs first; a job for each node.
   for (const _ of clusterNodes()) {
     await build(runner, `bench-first-${runner.name}`);
@@ -98,18 +107,20 @@ async function buildsOf(runner: DeployedRunner, runs: number): Promise<Builds> {
   for (let run = 0; run < coldRuns; run++) {
     await onEach(clusterNodes(), chill);
     // A project of its own: daemons of jobs keep their layers by project.
-    const { seconds, megabytes } = await build(runner, `bench-cold-${runner.name}-${run}-${Date.now()}`);
+    const { seconds, pulled, written } = await build(runner, `bench-cold-${runner.name}-${run}-${Date.now()}`);
     found.cold.push(seconds);
-    found.coldPulled.push(megabytes);
+    found.coldPulled.push(pulled);
+    found.coldWritten.push(written);
   }
   const project = `bench-warm-${runner.name}`;
   const seen = new Set<string>();
   for (let counted = 0; counted < runs;) {
-    const { job, seconds, megabytes } = await build(runner, project);
+    const { job, seconds, pulled, written } = await build(runner, project);
     // Its first build on a node is not warm.
     if (seen.has(job.runner!.systemId)) {
       found.warm.push(seconds);
-      found.warmPulled.push(megabytes);
+      found.warmPulled.push(pulled);
+      found.warmWritten.push(written);
       counted++;
     }
     seen.add(job.runner!.systemId);
@@ -123,11 +134,10 @@ async function build(runner: DeployedRunner, project: string) {
   await gitlab.createProject(project, {
     files: { ".gitlab-ci.yml": runner.pipeline, Dockerfile: dockerfile, message },
   });
-  const { result, megabytes } = await pulledBytes(() =>
-    gitlab.runPipeline(project, { mustSucceed: true, timeoutMs: 300_000, intervalMs: 100 }),
-  );
-  const job: JobView = result.jobs[0]!;
-  return { job, seconds: (job.finishedAt! - job.handedOutAt!) / 1000, megabytes };
+  const run = () => gitlab.runPipeline(project, { mustSucceed: true, timeoutMs: 300_000, intervalMs: 100 });
+  const { result, megabytes: written } = await writtenBytes(() => pulledBytes(run));
+  const job: JobView = result.result.jobs[0]!;
+  return { job, seconds: (job.finishedAt! - job.handedOutAt!) / 1000, pulled: result.megabytes, written };
 }
 
 const large = { project: "bench-large", repository: "lab/bench-large:1" } as const;

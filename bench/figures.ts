@@ -1,7 +1,7 @@
 /** What a section of the bench has found. */
 import type { Plot } from "./plot";
 
-export type Unit = "s" | "ms" | "MiB" | "MB" | "×" | "";
+export type Unit = "s" | "ms" | "MiB" | "MB" | "/min" | "×" | "";
 
 /** What a figure is to be: at most, or at least, so much. */
 export type Goal = { most: number } | { least: number };

@@ -103,7 +103,7 @@ function markdownTable(head: string[], rows: string[][]): string[] {
   return [line(head), line(rule), ...rows.map(line)];
 }
 
-const digits: Record<Unit, number> = { s: 2, ms: 1, MiB: 0, MB: 2, "×": 2, "": 0 };
+const digits: Record<Unit, number> = { s: 2, ms: 1, MiB: 0, MB: 2, "/min": 1, "×": 2, "": 0 };
 
 function shown(value: number, unit: Unit): string {
   return unit === "" ? value.toFixed(0) : `${value.toFixed(digits[unit])} ${unit}`;

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { figure, median, met, ratio } from "../../../bench/figures";
 import { table } from "../../../bench/results";
+import { perMinute } from "../../../bench/throughput";
+import { writeBytes } from "../../../bench/writtenBytes";
 
 describe("figures of the bench", () => {
   it("takes the middle of an odd number of runs, and between the two middle ones of an even number", () => {
@@ -21,5 +23,21 @@ describe("figures of the bench", () => {
     const printed = table({ title: "Title", about: [], figures: [figure("a", "s", [6, 5, 7]), slow] });
     assert.match(printed, /a +6\.00 s +5\.00–7\.00 \(3\)/);
     assert.match(printed, /a : b +3\.00 × +≤ 2 +\*\*not met\*\*/);
+  });
+});
+
+describe("rates and counts of the bench", () => {
+  it("counts jobs per minute from the first hand-out to the last end, in whatever order they come", () => {
+    const jobs = [
+      { handedOutAt: 4000, finishedAt: 20_000 },
+      { handedOutAt: 0, finishedAt: 5000 },
+      { handedOutAt: 5000, finishedAt: 18_000 },
+    ];
+    assert.equal(perMinute(jobs), 9);
+  });
+
+  it("adds up what processes wrote, and nothing else that the kernel tells of them", () => {
+    const one = "rchar: 9\nwchar: 9\nread_bytes: 9\nwrite_bytes: 4096\ncancelled_write_bytes: 9\n";
+    assert.equal(writeBytes(`${one}${one.replace("4096", "0")}${one}`), 8192);
   });
 });
