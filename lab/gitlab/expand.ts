@@ -45,6 +45,7 @@ type ExpandedJob = JobYaml & {
   dependencies?: string[];
   inherit?: { default?: boolean | string[]; variables?: boolean | string[] };
   parallel?: number | { matrix: Record<string, unknown>[] };
+  environment?: string | { name: string; action?: string };
   rules?: Rule[];
   trigger?: unknown;
 };
@@ -210,6 +211,7 @@ function define(
     needs: readNeeds(listed),
     dependencies: job.dependencies ?? null,
     tags: inherited.tags ?? [],
+    ...readEnvironment(job.environment),
     timeoutSeconds: parseDuration(inherited.timeout ?? "1h", baseName),
     retry: readRetry(inherited.retry),
     variables: Object.entries(variables).map(([key, value]) => ({ key, value: variableValue(value) })),
@@ -244,6 +246,11 @@ function variableValue(value: unknown): string {
 
 function readNeeds(listed: ListedJob): JobDefinition["needs"] {
   return listed.needs?.map(({ job, artifacts = true, optional = false }) => ({ job, artifacts, optional })) ?? null;
+}
+
+function readEnvironment(given: ExpandedJob["environment"]): Pick<JobDefinition, "environment"> {
+  const { name, action = "start" } = typeof given === "string" ? { name: given } : (given ?? {});
+  return name === undefined ? {} : { environment: { name, action } };
 }
 
 function readRetry(retry: ExpandedJob["retry"]): JobDefinition["retry"] {

@@ -21,6 +21,7 @@ const variable = z.strictObject({
   masked: z.boolean().optional(),
   raw: z.boolean().optional(),
   protected: z.boolean().optional(),
+  environmentScope: z.string().min(1).optional(),
 });
 
 const projectInput = z.strictObject({

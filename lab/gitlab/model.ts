@@ -54,6 +54,8 @@ export interface JobDefinition {
   /** Only these jobs' artifacts; null: no restriction. */
   dependencies: string[] | null;
   tags: string[];
+  /** What it deploys to or, with another action, only looks at: decides which variables it gets. */
+  environment?: { name: string; action: string };
   timeoutSeconds: number;
   retry: { max: number; when: string[] };
   /** In GitLab's order: a later one wins over an earlier one of the same name. */

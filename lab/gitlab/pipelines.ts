@@ -11,7 +11,7 @@ import { jobPayload } from "./payload";
 import { type Schedule, newJob, pipelineStatus } from "./schedule";
 import type { JobView, PipelineInput, PipelineView } from "./protocol";
 import type { Store } from "./store";
-import { cloneUrl, expand, pipelineVariables } from "./variables";
+import { cloneUrl, expand, inScope, pipelineVariables } from "./variables";
 
 const keptPipelines = 500;
 
@@ -32,7 +32,10 @@ export class Pipelines {
     const pipeline = await this.describe(project, input);
     const known = Object.fromEntries([
       ...Object.entries(pipelineVariables(this.options, pipeline)),
-      ...[...project.variables, ...pipeline.variables].map(({ key, value }) => [key, value] as const),
+      // Of the project's variables rules see what is of every environment: no job has one yet.
+      ...[...inScope(project.variables, undefined), ...pipeline.variables].map(
+        ({ key, value }) => [key, value] as const,
+      ),
     ]);
     const { sha, ref, source, mergeRequest } = pipeline;
     // gitlab-ci-local judges `rules: changes` by the default branch; GitLab by a merge request's target, or the push.
@@ -121,7 +124,12 @@ export class Pipelines {
     for (const job of jobs) {
       const all = [...Object.entries(known), ...job.variables.map(({ key, value }) => [key, value] as const)];
       const lookup = new Map(all.map(([key, value]) => [key, { key, value, ...plain }]));
-      newJob(this.store, pipeline, { ...job, tags: job.tags.map((tag) => expand(tag, lookup)) });
+      const { environment } = job;
+      newJob(this.store, pipeline, {
+        ...job,
+        tags: job.tags.map((tag) => expand(tag, lookup)),
+        ...(environment && { environment: { ...environment, name: expand(environment.name, lookup) } }),
+      });
     }
   }
 }

@@ -19,6 +19,8 @@ export interface VariableInput {
   raw?: boolean;
   /** Only pipelines of protected branches get it. Default false. */
   protected?: boolean;
+  /** Only jobs with such an environment get it; `*` in it stands for any text. Default `*`: all jobs. */
+  environmentScope?: string;
 }
 
 /** A user and password for a project's images, good until the project gets other ones. */

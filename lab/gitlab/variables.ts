@@ -2,8 +2,9 @@
  * The variables that GitLab predefines. https://docs.gitlab.com/ci/variables/predefined_variables/
  * Those that the runner itself adds (CI_PROJECT_DIR, CI_BUILDS_DIR, CI_SERVER, CI_CONCURRENT_ID, …) are left to it.
  */
-import type { Job, Pipeline, Project } from "./model";
+import type { Job, JobDefinition, Pipeline, Project } from "./model";
 import type { ServerOptions } from "./options";
+import type { VariableInput } from "./protocol";
 
 /** As the runner wants it: common/spec/spec.go of GitLab Runner 19, common/variables.go of 12.8. */
 export interface JobVariable {
@@ -117,12 +118,19 @@ function jobVariables(server: Server, job: Job): Record<string, string> {
     CI_JOB_URL: `${server.externalUrl}/${pipeline.project.path}/-/jobs/${job.id}`,
     CI_JOB_STARTED_AT: new Date(job.handedOutAt ?? Date.now()).toISOString(),
     CI_JOB_TIMEOUT: String(jobTimeout(job)),
+    ...environmentVariables(definition.environment),
     ...(image === undefined ? {} : { CI_JOB_IMAGE: image }),
     CI_RUNNER_ID: String(runner?.id ?? ""),
     CI_RUNNER_DESCRIPTION: runner?.description ?? "",
     CI_RUNNER_TAGS: JSON.stringify(runner?.tags ?? []),
     CI_RUNNER_VERSION: manager?.version ?? "",
   };
+}
+
+function environmentVariables(environment: JobDefinition["environment"]): Record<string, string> {
+  return environment === undefined
+    ? {}
+    : { CI_ENVIRONMENT_NAME: environment.name, CI_ENVIRONMENT_ACTION: environment.action };
 }
 
 function secretVariables(server: Server, job: Job): Record<string, string> {
@@ -151,6 +159,22 @@ function isProtected({ ref, project, mergeRequest }: Pipeline): boolean {
   return ref === project.defaultBranch && mergeRequest === undefined;
 }
 
+/**
+ * The variables that a job with this environment may have, weakest first: of every environment, of several by a pattern, of
+ * just this one. https://docs.gitlab.com/ci/environments/#limit-the-environment-scope-of-a-cicd-variable
+ */
+export function inScope(variables: VariableInput[], environment: string | undefined): VariableInput[] {
+  const strength = ({ environmentScope: scope = "*" }: VariableInput): number => {
+    if (scope === "*") {
+      return 1;
+    }
+    const pattern = scope.split("*").map((text) => text.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+    const fits = environment !== undefined && new RegExp(`^${pattern.join(".*")}$`).test(environment);
+    return fits ? (scope === environment ? 3 : 2) : 0;
+  };
+  return variables.filter((one) => strength(one) > 0).sort((a, b) => strength(a) - strength(b));
+}
+
 /** All variables of a job, weakest first; references to each other expanded, as GitLab does before it sends them. */
 export function allVariables(server: Server, job: Job, inherited: { key: string; value: string }[]): JobVariable[] {
   const { pipeline, definition } = job;
@@ -167,7 +191,9 @@ export function allVariables(server: Server, job: Job, inherited: { key: string;
     ...definition.variables.map((variable) => ({ ...variable, ...plain })),
     ...inherited.map((variable) => ({ ...variable, ...plain, public: false })),
     ...[
-      ...pipeline.project.variables.filter((variable) => !variable.protected || isProtected(pipeline)),
+      ...inScope(pipeline.project.variables, definition.environment?.name).filter(
+        (variable) => !variable.protected || isProtected(pipeline),
+      ),
       ...pipeline.variables,
     ].map(({ key, value, file = false, masked = false, raw = false }) => ({
       key,
