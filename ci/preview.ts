@@ -65,8 +65,7 @@ async function main(): Promise<number> {
     await unlessRefused(() => sayUnchanged(options.stack));
     return exitCodes.none;
   }
-  const note = options.note ? await unlessRefused(() => MergeRequestNote.ofJob(options.stack)) : undefined;
-  const [report] = await Promise.all([previewed(options), unlessRefused(async () => note?.begin())]);
+  const [report, note] = await Promise.all([previewed(options), options.note ? begunNote(options.stack) : undefined]);
   const text = write(report, options);
   tell(report, options);
   await unlessRefused(async () => note?.write(report, text));
@@ -75,6 +74,13 @@ async function main(): Promise<number> {
     return hasDrift(report) ? exitCodes.changes : exitCodes[report.result];
   }
   return exitCodes[report.result];
+}
+
+/** The note of this job's merge request, where there is one, which from now on does not look current if it is not. */
+async function begunNote(stack: string): Promise<MergeRequestNote | undefined> {
+  const note = await unlessRefused(() => MergeRequestNote.ofJob(stack));
+  await unlessRefused(async () => note?.begin());
+  return note;
 }
 
 async function sayUnchanged(stack: string): Promise<void> {

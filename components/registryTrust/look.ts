@@ -1,4 +1,4 @@
-import { describedAs } from "../../hosts/probe";
+import { describedAs } from "../../hosts/describedAs";
 import type { NodeTrust } from "./report";
 
 /** A report of a run that only looked. */

@@ -27,4 +27,11 @@ describe("quickStart", () => {
       rmSync(folder, { recursive: true });
     }
   });
+
+  it("has a job's preview started without Pulumi's library, which takes longer to load than all else", () => {
+    const start = 'require("tsx/cjs"); require("./ci/preview.ts"); console.log(Object.keys(require.cache).join("\\n"))';
+    const { stdout, stderr } = spawnSync(process.execPath, ["-e", start], { cwd: root, encoding: "utf8" });
+    assert.match(stdout, /ci\/preview\.ts/, stderr);
+    assert.doesNotMatch(stdout, /node_modules\/@(pulumi|kubernetes)\//);
+  });
 });

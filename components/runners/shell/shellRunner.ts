@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { hostConnections, type HostConnection } from "../../../hosts/connection";
+import { describedAs } from "../../../hosts/describedAs";
 import { hostCommands } from "../../../hosts/hostCommands";
 import { hostCommand, hostInput } from "../../../hosts/hostProgram";
-import { describedAs } from "../../../hosts/probe";
 import { Rollout, rolloutErrors, type RolloutSettings } from "../../../hosts/rollout";
 import type { HostNode, HostSsh } from "../../../hosts/ssh";
 import { sshSend } from "../../../hosts/sshRun";
