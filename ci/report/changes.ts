@@ -31,8 +31,40 @@ const operations: Record<string, Operation> = {
 
 /** Every resource that a preview changes, in Pulumi's order; the stack's own step, whose outputs follow, is none. */
 export function changesOf({ steps = [] }: Preview): Change[] {
-  const parents = new Map(steps.map((step) => [step.urn, (step.newState ?? step.oldState)?.parent]));
-  return steps
+  const refreshed = refreshSteps(steps);
+  return changesIn(
+    steps.filter((step) => !refreshed.has(step)),
+    steps,
+  );
+}
+
+/** Every resource that is not as the state has it, where the preview has looked (`pulumi preview --refresh`). */
+export function foundChanged({ steps = [] }: Preview): Change[] {
+  return changesIn([...refreshSteps(steps)], steps);
+}
+
+/**
+ * A preview that looks has the look at a resource as a step before the program's own, and where something was found that says
+ * update or delete, too (pulumi, pkg/backend/display/json.go). Components are not looked at.
+ */
+function refreshSteps(steps: Step[]): Set<Step> {
+  if (!steps.some(({ op }) => op === "refresh")) {
+    return new Set();
+  }
+  const last = new Map(steps.map((step) => [step.urn, step]));
+  const seen = new Set<string>();
+  return new Set(
+    steps.filter((step) => {
+      const first = !seen.has(step.urn);
+      seen.add(step.urn);
+      return first && (step.op === "refresh" || last.get(step.urn) !== step);
+    }),
+  );
+}
+
+function changesIn(chosen: Step[], all: Step[]): Change[] {
+  const parents = new Map(all.map((step) => [step.urn, (step.newState ?? step.oldState)?.parent]));
+  return chosen
     .filter(({ op, urn }) => op in operations && identity(urn).type !== "pulumi:pulumi:Stack")
     .map((step) => changeOf(step, operations[step.op]!, parents));
 }

@@ -40,7 +40,7 @@ export function noteOf(report: Report, links: Links = {}, limits: Limits = noteL
     ...about(links),
     ...errorPart(report),
     ...warningPart(report),
-    ...(report.result === "error" ? [] : [...consequencePart(report), ...nodePart(report)]),
+    ...(report.result === "error" ? [] : [...consequencePart(report), ...foundPart(report), ...nodePart(report)]),
   ].join("\n");
   return withDetails(cut(head, limits.all / 2, links), detailParts(report, limits, links), limits.all, links);
 }
@@ -132,6 +132,18 @@ function grouped(consequences: Consequence[]): string[] {
 
 /** How many of a kind are named; the details name all. */
 const named = 12;
+
+/** What somebody else has changed since it was deployed; the update that the note is about puts it back. */
+function foundPart({ found }: Report): string[] {
+  const told: Record<Operation, string> = { create: "made", update: "changed", replace: "replaced", delete: "deleted" };
+  const lines = found.flatMap((change): BlockLine[] => {
+    const [, ...differences] = linesOf(change);
+    return [{ sign: "@", text: `${told[change.operation]}: ${kindOf(change.type)} ${change.name}` }, ...differences];
+  });
+  return lines.length === 0
+    ? []
+    : ["**Changed since it was deployed, outside of this program**", "", ...block(lines), ""];
+}
 
 /** What nodes have now. Only of a node that the change leaves alone is it drift for sure. */
 function nodePart({ nodes, changes }: Report): string[] {

@@ -1,5 +1,5 @@
 import { readLook, type Looked } from "../../components/registryTrust/look";
-import { changesOf, countsOf, type Change, type Counts } from "./changes";
+import { changesOf, countsOf, foundChanged, type Change, type Counts } from "./changes";
 import type { Consequence } from "./consequence";
 import { consequencesOf } from "./consequences";
 import { identity, messages, type Preview } from "./preview";
@@ -17,6 +17,8 @@ export interface Report {
   result: "none" | "changes" | "error";
   counts: Counts;
   changes: Change[];
+  /** What is not as it was deployed, where the preview has looked (`--drift`). */
+  found: Change[];
   consequences: Consequence[];
   /** What nodes said that were looked at (`trust.probe`). */
   nodes: NodeLook[];
@@ -47,6 +49,7 @@ export function reportOf(
     result: errors.length > 0 ? "error" : changes.length > 0 ? "changes" : "none",
     counts: countsOf(changes),
     changes,
+    found: errors.length > 0 ? [] : foundChanged(preview),
     consequences: consequencesOf(changes, nodes),
     nodes,
     warnings: messages(preview, "warning").filter((text) => readLook(text) === undefined),
@@ -84,6 +87,8 @@ export function terraformReport({ counts }: Pick<Report, "counts">): {
 
 /** The report for machines: what changed, without the whole states around it. */
 export function machineReport(report: Report): object {
-  const changes = report.changes.map(({ before: _before, after: _after, ...change }) => change);
-  return { ...report, changes };
+  const [changes, found] = [report.changes, report.found].map((all) =>
+    all.map(({ before: _before, after: _after, ...change }) => change),
+  );
+  return { ...report, changes, found };
 }

@@ -1,3 +1,4 @@
+import type { Change } from "./changes";
 import { blinded } from "./preview";
 import type { Report } from "./report";
 
@@ -75,15 +76,18 @@ export function withoutSecrets(secrets: string[], report: Report): Report {
     return { ...(Object.fromEntries(entries) as T), ...kept };
   };
   const { result, counts } = report;
-  return hide(report, {
-    result,
-    counts,
-    changes: report.changes.map(({ operation, type, differences, ...change }) =>
+  const hidden = (changes: Change[]): Change[] =>
+    changes.map(({ operation, type, differences, ...change }) =>
       hide(
         { operation, type, differences, ...change },
         { operation, type, differences: differences.map((one) => hide(one, {})) },
       ),
-    ),
+    );
+  return hide(report, {
+    result,
+    counts,
+    changes: hidden(report.changes),
+    found: hidden(report.found),
     consequences: report.consequences.map(({ kind, ...one }) => hide({ kind, ...one }, { kind })),
     nodes: report.nodes.map(({ effects, ...look }) => hide({ effects, ...look }, { effects })),
     errors: report.errors.map((error) => hide(error, {})),

@@ -149,6 +149,35 @@ describe("errors of a stack file", () => {
   });
 });
 
+describe("a preview that looks for drift", () => {
+  const type = "pi-runners:index:RunnerNamespace$kubernetes:core/v1:ResourceQuota";
+  const quota = (jobs: string): object => ({ spec: { hard: { jobs } } });
+  const component = step("update", "pi-runners:index:DoodRunner", "dood", { concurrent: 1 }, { concurrent: 2 });
+
+  it("tells what somebody has changed apart from what the update does, and counts it once", () => {
+    const steps = [
+      step("refresh", "kubernetes:core/v1:Namespace", "place", {}, {}),
+      step("update", type, "place-quota", { ...quota("5") }, { ...quota("9") }),
+      component,
+      step("update", type, "place-quota", { ...quota("9") }, { ...quota("5") }),
+    ];
+    const told = report({ steps });
+    assert.deepEqual(told.counts, { create: 0, update: 2, replace: 0, delete: 0 });
+    assert.deepEqual(
+      told.found.map(({ name, differences }) => ({ name, differences })),
+      [{ name: "place-quota", differences: [{ path: "spec.hard.jobs", before: "5", after: "9" }] }],
+    );
+    const [, found] = noteOf(told).split("outside of this program**");
+    assert.match(found!, /^\n\n```diff\n@ changed: ResourceQuota place-quota\n.*spec\.hard\.jobs: 5 => 9\n```/);
+  });
+
+  it("finds a change of the program in every other preview, though a resource has several steps", () => {
+    const steps = ["create-replacement", "replace", "delete-replaced"].map((op) => step(op, type, "q", {}, {}));
+    assert.deepEqual(report({ steps }).found, []);
+    assert.equal(report({ steps: [component, ...steps] }).changes.length, 2);
+  });
+});
+
 describe("secrets of the stack file", () => {
   it("are found wherever they are encrypted, and taken out of every text", () => {
     const file = {
