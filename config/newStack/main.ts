@@ -6,7 +6,7 @@ import { parseConfig } from "../stackConfig";
 import { givenBy, usage, type Answers } from "./answers";
 import { asked, withoutQuestions } from "./questions";
 import { stackText } from "./stackText";
-import { pulumi } from "./pulumi";
+import { needPassphrase, pulumi } from "./pulumi";
 
 async function main(): Promise<void> {
   const given = givenBy(process.argv.slice(2));
@@ -15,6 +15,7 @@ async function main(): Promise<void> {
     return;
   }
   refuseOverwriting(given.name);
+  await needPassphrase();
   const answers = given.questions ? await asked(given) : await withoutQuestions(given);
   refuseOverwriting(answers.name);
   const token = given.tokenFromStdin ? (await textOf(process.stdin)).trim() : answers.token;

@@ -5,9 +5,10 @@ import { text } from "node:stream/consumers";
  * Runs Pulumi to its end.
  *
  * @param input goes to its stdin, such as a secret
+ * @returns what it printed
  * @throws with what it said, when it fails
  */
-export async function pulumi(args: string[], input = ""): Promise<void> {
+export async function pulumi(args: string[], input = ""): Promise<string> {
   const child = spawn("pulumi", ["--non-interactive", ...args], { stdio: ["pipe", "pipe", "pipe"] });
   const ended = new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
   child.stdin.on("error", () => undefined); // it may end without having read it
@@ -18,5 +19,20 @@ export async function pulumi(args: string[], input = ""): Promise<void> {
   });
   if (code !== 0) {
     throw new Error((await said).join("\n").trim() || `pulumi ${args[0]} ended with ${code}`);
+  }
+  return (await said)[0];
+}
+
+/** @throws where a stack of this backend needs a passphrase, and there is none: Pulumi could only ask for it itself */
+export async function needPassphrase(): Promise<void> {
+  if (["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"].some((name) => process.env[name] !== undefined)) {
+    return;
+  }
+  const { url } = JSON.parse(await pulumi(["whoami", "--json"])) as { url: string };
+  if (!/^https?:/.test(url)) {
+    throw new Error(
+      `There is no passphrase for the stack's secrets, which a state in ${url} needs.\n` +
+        "Set PULUMI_CONFIG_PASSPHRASE, to a new one of your own, and keep it: nobody can read the secrets without it.",
+    );
   }
 }

@@ -92,8 +92,9 @@ describe(`runners in GitLab of a stack that ${deployed} deployed`, function () {
       ["update VerifiedToken verified", "update RegisteredRunner registered"],
       "newer code for the look at a token; what was registered is noted",
     );
+    // The Job that registers holds nothing: it runs again when its script is another, and finds the runner registered.
     assert.deepEqual(
-      steps.filter(({ op }) => /replace|delete/.test(op)).map(({ urn }) => urn),
+      steps.filter(({ op, urn }) => /replace|delete/.test(op) && !urn.endsWith("-register")).map(({ urn }) => urn),
       [],
     );
     await stack.pulumi("up", "--yes", "--skip-preview");
