@@ -23,7 +23,7 @@ export function ofShellHost({ operation, component, name }: Change, own: Change 
     default: {
       const changed = (own?.differences ?? []).map(({ path }) => path.split(/[.[]/)[0]!);
       const service = `the service of runner \`${runner}\` on host \`${host}\``;
-      return changed.some((key) => startedWith.includes(key))
+      return changed.some((key) => startedWith.includes(key)) || turnsToPackage(own)
         ? [consequence("roll", host, `${service} restarts, once its jobs have ended`)]
         : [
             consequence(
@@ -35,6 +35,12 @@ export function ofShellHost({ operation, component, name }: Change, own: Change 
           ];
     }
   }
+}
+
+/** From a binary to the package's program or back: another path of the program, whatever is in the two. */
+function turnsToPackage(own: Change | undefined): boolean {
+  const [before, after] = [own?.before, own?.after].map((side) => side?.inputs?.["binary"] !== undefined);
+  return before !== after;
 }
 
 /** Of a file on the machine that runs Pulumi, a preview does not say whether it is another one. */

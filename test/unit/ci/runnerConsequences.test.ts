@@ -59,6 +59,18 @@ describe("what a report says of a runner on hosts", () => {
     });
   }
 
+  for (const [from, to] of [
+    ["a binary", "the package"],
+    ["the package", "a binary"],
+  ]) {
+    it(`is that it restarts when it turns from ${from} to ${to}`, () => {
+      const { sha256: _sha256, ...ofFile } = { ...given, binary: "./gitlab-runner" };
+      const { binary: _binary, ...ofPackage } = ofFile;
+      const [before, after] = from === "a binary" ? [ofFile, ofPackage] : [ofPackage, ofFile];
+      assert.match(said(shellSteps("update", before, after))[0]!, /^roll! .*restarts, once its jobs/);
+    });
+  }
+
   it("is that it comes, and that it goes after its jobs", () => {
     assert.match(
       said(shellSteps("create", undefined, given))[0]!,
