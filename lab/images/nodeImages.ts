@@ -35,7 +35,7 @@ export interface ImageSets {
   pods: ImageSet;
 }
 
-/** Builds what is missing, two at a time, and saves it to files. */
+/** Builds what is missing, the slow ones at the same time, and saves it to files. */
 export async function imageSets(engine: Engine, say: Say): Promise<ImageSets> {
   await Promise.all([image(engine, "dind", say), image(engine, "helper", say), image(engine, "runner", say)]);
   await image(engine, "pause", say);
