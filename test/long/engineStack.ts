@@ -44,15 +44,31 @@ export class EngineStack {
     return new EngineStack(namespace, await tokenStack(namespace), tokens);
   }
 
-  /** Deploys these runners, with other settings of the stack in place of the lab's. */
-  public async up(runners: RunnerEntry[], more: Record<string, unknown> = {}): Promise<string> {
+  /** Deploys these runners, with other settings of the stack in place of the lab's, and secrets by their paths. */
+  public async up(
+    runners: RunnerEntry[],
+    more: Record<string, unknown> = {},
+    secrets: Record<string, string> = {},
+  ): Promise<string> {
+    await this.write(runners, more, secrets);
+    return this.stack.pulumi("up", "--yes", "--skip-preview");
+  }
+
+  /** Writes the stack file only. */
+  public async write(
+    runners: RunnerEntry[],
+    more: Record<string, unknown> = {},
+    secrets: Record<string, string> = {},
+  ): Promise<void> {
     const file = parse(readFileSync(join(checkout, "Pulumi.dev.yaml"), "utf8")) as { config: Record<string, unknown> };
     const hosts = { ssh: file.config["pi-runners:ssh"], nodes: file.config["pi-runners:nodes"] };
     this.stack.configure({ ...labConfig(this.namespace), ...hosts, runners, ...more });
     for (const { name } of runners) {
       await this.stack.secret(`pi-runners:tokens.${name}`, this.tokens.get(name)!);
     }
-    return this.stack.pulumi("up", "--yes", "--skip-preview");
+    for (const [path, value] of Object.entries(secrets)) {
+      await this.stack.secret(`pi-runners:${path}`, value);
+    }
   }
 
   /** Makes a runner in GitLab again, with another token. */

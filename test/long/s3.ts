@@ -1,7 +1,7 @@
-/** A real S3 server (versitygw, built by the lab) on this machine, with one bucket. */
+/** A real S3 server (versitygw, built by the lab) on this machine, with one bucket, `state`. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,17 +13,22 @@ export interface Bucket {
   url: string;
   /** Who may use it, as Pulumi reads it. */
   env: Record<string, string>;
+  /** Host and port. */
+  address: string;
+  /** Paths of the objects in the bucket. */
+  objects(): string[];
   remove(): Promise<void>;
 }
 
-export async function s3(): Promise<Bucket> {
+/** @param host address of this machine that it listens on */
+export async function s3(host = "127.0.0.1"): Promise<Bucket> {
   const program = join(await built("s3", (line) => console.log(line)), "versitygw");
   const folder = mkdtempSync(join(tmpdir(), "pi-runners-s3-"));
   for (const name of ["data/state", "sidecar"]) {
     mkdirSync(join(folder, name), { recursive: true });
   }
   const [access, secret] = ["pi-lab", "pi-lab-secret-key"];
-  const address = `127.0.0.1:${await freePort()}`;
+  const address = `${host}:${await freePort(host)}`;
   // Files of its own for what S3 knows of an object: not every file system has extended attributes.
   const args = ["--port", address, "posix", "--sidecar", join(folder, "sidecar"), join(folder, "data")];
   const env = { ...process.env, ROOT_ACCESS_KEY: access, ROOT_SECRET_KEY: secret };
@@ -37,6 +42,11 @@ export async function s3(): Promise<Bucket> {
   return {
     url: `s3://state?endpoint=${address}&disableSSL=true&s3ForcePathStyle=true&region=us-east-1`,
     env: { AWS_ACCESS_KEY_ID: access, AWS_SECRET_ACCESS_KEY: secret, AWS_REGION: "us-east-1" },
+    address,
+    objects: () => {
+      const entries = readdirSync(join(folder, "data/state"), { recursive: true, withFileTypes: true });
+      return entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+    },
     remove: async () => {
       child.kill();
       await once(child, "close");
@@ -45,8 +55,8 @@ export async function s3(): Promise<Bucket> {
   };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
+async function freePort(host: string): Promise<number> {
+  const server = createServer().listen(0, host);
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   server.close();
