@@ -20,8 +20,13 @@ describe("make new-stack", function () {
   let folder: string;
 
   /** Runs it in an empty folder, where stand-ins for pulumi and ssh-keyscan note how they were called. */
-  function newStack(args: string[], input = ""): { status: number | null; output: string } {
-    const env = { ...process.env, HOME: folder, PATH: `${join(folder, "bin")}:${process.env["PATH"]}` };
+  function newStack(
+    args: string[],
+    input = "",
+    more: NodeJS.ProcessEnv = { PULUMI_CONFIG_PASSPHRASE: "one" },
+  ): { status: number | null; output: string } {
+    const { PULUMI_CONFIG_PASSPHRASE: _one, PULUMI_CONFIG_PASSPHRASE_FILE: _other, ...ambient } = process.env;
+    const env = { ...ambient, HOME: folder, PATH: `${join(folder, "bin")}:${process.env["PATH"]}`, ...more };
     const command = [
       "--import",
       join(project, "node_modules/tsx/dist/loader.mjs"),
@@ -57,6 +62,22 @@ describe("make new-stack", function () {
     assert.match(called(), /stack init home\n.*config set --path --secret pi-runners:tokens\.dood --stack home\n$/);
     assert.doesNotMatch(called() + output, /glrt-marked/);
     assert.equal(readFileSync(join(folder, "stdin"), "utf8"), "glrt-marked00000000000000");
+  });
+
+  it("asks for a passphrase before anything else where the state needs one, which Pulumi could not ask for", () => {
+    const whoami = (url: string): void => program("pulumi", `cat >/dev/null; echo '{"user": "me", "url": "${url}"}'`);
+    whoami("file://~");
+    const { status, output } = newStack(["--name", "home"], "", {});
+    assert.equal(status, 1);
+    assert.match(output, /no passphrase[^]*file:\/\/~[^]*Set PULUMI_CONFIG_PASSPHRASE/);
+    assert.doesNotMatch(output, /--gitlab/);
+    assert.match(
+      newStack(["--name", "home"], "", { PULUMI_CONFIG_PASSPHRASE: "" }).output,
+      /--gitlab/,
+      "an empty one is one",
+    );
+    whoami("https://app.pulumi.com/me");
+    assert.match(newStack(["--name", "home"], "", {}).output, /--gitlab/);
   });
 
   const answers = async (...flags: string[]): Promise<Answers> =>

@@ -65,7 +65,8 @@ describe("the questions of make new-stack", function () {
   async function answered(answers: [question: string, keys: string][]): Promise<{ code: number; output: string }> {
     const loader = join(project, "node_modules/tsx/dist/loader.mjs");
     const command = `'${process.execPath}' --import '${loader}' '${join(project, "config/newStack/main.ts")}'`;
-    const env = { ...process.env, HOME: folder, PATH: `${join(folder, "bin")}:${process.env["PATH"]}`, TERM: "xterm" };
+    const path = `${join(folder, "bin")}:${process.env["PATH"]}`;
+    const env = { ...process.env, HOME: folder, PATH: path, TERM: "xterm", PULUMI_CONFIG_PASSPHRASE: "one" };
     const child = spawn("script", ["-qefc", `stty cols 200; ${command}`, "/dev/null"], { cwd: folder, env });
     let output = "";
     const open = [...answers];
