@@ -1,5 +1,12 @@
 /** A stack of the bench's own: a runner of each way, all for the same node, whose jobs at the same time can be changed. */
-import { CoreV1Api, KubeConfig, PatchStrategy, setHeaderOptions, type V1Pod } from "@kubernetes/client-node";
+import {
+  ApiException,
+  CoreV1Api,
+  KubeConfig,
+  PatchStrategy,
+  setHeaderOptions,
+  type V1Pod,
+} from "@kubernetes/client-node";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -185,5 +192,10 @@ EOF`;
 async function hurry(api: CoreV1Api, { metadata }: V1Pod): Promise<void> {
   const body = { metadata: { annotations: { "pi-runners-bench/looked": new Date().toISOString() } } };
   const merge = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
-  await api.patchNamespacedPod({ namespace: stack, name: metadata!.name!, body }, merge);
+  // One that has just gone has nothing to hear.
+  await api.patchNamespacedPod({ namespace: stack, name: metadata!.name!, body }, merge).catch((error: unknown) => {
+    if (!(error instanceof ApiException && error.code === 404)) {
+      throw error;
+    }
+  });
 }

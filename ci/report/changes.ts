@@ -40,7 +40,10 @@ export function changesOf({ steps = [] }: Preview): Change[] {
 
 /** Every resource that is not as the state has it, where the preview has looked (`pulumi preview --refresh`). */
 export function foundChanged({ steps = [] }: Preview): Change[] {
-  return changesIn([...refreshSteps(steps)], steps);
+  // A provider that wants to act by the clock, such as for a token that is to be renewed, says update, and nothing differs.
+  return changesIn([...refreshSteps(steps)], steps).filter(
+    ({ operation, differences }) => operation !== "update" || differences.length > 0,
+  );
 }
 
 /**

@@ -25,13 +25,14 @@ export async function pulumi(args: string[], input = ""): Promise<string> {
 
 /** @throws where a stack of this backend needs a passphrase, and there is none: Pulumi could only ask for it itself */
 export async function needPassphrase(): Promise<void> {
-  if (["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"].some((name) => process.env[name] !== undefined)) {
+  if (process.env["PULUMI_CONFIG_PASSPHRASE"] !== undefined || process.env["PULUMI_CONFIG_PASSPHRASE_FILE"]) {
     return;
   }
   const { url } = JSON.parse(await pulumi(["whoami", "--json"])) as { url: string };
   if (!/^https?:/.test(url)) {
     throw new Error(
-      `There is no passphrase for the stack's secrets, which a state in ${url} needs.\n` +
+      // Not the whole address: it may have a password.
+      `There is no passphrase for the stack's secrets, which a state at ${url.split(":")[0]}:// needs.\n` +
         "Set PULUMI_CONFIG_PASSPHRASE, to a new one of your own, and keep it: nobody can read the secrets without it.",
     );
   }

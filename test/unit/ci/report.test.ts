@@ -171,6 +171,16 @@ describe("a preview that looks for drift", () => {
     assert.match(found!, /^\n\n```diff\n@ changed: ResourceQuota place-quota\n.*spec\.hard\.jobs: 5 => 9\n```/);
   });
 
+  it("takes nobody's change for one that somebody made: a provider may act by the clock", () => {
+    const steps = [
+      step("refresh", "kubernetes:core/v1:Namespace", "place", {}, {}),
+      step("update", type, "place-quota", { ...quota("5") }, { ...quota("5") }),
+      step("replace", type, "place-quota", { ...quota("5") }, { ...quota("5") }),
+    ];
+    const told = report({ steps });
+    assert.deepEqual([told.found, told.counts.replace], [[], 1]);
+  });
+
   it("finds a change of the program in every other preview, though a resource has several steps", () => {
     const steps = ["create-replacement", "replace", "delete-replaced"].map((op) => step(op, type, "q", {}, {}));
     assert.deepEqual(report({ steps }).found, []);

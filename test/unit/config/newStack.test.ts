@@ -66,10 +66,11 @@ describe("make new-stack", function () {
 
   it("asks for a passphrase before anything else where the state needs one, which Pulumi could not ask for", () => {
     const whoami = (url: string): void => program("pulumi", `cat >/dev/null; echo '{"user": "me", "url": "${url}"}'`);
-    whoami("file://~");
+    whoami("postgres://pi:hidden-word@db/state");
     const { status, output } = newStack(["--name", "home"], "", {});
     assert.equal(status, 1);
-    assert.match(output, /no passphrase[^]*file:\/\/~[^]*Set PULUMI_CONFIG_PASSPHRASE/);
+    assert.match(output, /no passphrase[^]*postgres:\/\/ [^]*Set PULUMI_CONFIG_PASSPHRASE/);
+    assert.doesNotMatch(output, /hidden-word/);
     assert.doesNotMatch(output, /--gitlab/);
     assert.match(
       newStack(["--name", "home"], "", { PULUMI_CONFIG_PASSPHRASE: "" }).output,
