@@ -11,6 +11,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse, stringify } from "yaml";
+import { defaultMetricsPort } from "../components/runners/settings";
 import { LabGitlab } from "../lab/gitlab/client";
 import { adminKubeconfig, gitlabUrl } from "../lab/cluster/controlPlane";
 import { checkout, stackNames } from "../lab/machine/places";
@@ -25,7 +26,6 @@ const gitlab = new LabGitlab(gitlabUrl);
 const stack = "bench-one-node";
 /** Of the runner on the host itself, where other ones have the usual port. */
 const hostPort = 9352;
-const podPort = 9252;
 
 interface RunnerEntry {
   name: string;
@@ -174,7 +174,7 @@ async function concurrencies(): Promise<number[]> {
   await Promise.all(pods.map((pod) => hurry(api, pod)));
   const urls = [
     `http://127.0.0.1:${hostPort}/metrics`,
-    ...pods.map(({ status }) => `http://${status!.podIP}:${podPort}/metrics`),
+    ...pods.map(({ status }) => `http://${status!.podIP}:${defaultMetricsPort}/metrics`),
   ];
   const ask = `python3 - <<'EOF'
 import urllib.request
