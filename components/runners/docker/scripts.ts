@@ -5,17 +5,18 @@ import type { DockerWay } from "./ways";
 const daemonTimeout = 120;
 
 /**
- * The part that waits: it asks `docker info` until that answers, five times a second, and gives up at the time limit or
- * when the daemon is known to have died. `$why` is left with what the last question got for an answer.
+ * The part that waits: it asks `docker version` until that answers, some times a second, and gives up at the time limit or
+ * when the daemon is known to have died. Not `docker info`, which starts every plugin of the client before it asks. `$why`
+ * is left with what the last question got for an answer.
  */
 const wait = [
   `  deadline=$(($(date +%s) + ${daemonTimeout}))`,
-  "  until why=$(docker info 2>&1 >/dev/null); do",
+  "  until why=$(docker version 2>&1 >/dev/null); do",
   '    if [ "$(date +%s)" -ge "$deadline" ] || ! alive; then',
   "      give_up",
   "      exit 1",
   "    fi",
-  "    sleep 0.2 2>/dev/null || sleep 1",
+  "    sleep 0.1 2>/dev/null || sleep 1",
   "  done",
 ];
 
@@ -42,7 +43,7 @@ const waitForService = [
  */
 const startInJob = [
   "# pi-runners: start a Docker daemon inside this job and wait until it answers",
-  "if ! docker info >/dev/null 2>&1; then (",
+  "if ! docker version >/dev/null 2>&1; then (",
   "  log=${PI_RUNNERS_DOCKERD_LOG:-/var/log/pi-runners-dockerd.log}",
   "  for word in docker dockerd; do",
   '    if ! command -v "$word" >/dev/null 2>&1; then',

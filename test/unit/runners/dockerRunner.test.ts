@@ -152,7 +152,7 @@ describe("config.toml of a runner", () => {
     assert.equal(docker(config).memory, "3g");
     assert.ok(docker(config).volumes!.includes("/certs") && docker(config).volumes!.includes("/extra"));
     assert.equal(config.runners![0]!.environment!.at(-1), "A=b");
-    assert.match(config.runners![0]!.pre_build_script!, /docker info[\s\S]*echo mine$/);
+    assert.match(config.runners![0]!.pre_build_script!, /docker version[\s\S]*echo mine$/);
   });
 
   it("lets a user's volume, host, variable, service take the place of the preset's [8.24]", () => {

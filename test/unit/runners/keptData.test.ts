@@ -71,7 +71,7 @@ describe("the layers that a job's daemon keeps", () => {
       const { root, data, env } = slot(["overlay2/layer", "volumes/of-a-job"]);
       const bin = join(root, "bin");
       writeFileSync(join(root, "up"), ""); // the daemon stays: one that ends while the script waits is an error
-      command(bin, "docker", `[ "$1" != info ] || test -e ${root}/daemon`);
+      command(bin, "docker", `[ "$1" != version ] || test -e ${root}/daemon`);
       command(bin, "dockerd", "exit 0");
       const variables = { ...env, PI_RUNNERS_DOCKERD_LOG: join(root, "log") };
       assert.equal(run(shell, preBuildScripts["dind-job"]!, variables).status, 0);

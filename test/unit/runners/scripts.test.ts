@@ -5,7 +5,7 @@ import { preBuildScripts } from "../../../components/runners/docker/scripts";
 import { command, run, shells } from "./shell";
 import { temporaryFolder } from "../../temporaryFolder";
 
-/** A `docker info` that fails for the first questions; it counts them in a file. */
+/** A `docker version` that fails for the first questions; it counts them in a file. */
 function slowDocker(folder: string, failures: number): void {
   const count = join(folder, "count");
   writeFileSync(count, "0");
