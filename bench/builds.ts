@@ -28,7 +28,7 @@ export async function builds(runs: number): Promise<Section> {
     title: "Building and pushing",
     about: [
       `The pipeline that the stack prints for each way, from hand-out to the job's end (gitlab-runner 19.4.0, nodes with Debian 13 and Docker 26.1): a base image of ${mebibytes} MiB and more that does not compress, three layers, one file that changes.`,
-      "Cold: the daemon that builds has neither the base image nor a build cache. Warm: another build of the project, on a node that had one before. Pulled: the bytes that the registry sent meanwhile, by its own log. The base stands on an image that jobs use, too: a daemon that has run jobs need not pull those layers (72 MB) when it is cold, and a job's own daemon has to. Jobs of way `kubernetes` have no daemon and keep no layers, so they are cold each time.",
+      "Cold: the daemon that builds has neither the base image nor a build cache. Warm: another build of the project, on a node that had one before. Pulled: the bytes that the registry sent meanwhile, by its own log. The base shares no layer with anything that a node has, so everyone pulls all of it when cold. Jobs of way `kubernetes` have no daemon and keep no layers, so they are cold each time.",
       "Written: the bytes that all processes of the nodes, those in containers included, wrote to files of a disk meanwhile, by the kernel's count for each process (`write_bytes` of `/proc/PID/io`). A file that is removed again within seconds may never come to the disk; what the file system writes for itself is not in it, nor the registry, which is on no node.",
       "Article: config.toml and .gitlab-ci.yml of the article that this project began with, as they stand there, but for addresses, the images' names, and `CI_JOB_TOKEN`, as GitLab has no `CI_BUILD_TOKEN` any more.",
     ],
@@ -142,7 +142,10 @@ async function build(runner: DeployedRunner, project: string) {
 
 const large = { project: "bench-large", repository: "lab/bench-large:1" } as const;
 
-/** A project's image that everybody may pull, made on a node. It is in the lab's registry, and goes with the lab. */
+/**
+ * A project's image that everybody may pull, made on a node, of layers that no other image has: a system that was packed anew,
+ * and what does not compress. It is in the lab's registry, and goes with the lab; nothing of it stays on the node.
+ */
 async function pushLargeImage(): Promise<void> {
   say(`builds: a base image of ${mebibytes} MiB`);
   await gitlab.createProject(large.project, {
@@ -150,10 +153,16 @@ async function pushLargeImage(): Promise<void> {
     public: true,
   });
   const image = `${registry.address}/${large.repository}`;
+  const system = `${registry.address}/lab/bench-system:1`;
   const script = [
-    `printf 'FROM ${registry.address}/base:1\\nRUN head -c ${mebibytes}M /dev/urandom >/large\\n' | docker build --quiet --tag ${image} -`,
+    "docker rm --force bench-system >/dev/null 2>&1 || :",
+    `docker run --name bench-system ${registry.address}/base:1 sh -c 'head -c 16 /dev/urandom >/unique'`,
+    `docker export bench-system | docker import --change 'CMD ["sh"]' - ${system}`,
+    "docker rm bench-system",
+    `printf 'FROM ${system}\\nRUN head -c ${mebibytes}M /dev/urandom >/large\\n' | docker build --quiet --tag ${image} -`,
     `docker push --quiet ${image}`,
-    `docker image rm --force ${image}`,
+    `docker image rm --force ${image} ${system}`,
+    "docker builder prune --all --force >/dev/null",
   ];
   await onEach(clusterNodes().slice(0, 1), script.join("\n"));
 }
