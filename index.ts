@@ -19,6 +19,7 @@ import { readConfig, type RunnerConfig } from "./config/stackConfig";
 import { printPipeline } from "./templates/print";
 
 const config = readConfig();
+config.warnings.forEach((warning) => void pulumi.log.warn(warning));
 
 /** Runners on hosts alone need no cluster: then nobody is asked for a kubeconfig, and no namespace is made. */
 const needsCluster =

@@ -26,6 +26,25 @@ const registry = z.strictObject({
   }),
 });
 
+/** What a node's entry says of the machine, for the sums of what runners may take of it. */
+const machineSettings = {
+  memory: optional(
+    z.string().regex(/^\d+(\.\d+)?([KMG]i|[kMG])$/, {
+      error: 'must be an amount of memory as Kubernetes writes it, such as "4Gi" or "3793Mi"',
+    }),
+    {
+      description:
+        "The node's memory, such as `4Gi`. Previews then warn where all runners that may run there could take more at once.",
+      defaultText: "nothing is added up",
+    },
+  ),
+  labels: optional(table, {
+    description:
+      "Labels that the node has in Kubernetes, as far as a `nodeSelector` asks for them: which runners count for its `memory`. Nothing is labelled by it.",
+    defaultText: "`kubernetes.io/hostname` is its `name`; a label that no entry names is taken for given",
+  }),
+};
+
 const waitForNodes = optional(z.boolean(), {
   description: "`false`: a node that is switched off does not hold an update up, and an unhealthy pod is not noticed.",
   defaultText: "`true`",
@@ -119,7 +138,7 @@ export const stackSchema = z.strictObject({
     "How to log in to the nodes. A node may set each key but `knownHostsFile` for itself.",
   ),
   nodes: about(
-    z.array(z.strictObject({ ...hostSettings, ...trustNodeSettings })).default([]),
+    z.array(z.strictObject({ ...hostSettings, ...trustNodeSettings, ...machineSettings })).default([]),
     "Hosts whose container engines are to trust the registries, and on which runners of way `shell` may run. Without nodes no host is touched.",
   ),
   trust: about(

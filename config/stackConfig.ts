@@ -17,7 +17,7 @@ import type { Resources } from "../components/runners/sizes";
 import type { RunnerTokenArgs } from "../components/token/runnerToken";
 import { schemaErrors } from "../components/schemaErrors";
 import type { RolloutSettings } from "../hosts/rollout";
-import { loginSecrets, type HostSsh } from "../hosts/ssh";
+import type { HostSsh } from "../hosts/ssh";
 import {
   allRunnersErrors,
   defaultsErrors,
@@ -29,6 +29,8 @@ import {
   trustErrors,
   type CheckedRunner,
 } from "./checks";
+import { bastionOf, secretsOf } from "./logins";
+import { memoryFindings } from "./nodeMemory";
 import { strictestFor } from "./podSecurity";
 import { isEncryptedValue, plainSecrets } from "./plainSecrets";
 import { runnerEntry, stackSchema, type RunnerEntry, type StackFile } from "./schema";
@@ -69,6 +71,8 @@ export interface StackConfig {
   podSecurity: PodSecurity;
   /** How long the namespace may take to go, as Go writes durations: longer than any of its runners may drain. */
   deleteTimeout: string;
+  /** What is legal, and may not be meant. */
+  warnings: string[];
 }
 
 /** The namespace of our keys. */
@@ -178,10 +182,16 @@ function assemble(stack: StackFile, errors: InputError[]): StackConfig {
   const nodeNames = stack.nodes.map(({ name }) => name);
   errors.push(...placeErrors(stack), ...nodeErrors(stack), ...allRunnersErrors(runners, nodeNames));
   errors.push(...defaultsErrors(stack), ...tokenErrors(stack, instances));
+  const memory = memoryFindings(stack.nodes, runners);
+  errors.push(...memory.errors);
   const trust = {
     registries,
     ssh: { ...stack.ssh, ...secretsOf(stack.ssh), ...bastionOf(stack.ssh) },
-    nodes: stack.nodes.map((node) => ({ ...node, ...secretsOf(node), ...bastionOf(node) })),
+    nodes: stack.nodes.map(({ memory: _memory, labels: _labels, ...node }) => ({
+      ...node,
+      ...secretsOf(node),
+      ...bastionOf(node),
+    })),
     rollout: { canary: stack.trust.canary, batchSize: stack.trust.batchSize, maxFailures: stack.trust.maxFailures },
   };
   errors.push(...trustErrors(trust, errors));
@@ -205,6 +215,7 @@ function assemble(stack: StackFile, errors: InputError[]): StackConfig {
     podSecurity: strictestFor(runners, mirror),
     // Ten minutes for pods to stop once their jobs are over.
     deleteTimeout: `${Math.ceil(Math.max(0, ...runners.map(stopTime)) / 60) + 10}m`,
+    warnings: memory.warnings,
   };
 }
 
@@ -307,22 +318,6 @@ function mergedResources(defaults: Resources | undefined, own: Resources | undef
     requests: { ...defaults.requests, ...own.requests },
     limits: { ...defaults.limits, ...own.limits },
   };
-}
-
-/** Keys of a login whose values must never be seen. */
-const secretKeys = [...loginSecrets, "sudoPassword"] as const;
-
-type Login = Partial<Record<(typeof secretKeys)[number], string>>;
-
-/** Marks passwords and keys as secrets, so that no state, log or preview shows them. */
-function secretsOf(login: Login): Partial<Record<(typeof secretKeys)[number], pulumi.Output<string>>> {
-  const given = secretKeys.filter((key) => login[key] !== undefined);
-  return Object.fromEntries(given.map((key) => [key, pulumi.secret(login[key])]));
-}
-
-/** The same of the host that leads to a node. */
-function bastionOf(login: StackFile["ssh"]): Pick<HostSsh, "bastion"> {
-  return login.bastion === undefined ? {} : { bastion: { ...login.bastion, ...secretsOf(login.bastion) } };
 }
 
 /**

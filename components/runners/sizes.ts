@@ -64,6 +64,12 @@ export function quantity(text: string): number | undefined {
   return Number(digits) * 10 ** (exponent === undefined ? 3 * (decimal.indexOf(decimalSuffix) - 3) : Number(exponent));
 }
 
+/** Bytes of an amount of memory as Docker writes it (`1536m`, `1.5g`): its units are powers of 1024, `gb` too. */
+export function dockerBytes(text: string): number | undefined {
+  const [, digits, unit = ""] = /^(\d+\.?\d*|\.\d+) ?(?:([kmgtp])i?b?|b)?$/i.exec(text) ?? [];
+  return digits === undefined ? undefined : Number(digits) * 1024 ** ("kmgtp".indexOf(unit.toLowerCase() || "-") + 1);
+}
+
 /** What the runner manager's container asks for. */
 export function managerResources(size: NodeSize | undefined, given?: Resources): Resources {
   return over(budgets[size ?? "4GB"].manager, given);

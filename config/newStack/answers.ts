@@ -10,6 +10,8 @@ export interface NewNode {
   host: string;
   /** Left out where a known_hosts file has it. */
   hostKey?: string;
+  /** As the cluster says. */
+  memory?: string;
 }
 
 /** All that a stack's first file says. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { quantity } from "../../components/runners/sizes";
 import type { NewNode } from "./answers";
 
 /** What a cluster says of its nodes. */
@@ -35,9 +36,18 @@ export async function clusterNodes(kubeconfig: string | undefined, context: stri
   const { items } = await Promise.race([listed, late]);
   const nodes = items.flatMap(({ metadata, status }) => {
     const host = status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
-    return metadata?.name === undefined || host === undefined ? [] : [{ name: metadata.name, host }];
+    const memory = mebibytes(status?.capacity?.["memory"]);
+    return metadata?.name === undefined || host === undefined
+      ? []
+      : [{ name: metadata.name, host, ...(memory === undefined ? {} : { memory }) }];
   });
   const found = new Set(items.map(({ status }) => status?.nodeInfo?.architecture));
   const [architecture] = [...found];
   return { nodes, ...(found.size === 1 && architecture !== undefined ? { architecture } : {}) };
+}
+
+/** Memory as people read it: a node says `8139284Ki`. */
+function mebibytes(memory = ""): string | undefined {
+  const bytes = quantity(memory);
+  return bytes === undefined ? undefined : `${Math.floor(bytes / 1024 ** 2)}Mi`;
 }

@@ -524,6 +524,7 @@ describe("the stack files that come with the project", () => {
         read.runners.map(({ settings }) => settings.name),
         runners.map(({ name }) => name),
       );
+      assert.deepEqual(read.warnings, []);
     });
   }
 

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { firstWays, givenBy, type Answers } from "../../../config/newStack/answers";
+import { clusterNodes } from "../../../config/newStack/clusterNodes";
 import { fingerprintOf } from "../../../config/newStack/hostKeys";
 import { check } from "../../../config/newStack/main";
 import { withoutQuestions } from "../../../config/newStack/questions";
@@ -109,6 +113,44 @@ describe("make new-stack", function () {
     assert.deepEqual(config()["pi-runners:nodes"], [
       { name: "pi1", host: "192.168.1.21", hostKey: key },
       { name: "pi2", host: "192.168.1.22" },
+    ]);
+  });
+
+  it("writes what the cluster says of its nodes", async () => {
+    const node = (name: string, address: string, memory: string): object => ({
+      metadata: { name },
+      status: {
+        addresses: [{ type: "InternalIP", address }],
+        capacity: { cpu: "4", memory },
+        nodeInfo: { architecture: "arm64" },
+      },
+    });
+    const items = [node("pi1", "192.168.1.21", "3884672Ki"), node("pi2", "192.168.1.22", "8139284Ki")];
+    const standIn = createServer((_request, answer) => {
+      answer.setHeader("content-type", "application/json");
+      answer.end(JSON.stringify({ kind: "NodeList", apiVersion: "v1", items }));
+    }).listen(0, "127.0.0.1");
+    await once(standIn, "listening");
+    const { port } = standIn.address() as AddressInfo;
+    const named = <T>(key: string, value: T): object[] => [{ name: "home", [key]: value }];
+    writeFileSync(
+      join(folder, "kubeconfig"),
+      JSON.stringify({
+        ...{ apiVersion: "v1", kind: "Config", "current-context": "home" },
+        clusters: named("cluster", { server: `http://127.0.0.1:${port}`, "insecure-skip-tls-verify": true }),
+        contexts: named("context", { cluster: "home", user: "home" }),
+        users: named("user", {}),
+      }),
+    );
+    const found = await clusterNodes(join(folder, "kubeconfig"), undefined).finally(() => standIn.close());
+    assert.equal(found.architecture, "arm64");
+    const given = { ...(await answers()), nodes: found.nodes.map((one) => ({ ...one, hostKey: key })) };
+    const text = stackText(given);
+    check(text, given);
+    const { config } = parse(text) as { config: Record<string, unknown> };
+    assert.deepEqual(config["pi-runners:nodes"], [
+      { name: "pi1", host: "192.168.1.21", memory: "3793Mi", hostKey: key },
+      { name: "pi2", host: "192.168.1.22", memory: "7948Mi", hostKey: key },
     ]);
   });
 

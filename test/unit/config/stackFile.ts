@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
+import { parseConfig, type StackConfig } from "../../../config/stackConfig";
 import { temporaryFolder } from "../../temporaryFolder";
 
 /** The configuration of a stack file as Pulumi hands it to a program: structures as JSON. Secrets are left out. */
@@ -15,6 +16,31 @@ export function asText(config: Record<string, unknown>): Record<string, string> 
   return Object.fromEntries(
     Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
   );
+}
+
+/** Reads a stack of these runners, each with a token; the rest of it is sound unless it is given. */
+export function stackOf(
+  runners: { name: string; [key: string]: unknown }[],
+  others: Record<string, unknown> = {},
+): StackConfig {
+  const values = {
+    gitlab: { url: "https://gitlab.lan" },
+    registries: [{ address: "registry.lan:5000", insecure: true }],
+    nodes: [nodeOf("pi1"), nodeOf("pi2")],
+    tokens: Object.fromEntries(runners.map(({ name }, index) => [name, `glrt-${name}-${index}`.padEnd(25, "x")])),
+    ...others,
+    runners,
+  };
+  const entries = Object.entries(values).map(([key, value]) => [`pi-runners:${key}`, value]);
+  return parseConfig(asText(Object.fromEntries(entries)));
+}
+
+let hosts = 0;
+
+/** A node with an address and a host key of its own. */
+export function nodeOf(name: string, settings: object = {}): object {
+  hosts = (hosts % 250) + 1;
+  return { name, host: `192.0.2.${hosts}`, hostKey: hostKey(name[0]!), ...settings };
 }
 
 /** The folder of this project. */

@@ -1,5 +1,6 @@
 import { jobData, keptDataVariable } from "../keptData";
 import { preBuildScripts } from "../scripts";
+import { dockerBytes } from "../../sizes";
 import { daemonRights } from "../sysbox";
 import { jobImage } from "../usedImages";
 import type { BuildMode } from "./buildMode";
@@ -43,6 +44,5 @@ export const dindJob: BuildMode = {
 
 /** Adds sizes such as `1g` and `1536m`. */
 function sumOfMegabytes(...sizes: string[]): string {
-  const megabytes = sizes.map((size) => Number.parseInt(size, 10) * (size.endsWith("g") ? 1024 : 1));
-  return `${megabytes.reduce((sum, size) => sum + size, 0)}m`;
+  return `${sizes.reduce((sum, size) => sum + dockerBytes(size)!, 0) / 1024 ** 2}m`;
 }
