@@ -11,6 +11,7 @@ import type { MirrorSettings } from "../components/mirror/settings";
 import { dnsLabelError, hostAliasErrors, namespaceError, oneError, urlError } from "../components/runners/errors";
 import { runnerErrors as dockerRunnerErrors } from "../components/runners/docker/errors";
 import type { DockerRunnerSettings } from "../components/runners/docker/settings";
+import { nodeFolders, takenFolders } from "../components/runners/docker/nodeFolder";
 import { hasInnerDaemon } from "../components/runners/docker/ways";
 import { executorOf } from "../components/runners/executors";
 import { kubernetesRunnerErrors } from "../components/runners/kubernetes/errors";
@@ -18,6 +19,7 @@ import type { KubernetesRunnerSettings } from "../components/runners/kubernetes/
 import { shellRunnerErrors } from "../components/runners/shell/errors";
 import type { ShellRunnerSettings } from "../components/runners/shell/settings";
 import { rolloutErrors, type RolloutSettings } from "../hosts/rollout";
+import { collisionErrors, isIn } from "./collisions";
 import { runnerSchemas, type StackFile } from "./schema";
 
 /** The absolute path of a file that the stack file names; `~/` is the home directory, anything else is in the project. */
@@ -95,12 +97,16 @@ export function stackMirrorErrors(mirror: MirrorSettings, runners: CheckedRunner
   );
   const reason =
     "no runner of this stack asks a mirror: those of ways dood and shell use the node's own Docker; drop it, or have one of another way";
+  const { hostFolder } = mirror;
   const engines = runners.flatMap(({ executor, settings }) => (executor === "docker" ? [settings.engineFolder] : []));
-  const taken = engines.find((folder) => `${mirror.hostFolder}/`.startsWith(`${folder}/`));
+  const others = takenFolders.map((name) => `${nodeFolders}/${name}`);
+  const taken = hostFolder && [...engines, ...others].find((folder) => isIn(hostFolder, folder));
   return below("mirror", [
     ...oneError(
       "hostFolder",
-      taken && `is in ${taken}, which is for what runners keep on a node and goes with them; name another folder`,
+      taken === undefined || taken === ""
+        ? undefined
+        : `is in ${taken}, which is for what runners and trust keep on a node; name another folder`,
     ),
     ...mirrorErrors(mirror),
     ...oneError(
@@ -170,7 +176,7 @@ export type CheckedRunner =
   | { executor: "shell"; settings: ShellRunnerSettings; on: HostsOfRunner };
 
 /** On which hosts a runner is to be, and how changes reach them. */
-export interface HostsOfRunner {
+interface HostsOfRunner {
   hosts: string[];
   rollout?: RolloutSettings;
   probe?: boolean;
@@ -183,7 +189,7 @@ export function allRunnersErrors(runners: CheckedRunner[], nodes: string[]): Inp
   return [
     ...duplicates("runners", "name", names, "name"),
     ...runners.flatMap((runner, index) => below(`runners[${index}]`, runnerErrors(runner, nodes))),
-    ...sharedHostErrors(runners),
+    ...collisionErrors(runners, nodes),
   ];
 }
 
@@ -209,29 +215,6 @@ function hostsErrors({ hosts, rollout }: HostsOfRunner, nodes: string[]): InputE
     return oneError(`hosts[${index}]`, nodes.includes(host) ? twice : unknown);
   });
   return [...errors, ...below("rollout", rolloutErrors(hosts, rollout ?? {}))];
-}
-
-/** Two runners of one host, each a service of it, that would be in each other's way. */
-function sharedHostErrors(runners: CheckedRunner[]): InputError[] {
-  return runners.flatMap((runner, index) => {
-    if (runner.executor !== "shell") {
-      return [];
-    }
-    const { settings, on } = runner;
-    const other = runners
-      .slice(0, index)
-      .find(
-        (one) => one.executor === "shell" && one.settings.metricsPort === settings.metricsPort && meets(one.on, on),
-      );
-    const reason =
-      other &&
-      `${settings.metricsPort} is the port of runner ${other.settings.name} on the same host too; give each its own`;
-    return oneError(`runners[${index}].metricsPort`, reason);
-  });
-}
-
-function meets(one: HostsOfRunner, other: HostsOfRunner): boolean {
-  return one.hosts.some((host) => other.hosts.includes(host));
 }
 
 /** Defaults that no runner of the stack can take: a key of another executor, probably meant for one that went. */

@@ -96,7 +96,7 @@ function listErrors(nodes: HostNode[], ssh: HostSsh): InputError[] {
 
 /** What tells one host from another: behind different bastions, one private address is two hosts. */
 function placeOf(host: string, node: HostNode, ssh: HostSsh): { address: string; all: string } | undefined {
-  const address = `${host.toLowerCase()}:${node.port ?? ssh.port ?? 22}`;
+  const address = `${host.toLowerCase().replace(/\.$/, "")}:${node.port ?? ssh.port ?? 22}`;
   const bastion = node.bastion ?? ssh.bastion;
   if (bastion === undefined) {
     return { address, all: address };

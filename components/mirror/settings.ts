@@ -23,8 +23,8 @@ export const mirrorSettings = {
   }),
   storageClassName: optional(text, { description: "StorageClass of the claim.", defaultText: "the cluster's" }),
   hostFolder: optional(
-    z.string().regex(/^(\/[\w.@+-]+)+$/, {
-      error: 'must be a path such as "/mnt/ssd/mirror": letters, digits and ._@+-',
+    z.string().regex(/^(\/(?!\.\.(\/|$))[\w.@+-]+)+$/, {
+      error: 'must be a path such as "/mnt/ssd/mirror": letters, digits and ._@+-, without ".."',
     }),
     {
       description:

@@ -1,6 +1,9 @@
 /** Where what runners need on a node lies unless said otherwise. */
 export const nodeFolders = "/var/lib/pi-runners";
 
+/** What others have in there: the ledgers of RegistryTrust and of runners of way `shell`, and the checkouts of those. */
+export const takenFolders = ["trust", "shell_runners", "shell_builds"];
+
 /**
  * Folder on the node with what one runner needs there; it stays where it is, as running jobs use it. Beside it stands
  * RegistryTrust's, `/var/lib/pi-runners/trust`, so no namespace of runners may have that name.

@@ -20,8 +20,8 @@ import { dockerWays } from "./ways";
 export const defaultDockerSocket = "/var/run/docker.sock";
 
 /** A folder on the nodes. */
-const folderPath = z.string().regex(/^(\/[\w.@+-]+)+$/, {
-  error: 'must be a path such as "/mnt/ssd/pi-runners": letters, digits and ._@+-',
+const folderPath = z.string().regex(/^(\/(?!\.\.(\/|$))[\w.@+-]+)+$/, {
+  error: 'must be a path such as "/mnt/ssd/pi-runners": letters, digits and ._@+-, without ".."',
 });
 
 /** What every runner on the Docker of the nodes may set, each setting declared here and nowhere else. */
@@ -72,7 +72,7 @@ export const commonSettings = {
   dockerSocket: about(
     z
       .string()
-      .regex(/^(\/[\w.@+-]+){2,}$/, {
+      .regex(/^(\/(?!\.\.(\/|$))[\w.@+-]+){2,}$/, {
         error: 'must be a path such as "/run/docker.sock": letters, digits and ._@+- in a folder',
       })
       .default(defaultDockerSocket),
@@ -81,7 +81,7 @@ export const commonSettings = {
 };
 
 /** What only the build modes with an inner daemon take. */
-export const innerDaemonSettings = {
+const innerDaemonSettings = {
   dindImage: about(text.optional(), {
     description: "Image of the inner daemon; not for `dood`.",
     defaultText: `\`${images.dind}\``,
@@ -98,7 +98,7 @@ export const innerDaemonSettings = {
 };
 
 /** What only the build mode with an engine of its own takes. */
-export const residentSettings = {
+const residentSettings = {
   engineFolder: about(
     folderPath.default(nodeFolders),
     "Folder on the nodes below which the engine of `dind-resident` keeps images and build cache, such as one on an SSD. A change begins with an empty one.",
@@ -132,7 +132,7 @@ const accountSettings = {
 };
 
 /** Registries that an inner daemon is to trust. */
-export const innerRegistries = {
+const innerRegistries = {
   registries: about(registriesSetting, {
     description: "Registries that the inner daemon is to trust.",
     defaultText: "none",

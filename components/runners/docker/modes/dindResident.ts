@@ -1,6 +1,8 @@
 import type { InputError } from "../../../inputErrors";
+import { mountPoint } from "../../configToml/merge";
 import { engineData } from "../engineScript";
 import { engineSocket } from "../engineSocket";
+import { engineFolder } from "../nodeFolder";
 import { jobsFolder, sharedEngineErrors } from "./sharedEngine";
 import { defaultDockerSocket, ownDocker, type DockerRunnerSettings } from "../settings";
 import { dindImage } from "../usedImages";
@@ -31,13 +33,13 @@ export const dindResident: BuildMode = {
 };
 
 /** Folders in which the engines of nodes keep their data. */
-const ofNodes = ["/var/lib/docker", "/var/lib/containerd", "/var/lib/rancher", "/var/snap", "/run"];
+const ofNodes = ["/var/lib/docker", "/var/lib/containerd", "/var/lib/rancher", "/var/snap", "/run", "/var/run"];
 
-const isIn = (path: string, folder: string): boolean => `${path}/`.startsWith(`${folder}/`);
+const isIn = (path: string, folder: string): boolean => `${mountPoint(path)}/`.startsWith(`${folder}/`);
 
 /** Two engines in one folder: the pod's in that of a node's, or a job's in that of the pod's. */
 function dataErrors(settings: DockerRunnerSettings): InputError[] {
-  const taken = ofNodes.find((folder) => isIn(settings.engineFolder, folder));
+  const taken = ofNodes.find((folder) => isIn(engineFolder(settings), folder));
   const reason =
     taken &&
     `${taken} is for an engine of the node, and two must not meet in one folder; name another one, such as /mnt/ssd/pi-runners`;

@@ -1,0 +1,110 @@
+import { posix } from "node:path";
+import type { InputError } from "../components/inputErrors";
+import { engineFolder, nodeFolder, nodeFolders, takenFolders } from "../components/runners/docker/nodeFolder";
+import { hasResidentEngine } from "../components/runners/docker/ways";
+import { oneError } from "../components/runners/errors";
+import type { CheckedRunner } from "./checks";
+
+type Docker = Extract<CheckedRunner, { executor: "docker" }>;
+type Shell = Extract<CheckedRunner, { executor: "shell" }>;
+
+/** Runners of one stack that would be in each other's way: in a folder, on a host, or by a name. */
+export function collisionErrors(runners: CheckedRunner[], nodes: string[]): InputError[] {
+  return [
+    ...runners.flatMap((runner, index) => (isShell(runner) ? hostErrors(runners, runner, index) : [])),
+    ...runners.flatMap((runner, index) => (hasEngine(runner) ? engineErrors(runners, runner, index) : [])),
+    ...resourceNameErrors(runners, nodes),
+  ];
+}
+
+function isShell(runner: CheckedRunner): runner is Shell {
+  return runner.executor === "shell";
+}
+
+function hasEngine(runner: CheckedRunner): runner is Docker {
+  return runner.executor === "docker" && hasResidentEngine(runner.settings.way);
+}
+
+/** Is a path a folder, or below it? */
+export function isIn(path: string, folder: string): boolean {
+  return `${posix.normalize(path)}/`.startsWith(`${posix.normalize(folder)}/`);
+}
+
+/** Two runners of one host, each a service of it. */
+function hostErrors(runners: CheckedRunner[], { settings, on }: Shell, index: number): InputError[] {
+  const at = `runners[${index}]`;
+  const others = runners
+    .slice(0, index)
+    .filter(isShell)
+    .filter((one) => one.on.hosts.some((host) => on.hosts.includes(host)));
+  const port = others.find((one) => one.settings.metricsPort === settings.metricsPort);
+  const { packageVersion: wanted } = settings;
+  const version = others.find(({ settings: { packageVersion: there } }) => wanted && there && wanted !== there);
+  const rights = others.find((one) => one.settings.user === settings.user && one.settings.docker !== settings.docker);
+  const [without, having] = settings.docker ? [rights?.settings, settings] : [settings, rights?.settings];
+  return [
+    ...oneError(
+      `${at}.metricsPort`,
+      port &&
+        `${settings.metricsPort} is the port of runner ${port.settings.name} on the same host too; give each its own`,
+    ),
+    ...oneError(
+      `${at}.packageVersion`,
+      version &&
+        `runner ${version.settings.name} wants the package in version ${version.settings.packageVersion} on the same host, which can have one only; name the same, or give one of them a binary`,
+    ),
+    ...oneError(
+      `runners[${runners.findIndex((one) => one.settings === without)}].docker`,
+      rights &&
+        `runner ${having!.name} lets user ${settings.user} use Docker on the same host, so the jobs of runner ${without!.name} are root there too; say docker: true, or give one of them another user`,
+    ),
+  ];
+}
+
+/** An engine with its data in a folder of somebody else: two engines would meet, or the other's removal would take it along. */
+function engineErrors(runners: CheckedRunner[], { settings }: Docker, index: number): InputError[] {
+  const folder = posix.normalize(engineFolder(settings));
+  const others = runners.flatMap((runner): [folder: string, whose: string][] => {
+    if (runner.executor !== "docker") {
+      return [];
+    }
+    const { namespace, name } = runner.settings;
+    const [own, engine] = [nodeFolder(namespace, name), posix.normalize(engineFolder(runner.settings))];
+    const isOwn = runner.settings === settings;
+    return [
+      ...(isOwn && folder === `${own}/engine` ? [] : [[own, `runner ${name}'s`] satisfies [string, string]]),
+      ...(isOwn || !hasEngine(runner) ? [] : [[engine, `runner ${name}'s engine's`] satisfies [string, string]]),
+    ];
+  });
+  const reserved = takenFolders.map((name): [string, string] => [`${nodeFolders}/${name}`, "not the runners'"]);
+  const [taken, whose] = [...others, ...reserved].find(([one]) => isIn(folder, one)) ?? [];
+  return oneError(
+    `runners[${index}].engineFolder`,
+    taken &&
+      `its data would be in ${folder}, and ${taken} is ${whose}; name a folder of its own, such as /mnt/ssd/pi-runners`,
+  );
+}
+
+/** Pulumi knows what is done on a host by the names of both, and `a` on `b-c` would be `a-b` on `c`. */
+function resourceNameErrors(runners: CheckedRunner[], nodes: string[]): InputError[] {
+  const seen = new Map<string, number>();
+  return runners.flatMap((runner, index) => {
+    const { name } = runner.settings;
+    const resources =
+      runner.executor === "shell"
+        ? runner.on.hosts.map((host) => `ShellRunner ${name}-${host}`)
+        : runner.executor === "docker"
+          ? nodes.map((node) => `RunnerCleanup ${name}-cleanup-${node}`)
+          : [];
+    const taken = resources.find((resource) => (seen.get(resource) ?? index) !== index);
+    const other = runners[seen.get(taken ?? "") ?? index]!.settings.name;
+    resources.forEach((resource) => seen.set(resource, seen.get(resource) ?? index));
+    // Two runners of one name are told so already.
+    return oneError(
+      `runners[${index}].name`,
+      taken === undefined || other === name
+        ? undefined
+        : `with its nodes, "${name}" makes a name that runner ${other} makes with another node (${taken.split(" ")[1]}), and Pulumi could not tell them apart; rename one of the runners`,
+    );
+  });
+}
