@@ -9,6 +9,7 @@ import ledger
 import marked
 import registry
 import tomltext
+import trustable
 
 CONFIG = "/etc/buildkit/buildkitd.toml"
 
@@ -49,7 +50,7 @@ def find(named, context):
     running = [unit for unit in units if unit.active] or units
     words = host.command_line(running[0].pid) or host.planned_command_line(running[0]) if running else []
     config = (host.flag(words, "config") or [CONFIG])[-1]
-    ours = marked.record_name(BuildKit.engine, config) in ledger.records()
+    ours = trustable.record_name(BuildKit.engine, config) in ledger.records()
     if not (units or named or ours or os.path.isdir(os.path.dirname(CONFIG))):
         return []
     return [BuildKit(running[0] if running else None, "?", config)]

@@ -6,7 +6,6 @@ a registry insecure, it is, and several CAs of one registry are trusted side by 
 settings in any order.
 """
 import copy
-import hashlib
 import json
 import os
 
@@ -14,6 +13,7 @@ import files
 import ledger
 import nested
 import tomltext
+import trustable
 from nodeerror import NodeError
 
 NOTE = "# Written by pi-runners (RegistryTrust); it goes with the last stack that wants it.\n"
@@ -40,16 +40,15 @@ class Run:
     def __init__(self, place, want, context):
         self.place = place
         self.context = context
-        self.want = [entry for entry in want if self.may_be_trusted(entry)]
-        name = "%s-%s" % (place.engine, hashlib.sha256(place.config.encode()).hexdigest()[:12])
-        self.record = ledger.Record(name, place.config)
+        self.want = trustable.entries(want, place.engine, context)
+        self.record = ledger.Record(trustable.record_name(place.engine, place.config), place.config)
         self.certs = {}
         self.claims = {}
 
     def reconcile(self):
-        wanted = self.contents()
-        write = {path: data for path, data in sorted(wanted.items()) if files.read(path) != data}
-        drop = [path for path in sorted(self.record.data["files"]) if path not in wanted]
+        contents = self.contents()
+        write = {path: data for path, data in sorted(contents.items()) if files.read(path) != data}
+        drop = [path for path in sorted(self.record.data["files"]) if path not in contents]
         for path in list(write) + drop:
             self.check_untouched(path)
         if self.context.dry and not self.context.strict:
@@ -63,19 +62,13 @@ class Run:
         for path in drop:
             self.record.data["files"].pop(path)
             files.delete(files.look(path, "remove"), "remove")
-        for path, data in wanted.items():
+        for path, data in contents.items():
             self.record.data["files"][path] = {"sha256": ledger.digest(data)}
         self.claim(self.claims[self.context.owner])
         if drop:
             self.record.tidy()
         self.record.save()
         return self.report("files" if write or drop else "none")
-
-    def may_be_trusted(self, entry):
-        if "/" in entry["address"]:
-            self.context.warn("%s is a network, which only Docker can trust; %s does not."
-                              % (entry["address"], self.place.engine))
-        return "/" not in entry["address"] and bool(entry.get("ca") or entry.get("insecure"))
 
     # What there should be.
 
@@ -88,14 +81,14 @@ class Run:
             folder = os.path.join(self.place.config, entry["address"])
             paths = {os.path.join(folder, "hosts.toml")}
             if entry.get("ca"):
-                path = os.path.join(folder, "pi-runners-%s.crt" % ledger.digest(entry["ca"].encode("utf-8"))[:16])
+                path = trustable.ca_path(folder, entry["ca"])
                 self.certs[path] = entry["ca"].encode("utf-8")
                 paths.add(path)
             self.claims[self.context.owner] |= paths
-        wanted = {}
+        contents = {}
         for toml in sorted({path for paths in self.claims.values() for path in paths if path.endswith("/hosts.toml")}):
-            wanted.update(self.contents_for(toml))
-        return wanted
+            contents.update(self.contents_for(toml))
+        return contents
 
     def contents_for(self, toml):
         """The files of one registry; none where somebody else's hosts.toml says enough."""

@@ -5,7 +5,6 @@ it is, and several CAs of one registry are trusted side by side, so that owners 
 How a file is read and written is its dialect's business: k3s.py, buildkit.py.
 """
 import copy
-import hashlib
 import json
 import os
 import time
@@ -14,6 +13,7 @@ import files
 import host
 import ledger
 import nested
+import trustable
 from nodeerror import NodeError, reached
 
 
@@ -39,8 +39,7 @@ class Dialect:
         return self.unit is not None and self.unit.active
 
     def ca_path(self, pem):
-        name = hashlib.sha256(pem.encode("utf-8")).hexdigest()[:16]
-        return os.path.join(os.path.dirname(self.config), "pi-runners-%s.crt" % name)
+        return trustable.ca_path(os.path.dirname(self.config), pem)
 
 
 def reconcile(dialect, want, context):
@@ -53,18 +52,14 @@ def reconcile(dialect, want, context):
     raise NodeError("write", "%s keeps changing while it is edited" % dialect.config, "Find out who writes it; run again.")
 
 
-def record_name(engine, config):
-    return "%s-%s" % (engine, hashlib.sha256(config.encode()).hexdigest()[:12])
-
-
 class Run:
     """One attempt at one file."""
 
     def __init__(self, dialect, want, context):
         self.dialect = dialect
         self.context = context
-        self.want = [entry for entry in want if setting_of(entry) and not is_network(entry, dialect, context)]
-        self.record = ledger.Record(record_name(dialect.engine, dialect.config), dialect.config)
+        self.want = trustable.entries(want, dialect.engine, context)
+        self.record = ledger.Record(trustable.record_name(dialect.engine, dialect.config), dialect.config)
         self.seen = files.look(dialect.config, "read")
         self.text = ""
         self.desired, self.ours = {}, {}
@@ -316,13 +311,6 @@ class Run:
         if dialect.unit is not None:
             done["unit"] = dialect.unit.name
         return done if differs is None else dict(done, differs=differs)
-
-
-def is_network(entry, dialect, context):
-    if "/" in entry["address"]:
-        context.warn("%s is a network, which only Docker can trust; %s does not." % (entry["address"], dialect.engine))
-        return True
-    return False
 
 
 def setting_of(entry):

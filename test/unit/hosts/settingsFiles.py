@@ -9,6 +9,7 @@ import k3s
 import ledger
 import marked
 import nodeerror
+import trustable
 
 CA = "-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
 os.fsync = lambda _: None  # the disk is not what is tried here
@@ -69,7 +70,7 @@ def one(dialect, event, path, folder):
 
 def as_before(dialect, owner, want, path):
     """What the program of 9e7e48e does: it knows of no digests of blocks, and keeps those that it finds."""
-    record = ledger.Record(marked.record_name(dialect.engine, path), path)
+    record = ledger.Record(trustable.record_name(dialect.engine, path), path)
     record.claim(owner, [marked.json.dumps(one, sort_keys=True) for one in want], [])
     record.data["fileAdded"] = record.data["fileAdded"] or not os.path.exists(path)
     bare = dialect.without((files.read(path) or b"").decode("utf-8"))[0]
