@@ -1,13 +1,13 @@
 /** A stand-in for a registry without images, as the nodes ask each new registry for a manifest: any answer will do. */
 import { createServer } from "node:http";
 import { once } from "node:events";
+import { machine } from "../lab/machine/places";
 import { whenDone } from "./stops";
 
-/** This machine, as the nodes of the lab see it. */
-const [host, port] = ["172.30.99.1", 5099] as const;
+const port = 5099;
 
 /** Its address in image names, plain HTTP. */
-export const registry = `${host}:${port}`;
+export const registry = `${machine}:${port}`;
 
 /** Starts it; the lab's network must be there. */
 export async function startEmptyRegistry(): Promise<void> {
@@ -16,7 +16,7 @@ export async function startEmptyRegistry(): Promise<void> {
     response.writeHead(found ? 200 : 404, { "Docker-Distribution-Api-Version": "registry/2.0" });
     response.end(found ? "{}" : '{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}');
   });
-  server.listen(port, host);
+  server.listen(port, machine);
   await once(server, "listening");
   whenDone("the empty registry", async () => {
     server.closeAllConnections();

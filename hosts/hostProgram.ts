@@ -25,8 +25,8 @@ export interface HostSettings {
   limit?: number;
 }
 
-/** Seconds for a run where its settings say nothing. As in hosts/program/core/main.py. */
-const defaultLimit = 240;
+/** Seconds for a run where its settings say nothing: the program's own. */
+const defaultLimit = Number(/^LIMIT = (\d+)$/m.exec(sourceOf("core/main.py"))![1]);
 
 /**
  * The command for the host's shell. It is short and the same for every host, as it is shown with every error: all else

@@ -1,9 +1,12 @@
 /** What changes do to runners on hosts (components/runners/shell) and in GitLab (components/token/gitlab). */
+import { startSettings } from "../../components/runners/shell/unit";
 import type { Change } from "./changes";
 import { consequence, type Consequence } from "./consequence";
 
-/** Settings of a runner on hosts that its process is started with (components/runners/shell/unit.ts, `running`). */
-const startedWith = ["runnerName", "user", "metricsPort", "packageVersion", "sha256"];
+/** The same as inputs of the component. Of `binary`, a path that changed may be the same file. */
+const startedWith = startSettings
+  .filter((key) => key !== "binary")
+  .map((key): string => (key === "name" ? "runnerName" : key));
 
 /**
  * What happens on one host of a runner.

@@ -20,14 +20,12 @@ import { built } from "../builds/builds";
 import { lacksSysResource } from "../machine/capabilities";
 import { engineProcesses, sweepEngine } from "./leftovers";
 import { which } from "../machine/packages";
-import { engineData, label, network, runDir } from "../machine/places";
+import { controlGroup, engineData, label, network, runDir } from "../machine/places";
 import { attempt, lastLines, type Result, run, type RunOptions } from "../machine/processes";
 
-export const ownSocket = `unix://${runDir}/docker.sock`;
-export const engineLog = join(runDir, "dockerd.log");
+const ownSocket = `unix://${runDir}/docker.sock`;
+const engineLog = join(runDir, "dockerd.log");
 export const pidFile = join(runDir, "docker.pid");
-/** Control group under which all that the lab's own daemon starts is found again. */
-export const controlGroup = "pi-lab";
 
 export class Engine {
   constructor(

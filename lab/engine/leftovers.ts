@@ -5,10 +5,8 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { engineData, network, runDir } from "../machine/places";
+import { controlGroup, engineData, network, runDir } from "../machine/places";
 import { attempt } from "../machine/processes";
-
-const groupName = "pi-lab";
 
 /** Ends and removes everything of the lab's own engine but its data. */
 export async function sweepEngine(say: (line: string) => void): Promise<void> {
@@ -137,7 +135,7 @@ function groups(): string[] {
     return [];
   }
   const tops = [root, ...readdirSync(root).map((name) => join(root, name))]
-    .map((hierarchy) => join(hierarchy, groupName))
+    .map((hierarchy) => join(hierarchy, controlGroup))
     .filter((group) => existsSync(group));
   return tops.flatMap((top) => [
     top,
@@ -158,7 +156,7 @@ function removeGroups(): void {
 }
 
 /** Takes away mounts at or below these folders, the newest first; only below one that ends in a slash. */
-export async function unmountUnder(folders: readonly string[], say: (line: string) => void): Promise<void> {
+async function unmountUnder(folders: readonly string[], say: (line: string) => void): Promise<void> {
   const points = mountPoints().filter((point) =>
     folders.some((folder) => point === folder || point.startsWith(folder.endsWith("/") ? folder : `${folder}/`)),
   );

@@ -26,6 +26,12 @@ export const runDir = "/run/pi-lab";
 /** Every container, network, volume and image of the lab carries this label. */
 export const label = "pi-lab=1";
 
+/** Control group under which all that the lab's own daemon starts is found again. */
+export const controlGroup = "pi-lab";
+
+/** This machine, as nodes, pods and jobs see it. */
+export const machine = "172.30.99.1";
+
 export const network = { name: "pi-lab", bridge: "pi-lab0", subnet: "172.30.99.0/24" } as const;
 
 /** Control plane, registry and the stand-in for GitLab: one container. */
@@ -46,7 +52,7 @@ export interface LabNode {
   address: string;
 }
 
-export const firstNodeAddress = 11;
+const firstNodeAddress = 11;
 export const maxNodes = 200;
 
 export function node(number: number): LabNode {

@@ -3,13 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LabGitlab, RunnerView } from "../../lab/gitlab/client";
+import { machine } from "../../lab/machine/places";
 import { eventually, gitlab, up } from "../lab/stack/lab";
 import { startStandIn, type StandIn } from "../lab/gitlab/standIn";
 import { certificate } from "../unit/token/certificate";
 import { labConfig, tokenStack, type TokenStack } from "./tokenStack";
-
-/** This machine, as pods and jobs on the lab see it. */
-const machine = "172.30.99.1";
 
 describe("one stack with runners of two GitLab instances, of which one has a private CA", function () {
   this.timeout(600_000);

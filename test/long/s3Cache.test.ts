@@ -1,12 +1,11 @@
 /** The cache of jobs in an S3 server: what a job leaves there, those of other executors on another node find. */
 import assert from "node:assert/strict";
+import { machine } from "../../lab/machine/places";
 import { cluster, gitlab } from "../lab/stack/lab";
 import { endOf, EngineStack, only, type Ended, type RunnerEntry } from "./engineStack";
 import { s3, type Bucket } from "./s3";
 
 const namespace = "cached";
-/** This machine, as the nodes and their containers reach it. */
-const machine = "172.30.99.1";
 
 const [node1, pods, inner] = ["cached-dood", "cached-pods", "cached-job"] as const;
 const names = [node1, pods, inner];

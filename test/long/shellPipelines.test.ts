@@ -5,7 +5,8 @@ import type { JobView } from "../../lab/gitlab/client";
 import { composeComponent } from "../../templates/compose";
 import { multiArchComponent } from "../../templates/multiArch";
 import { fillIn } from "../../templates/print";
-import { labRunner, machine, serveFiles, ShellHost } from "../host/shell/lab";
+import { machine } from "../../lab/machine/places";
+import { labRunner, serveFiles, ShellHost } from "../host/shell/lab";
 import {
   patience,
   stopRegistries,

@@ -1,3 +1,4 @@
+import { searchPath } from "../../../hosts/asRoot";
 import { engineFolderFile, systemIdFile } from "./folderScript";
 import { systemIdLabel } from "./managerScripts";
 import { nodeFolder } from "./nodeFolder";
@@ -13,7 +14,7 @@ const patience = 60;
 export function cleanupScript(namespace: string, name: string): string {
   const folder = nodeFolder(namespace, name);
   return [
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin",
+    searchPath,
     "for process in /proc/[0-9]*/environ; do",
     `  if tr '\\0' '\\n' 2>/dev/null <"$process" | grep -qx 'RUNNER_POOL=${namespace}/${name}'; then`,
     `    echo "Runner ${namespace}/${name} still runs here: its folder stays."`,

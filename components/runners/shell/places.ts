@@ -34,7 +34,7 @@ export function isAddress(binary: string): boolean {
 }
 
 /** The file that a runner is to run; undefined where it is the package's. */
-export function hostBinary({ binary, sha256 }: ShellRunnerSettings): HostBinary | undefined {
+export function hostBinary({ binary, sha256 }: Pick<ShellRunnerSettings, "binary" | "sha256">): HostBinary | undefined {
   if (binary === undefined) {
     return undefined;
   }
@@ -69,6 +69,6 @@ function checksum(file: string): string {
 }
 
 /** The path of what runs. */
-export function programPath(settings: ShellRunnerSettings): string {
+export function programPath(settings: Pick<ShellRunnerSettings, "binary" | "sha256">): string {
   return hostBinary(settings)?.path ?? "/usr/bin/gitlab-runner";
 }

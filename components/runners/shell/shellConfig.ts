@@ -29,7 +29,7 @@ const freshDockerConfig = [
 ].join("\n");
 
 /** The config.toml of a runner: the preset of the way, and over it what the stack file says. */
-export function shellRunnerConfig(settings: ShellRunnerSettings, token: string): ConfigToml {
+function shellRunnerConfig(settings: ShellRunnerSettings, token: string): ConfigToml {
   const builds = buildsFolder(settings);
   const { listen_address: _flag, ...preset } = presetConfig(settings, token, "shell", {
     shell: "bash",

@@ -14,8 +14,20 @@ const mark = "PI_RUNNERS_SHELL";
  */
 const sandbox = ["RestrictRealtime=yes"];
 
+/** The settings that its process is started with: a change of one restarts it. */
+export const startSettings = [
+  "name",
+  "user",
+  "metricsPort",
+  "binary",
+  "sha256",
+  "packageVersion",
+] as const satisfies (keyof ShellRunnerSettings)[];
+
+type StartSettings = Pick<ShellRunnerSettings, (typeof startSettings)[number]>;
+
 /** What needs a restart when it changes; all else of the unit is systemd's, which reads it again. */
-function running(settings: ShellRunnerSettings): string[] {
+function running(settings: StartSettings): string[] {
   return [
     programPath(settings),
     ...["run", "--config", `${configFolder(settings.name)}/config.toml`],
@@ -25,7 +37,7 @@ function running(settings: ShellRunnerSettings): string[] {
 }
 
 /** With what the service is started: the program reports it, so that what runs is told from what is written. */
-export function startMark(settings: ShellRunnerSettings): string {
+export function startMark(settings: StartSettings): string {
   const parts = [running(settings), sandbox, settings.packageVersion ?? ""];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
 }

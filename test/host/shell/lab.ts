@@ -12,11 +12,9 @@ import {
 } from "../../../components/runners/shell/shellProgram";
 import { hostCommand, hostInput } from "../../../hosts/hostProgram";
 import { built } from "../../../lab/builds/builds";
+import { machine } from "../../../lab/machine/places";
 import { dood, startStandIn, type StandIn } from "../../lab/gitlab/standIn";
 import type { Ended, Host } from "../trust/host";
-
-/** This machine, as the lab's hosts see it. */
-export const machine = "172.30.99.1";
 
 /** What a run reports. */
 export interface Report {

@@ -20,13 +20,14 @@ interface Joined {
   docker: RegExp;
 }
 
-/** Nodes of these tests, far from the cluster's own. */
-const kinds: Joined[] = [
-  { kind: "debian13", node: node(131), containerd: /^containerd:\/\/v?1\.7\./, docker: /^26\.1\./ },
-  { kind: "debian12", node: node(132), containerd: /^containerd:\/\/v?1\.6\./, docker: /^20\.10\./ },
-  { kind: "docker28", node: node(134), containerd: /^containerd:\/\/v?2\.1\./, docker: /^28\.5\./ },
-  { kind: "docker29", node: node(133), containerd: /^containerd:\/\/v?2\.4\./, docker: /^29\./ },
-];
+/** Nodes of these tests, one of each kind, far from the cluster's own. */
+const nodeOf: Record<NodeKind, Omit<Joined, "kind">> = {
+  debian13: { node: node(131), containerd: /^containerd:\/\/v?1\.7\./, docker: /^26\.1\./ },
+  debian12: { node: node(132), containerd: /^containerd:\/\/v?1\.6\./, docker: /^20\.10\./ },
+  docker28: { node: node(134), containerd: /^containerd:\/\/v?2\.1\./, docker: /^28\.5\./ },
+  docker29: { node: node(133), containerd: /^containerd:\/\/v?2\.4\./, docker: /^29\./ },
+};
+const kinds = (Object.keys(nodeOf) as NodeKind[]).map((kind): Joined => ({ kind, ...nodeOf[kind] }));
 /** The one that LAB_KIND asks for; otherwise all but Docker 28, which is only in `make test-long`. */
 const { LAB_KIND } = process.env;
 const joined = kinds.filter(({ kind }) => (LAB_KIND === undefined ? kind !== "docker28" : kind === LAB_KIND));

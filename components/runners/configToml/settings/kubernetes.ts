@@ -1,105 +1,25 @@
 import { z } from "zod";
 import { service } from "./docker";
+import { kubernetesAffinity } from "./kubernetesAffinity";
+import { kubernetesVolumes } from "./kubernetesVolumes";
 import { autoscalerPolicy } from "./machines";
 import { duration, pullPolicies, pullPolicy, secret } from "./values";
 
-export const nodeSelectorRequirement = z
-  .strictObject({
-    key: z.string(),
-    operator: z.string(),
-    values: z.array(z.string()),
-  })
-  .partial();
-
-export const nodeSelectorTerm = z
-  .strictObject({
-    match_expressions: z.array(nodeSelectorRequirement),
-    match_fields: z.array(nodeSelectorRequirement),
-  })
-  .partial();
-
-export const nodeSelector = z
-  .strictObject({
-    node_selector_terms: z.array(nodeSelectorTerm),
-  })
-  .partial();
-
-export const preferredSchedulingTerm = z
-  .strictObject({
-    weight: z.int(),
-    preference: nodeSelectorTerm,
-  })
-  .partial();
-
-export const kubernetesNodeAffinity = z
-  .strictObject({
-    required_during_scheduling_ignored_during_execution: nodeSelector,
-    preferred_during_scheduling_ignored_during_execution: z.array(preferredSchedulingTerm),
-  })
-  .partial();
-
-export const labelSelector = z
-  .strictObject({
-    match_labels: z.record(z.string(), z.string()),
-    match_expressions: z.array(nodeSelectorRequirement),
-  })
-  .partial();
-
-export const podAffinityTerm = z
-  .strictObject({
-    label_selector: labelSelector,
-    namespaces: z.array(z.string()),
-    topology_key: z.string(),
-    namespace_selector: labelSelector,
-    match_label_keys: z.array(z.string()),
-    mismatch_label_keys: z.array(z.string()),
-  })
-  .partial();
-
-export const weightedPodAffinityTerm = z
-  .strictObject({
-    weight: z.int(),
-    pod_affinity_term: podAffinityTerm,
-  })
-  .partial();
-
-export const kubernetesPodAffinity = z
-  .strictObject({
-    required_during_scheduling_ignored_during_execution: z.array(podAffinityTerm),
-    preferred_during_scheduling_ignored_during_execution: z.array(weightedPodAffinityTerm),
-  })
-  .partial();
-
-export const kubernetesPodAntiAffinity = z
-  .strictObject({
-    required_during_scheduling_ignored_during_execution: z.array(podAffinityTerm),
-    preferred_during_scheduling_ignored_during_execution: z.array(weightedPodAffinityTerm),
-  })
-  .partial();
-
-export const kubernetesAffinity = z
-  .strictObject({
-    node_affinity: kubernetesNodeAffinity,
-    pod_affinity: kubernetesPodAffinity,
-    pod_anti_affinity: kubernetesPodAntiAffinity,
-  })
-  .partial();
-
-export const kubernetesSeccompProfile = z
+const kubernetesSeccompProfile = z
   .strictObject({
     type: z.string(),
     localhost_profile: z.string(),
   })
   .partial();
 
-export const kubernetesAppArmorProfile = z
+const kubernetesAppArmorProfile = z
   .strictObject({
     type: z.string(),
     localhost_profile: z.string(),
   })
   .partial();
 
-export const kubernetesPodSecurityContext = z
+const kubernetesPodSecurityContext = z
   .strictObject({
     fs_group: z.int(),
     run_as_group: z.int(),
@@ -112,14 +32,14 @@ export const kubernetesPodSecurityContext = z
   })
   .partial();
 
-export const kubernetesContainerCapabilities = z
+const kubernetesContainerCapabilities = z
   .strictObject({
     add: z.array(z.string()),
     drop: z.array(z.string()),
   })
   .partial();
 
-export const kubernetesContainerSecurityContext = z
+const kubernetesContainerSecurityContext = z
   .strictObject({
     capabilities: kubernetesContainerCapabilities,
     privileged: z.boolean(),
@@ -135,108 +55,21 @@ export const kubernetesContainerSecurityContext = z
   })
   .partial();
 
-export const kubernetesHostPath = z
-  .strictObject({
-    name: z.string(),
-    mount_path: z.string(),
-    sub_path: z.string(),
-    read_only: z.boolean(),
-    host_path: z.string(),
-    mount_propagation: z.string(),
-  })
-  .partial();
-
-export const kubernetesPVC = z
-  .strictObject({
-    name: z.string(),
-    mount_path: z.string(),
-    sub_path: z.string(),
-    read_only: z.boolean(),
-    mount_propagation: z.string(),
-  })
-  .partial();
-
-export const kubernetesConfigMap = z
-  .strictObject({
-    name: z.string(),
-    mount_path: z.string(),
-    sub_path: z.string(),
-    read_only: z.boolean(),
-    items: z.record(z.string(), z.string()),
-  })
-  .partial();
-
-export const kubernetesSecret = z
-  .strictObject({
-    name: z.string(),
-    mount_path: z.string(),
-    sub_path: z.string(),
-    read_only: z.boolean(),
-    items: z.record(z.string(), z.string()),
-  })
-  .partial();
-
-export const kubernetesEmptyDir = z
-  .strictObject({
-    name: z.string(),
-    mount_path: z.string(),
-    sub_path: z.string(),
-    medium: z.string(),
-    size_limit: z.string(),
-    mount_propagation: z.string(),
-  })
-  .partial();
-
-export const kubernetesCSI = z
-  .strictObject({
-    name: z.string(),
-    mount_path: z.string(),
-    sub_path: z.string(),
-    driver: z.string(),
-    fs_type: z.string(),
-    read_only: z.boolean(),
-    volume_attributes: z.record(z.string(), z.string()),
-  })
-  .partial();
-
-export const kubernetesNFS = z
-  .strictObject({
-    name: z.string(),
-    mount_path: z.string(),
-    sub_path: z.string(),
-    server: z.string(),
-    path: z.string(),
-    read_only: z.boolean(),
-  })
-  .partial();
-
-export const kubernetesVolumes = z
-  .strictObject({
-    host_path: z.array(kubernetesHostPath),
-    pvc: z.array(kubernetesPVC),
-    config_map: z.array(kubernetesConfigMap),
-    secret: z.array(kubernetesSecret),
-    empty_dir: z.array(kubernetesEmptyDir),
-    csi: z.array(kubernetesCSI),
-    nfs: z.array(kubernetesNFS),
-  })
-  .partial();
-
-export const kubernetesHostAliases = z
+const kubernetesHostAliases = z
   .strictObject({
     ip: z.string(),
     hostnames: z.array(z.string()),
   })
   .partial();
 
-export const kubernetesDNSConfigOption = z
+const kubernetesDNSConfigOption = z
   .strictObject({
     name: z.string(),
     value: z.string(),
   })
   .partial();
 
-export const kubernetesDNS = z
+const kubernetesDNS = z
   .strictObject({
     nameservers: z.array(z.string()),
     options: z.array(kubernetesDNSConfigOption),
@@ -244,20 +77,20 @@ export const kubernetesDNS = z
   })
   .partial();
 
-export const kubernetesLifecycleExecAction = z
+const kubernetesLifecycleExecAction = z
   .strictObject({
     command: z.array(z.string()),
   })
   .partial();
 
-export const kubernetesLifecycleHTTPGetHeader = z
+const kubernetesLifecycleHTTPGetHeader = z
   .strictObject({
     name: z.string(),
     value: z.string(),
   })
   .partial();
 
-export const kubernetesLifecycleHTTPGet = z
+const kubernetesLifecycleHTTPGet = z
   .strictObject({
     host: z.string(),
     http_headers: z.array(kubernetesLifecycleHTTPGetHeader),
@@ -267,14 +100,14 @@ export const kubernetesLifecycleHTTPGet = z
   })
   .partial();
 
-export const kubernetesLifecycleTCPSocket = z
+const kubernetesLifecycleTCPSocket = z
   .strictObject({
     host: z.string(),
     port: z.int(),
   })
   .partial();
 
-export const kubernetesLifecycleHandler = z
+const kubernetesLifecycleHandler = z
   .strictObject({
     exec: kubernetesLifecycleExecAction,
     http_get: kubernetesLifecycleHTTPGet,
@@ -282,14 +115,14 @@ export const kubernetesLifecycleHandler = z
   })
   .partial();
 
-export const kubernetesContainerLifecycle = z
+const kubernetesContainerLifecycle = z
   .strictObject({
     post_start: kubernetesLifecycleHandler,
     pre_stop: kubernetesLifecycleHandler,
   })
   .partial();
 
-export const kubernetesPodSpec = z
+const kubernetesPodSpec = z
   .strictObject({
     name: z.string(),
     patch_path: z.string(),
@@ -298,7 +131,7 @@ export const kubernetesPodSpec = z
   })
   .partial();
 
-export const kubernetesAutoscaler = z
+const kubernetesAutoscaler = z
   .strictObject({
     max_pause_pods: z.int(),
     pause_pod_image: z.string(),
