@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as components from "../../../components/index";
 import { ways } from "../../../components/runners/executors";
@@ -8,6 +8,23 @@ import { stageOf } from "../../stages";
 
 const root = resolve(__dirname, "../../..");
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
+
+const withoutCode = (markdown: string): string => markdown.replace(/^ *```[^]*?^ *```/gm, "");
+
+/** What leads to a page's headings, as GitLab makes it of their words. */
+function headingsOf(markdown: string): string[] {
+  const headings = [...withoutCode(markdown).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
+    title!
+      .toLowerCase()
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .replace(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+  return headings.map((heading, index) => {
+    const before = headings.slice(0, index).filter((other) => other === heading).length;
+    return before === 0 ? heading : `${heading}-${before}`;
+  });
+}
 
 describe("the house", () => {
   it("names one Node.js release everywhere", () => {
@@ -43,7 +60,8 @@ describe("the house", () => {
     const phony = /^\.PHONY: (.*)$/m.exec(makefile)![1]!.split(" ");
     const listed = [...makefile.matchAll(/^([a-z-]+):.*## /gm)].map(([, word]) => word!);
     assert.deepEqual([...listed].sort(), [...phony].sort());
-    for (const word of "up down status env job test test-long test-one check bench docs format".split(" ")) {
+    const words = "up down status env job test test-long test-one check bench docs format preview new-stack";
+    for (const word of words.split(" ")) {
       assert.ok(listed.includes(word), word);
     }
   });
@@ -82,17 +100,23 @@ describe("the house", () => {
   });
 
   it("leads nowhere by a broken link", () => {
-    const pages = [
-      "README.md",
-      "CONTRIBUTING.md",
-      "CHANGELOG.md",
-      "docs/decisions/README.md",
-      "docs/registry-trust.md",
-    ];
-    for (const page of pages) {
-      for (const [, target] of read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
-        assert.ok(existsSync(resolve(root, page, "..", target!)), `${page}: ${target}`);
-      }
-    }
+    const folders = ["", ...["docs", "lab", "examples", "bench", "ci", "test"].map((folder) => `${folder}/`)];
+    const pages = folders.flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: folder !== "", encoding: "utf8" })
+        .filter((file) => file.endsWith(".md") && !file.includes("node_modules"))
+        .map((file) => folder + file),
+    );
+    assert.ok(pages.length > 25);
+    const broken = pages.flatMap((page) =>
+      [...withoutCode(read(page)).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)].flatMap(
+        ([, file, heading]) => {
+          const target = file === "" ? page : relative(root, resolve(root, page, "..", file!));
+          const isThere = existsSync(join(root, target));
+          const leads = isThere && (heading === undefined || headingsOf(read(target)).includes(heading));
+          return leads ? [] : [`${page}: ${file}${heading === undefined ? "" : `#${heading}`}`];
+        },
+      ),
+    );
+    assert.deepEqual(broken, []);
   });
 });
