@@ -36,7 +36,7 @@ export interface Ansible {
   disconnect: string;
 }
 
-export interface AnsibleSettings {
+interface AnsibleSettings {
   forks: number;
   /** Module by standard input instead of by file: quicker, off by default. */
   pipelining: boolean;

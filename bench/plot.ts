@@ -11,7 +11,7 @@ export interface Plot {
   bars: Bar[];
 }
 
-export interface Bar {
+interface Bar {
   /** One row of the plot. */
   of: string;
   /** One colour. */

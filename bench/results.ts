@@ -14,7 +14,7 @@ export interface Measured extends Section {
   seconds: number;
 }
 
-export interface Results {
+interface Results {
   machine: Machine;
   sections: Record<string, Measured>;
 }

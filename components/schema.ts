@@ -2,7 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 
 /** What a setting says about itself beyond its type; the reference, Pulumi.yaml and the JSON Schema are made of it. */
-export interface SettingMeta {
+interface SettingMeta {
   /** What it means, its unit included. Markdown. */
   description: string;
   /** The default in words, where it is no literal that `.default()` could hold: `by size`. */

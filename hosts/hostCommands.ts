@@ -7,7 +7,7 @@ import type { Rollout } from "./rollout";
 import type { HostNode, HostSsh } from "./ssh";
 
 /** What is to be done on one host. */
-export interface HostWork {
+interface HostWork {
   node: HostNode;
   /** Name of the command among the program's resources. */
   name: string;
@@ -20,7 +20,7 @@ export interface HostWork {
 }
 
 /** What is the same on all hosts of a duty. */
-export interface HostDuty {
+interface HostDuty {
   program: HostProgram;
   connections: Map<string, HostConnection>;
   ssh?: HostSsh;

@@ -6,7 +6,7 @@ import { sshRun } from "./sshRun";
 const atOnce = 16;
 
 /** One host to look at. */
-export interface Probe {
+interface Probe {
   node: string;
   connection: HostConnection;
   input: pulumi.Output<string>;

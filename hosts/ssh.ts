@@ -31,7 +31,7 @@ const login = {
 const asUnderSsh = "as under `ssh`";
 
 /** A jump host. It is logged into as the hosts behind it are, unless it says otherwise; but its port is its own. */
-export const bastionSettings = {
+const bastionSettings = {
   host: about(text, "Name or address of the jump host."),
   ...inherited(login, asUnderSsh),
   port: login.port,

@@ -5,7 +5,7 @@ import type { Client, ConnectConfig } from "ssh2";
 import type { HostConnection } from "./connection";
 
 /** A connection with everything known. */
-export type SshConnection = pulumi.Unwrap<HostConnection>;
+type SshConnection = pulumi.Unwrap<HostConnection>;
 
 type Hop = Omit<SshConnection, "proxy">;
 

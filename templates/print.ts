@@ -8,7 +8,7 @@ import type { ShellRunnerSettings } from "../components/runners/shell/settings";
 import { component } from "./component";
 
 /** A runner of a stack, as far as its pipeline depends on it. */
-export type PrintedRunner = { tags: string[] } & (
+type PrintedRunner = { tags: string[] } & (
   | { executor: "docker"; settings: Pick<DockerRunnerSettings, "way" | "jobImage" | "dindImage" | "config"> }
   | { executor: "kubernetes"; settings: Pick<KubernetesRunnerSettings, "way" | "jobImage" | "config"> }
   | { executor: "shell"; settings: Pick<ShellRunnerSettings, "way"> }

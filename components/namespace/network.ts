@@ -2,7 +2,7 @@ import type { types } from "@pulumi/kubernetes";
 import { metricsPortName } from "../runners/manager/config";
 
 /** What runner pods may talk to. */
-export interface RunnerNetwork {
+interface RunnerNetwork {
   gitlabUrl?: string;
   egressPorts?: number[];
   metricsFrom?: Record<string, string>;

@@ -41,7 +41,7 @@ export const defaultMetricsPort = 9252;
 export const defaultDrainTimeout = 3600;
 
 /** The longest that it may be set to: a day. */
-export const longestDrain = 86400;
+const longestDrain = 86400;
 
 /** How a pull policy may be given: one, or several that are tried in order. */
 const pullPolicies = z.union([pullPolicy, z.array(pullPolicy).min(1)]).transform((given) => [given].flat());

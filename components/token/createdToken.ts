@@ -10,7 +10,7 @@ import { accessTokenError } from "./tokenKind";
 import { creation } from "./settings";
 
 /** What a runner that the stack creates is made of. */
-export interface CreatedTokenArgs {
+interface CreatedTokenArgs {
   gitlab: GitlabAddress;
   accessToken: pulumi.Output<string>;
   creation: unknown;

@@ -25,7 +25,7 @@ import { registration } from "./settings";
 import { registrationTokenError } from "./tokenKind";
 
 /** What a runner is registered with. */
-export interface RegisteredTokenArgs {
+interface RegisteredTokenArgs {
   gitlab: GitlabAddress;
   registrationToken: pulumi.Output<string>;
   registration: unknown;

@@ -1,5 +1,5 @@
 /** What a token of GitLab is for, told by its prefix. */
-export type TokenKind = "authentication" | "registration" | "other" | "unknown";
+type TokenKind = "authentication" | "registration" | "other" | "unknown";
 
 /** Prefixes of tokens that never authenticate a runner (GitLab docs, "Token overview"). */
 const others: Record<string, string> = {

@@ -8,7 +8,7 @@ import { run } from "../machine/processes";
 const days = "3650";
 const authority = (file: string): string => inState("pki", file);
 export const authorityCertificate = authority("ca.crt");
-export const apiServerUrl = `https://${server.address}:${apiServer.port}`;
+const apiServerUrl = `https://${server.address}:${apiServer.port}`;
 
 const openssl = (args: string[], input?: string) => run("openssl", args, { input });
 
@@ -51,7 +51,7 @@ export async function certificateAuthority(): Promise<void> {
   });
 }
 
-export interface Identity {
+interface Identity {
   commonName: string;
   /** Group, for Kubernetes. */
   organization?: string;

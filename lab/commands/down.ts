@@ -10,7 +10,7 @@ import { restoreSettings } from "../machine/hostSettings";
 
 type Say = (line: string) => void;
 
-export async function removeObjects(engine: Engine, say: Say): Promise<void> {
+async function removeObjects(engine: Engine, say: Say): Promise<void> {
   const containers = await engine.ours("container");
   say(`removing ${containers.length} containers`);
   if (containers.length > 0) {
@@ -35,7 +35,7 @@ export async function removeObjects(engine: Engine, say: Say): Promise<void> {
   }
 }
 
-export async function stopEngine(say: Say): Promise<void> {
+async function stopEngine(say: Say): Promise<void> {
   const pid = existsSync(pidFile) ? Number(readFileSync(pidFile, "utf8")) : 0;
   if (engineProcesses().includes(pid)) {
     signal(pid, "SIGTERM");

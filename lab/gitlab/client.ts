@@ -17,7 +17,7 @@ import type {
 
 export type * from "./protocol";
 
-export interface WaitOptions {
+interface WaitOptions {
   /** Give up after so many milliseconds. Default 300 000. */
   timeoutMs?: number;
   /** Called with every new piece of every job's trace, in order. */
@@ -41,7 +41,7 @@ export class LabError extends Error {
 }
 
 /** A pipeline that did not end in time, or not well. The message has every job, and the end of the traces that matter. */
-export class PipelineFailedError extends Error {
+class PipelineFailedError extends Error {
   constructor(
     message: string,
     readonly pipeline: PipelineView,

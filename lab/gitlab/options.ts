@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { RegistryKey } from "./registryAuth";
 
 /** Runners that exist from the start, with tokens that never change, so that a stack file can name them. */
-export const seedRunners = z.array(
+const seedRunners = z.array(
   z.strictObject({
     name: z.string().min(1),
     /** Authentication token. */

@@ -8,7 +8,7 @@ import type { Schedule } from "./schedule";
 import { type Store, newToken } from "./store";
 
 /** What the legacy runner, which sends no system_id, is filed under; GitLab's own word. */
-export const legacySystemId = "<legacy>";
+const legacySystemId = "<legacy>";
 
 type Body = Record<string, unknown>;
 

@@ -21,7 +21,7 @@ export const serverVersion = "18.6.0";
 
 type Server = Pick<ServerOptions, "externalUrl" | "registry">;
 
-export function slug(text: string): string {
+function slug(text: string): string {
   return text
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")

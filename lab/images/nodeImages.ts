@@ -19,7 +19,7 @@ const forPods = ["runner", "pause", "cli", "dind", "helper", "buildah", "registr
 
 const alias = (name: ImageName): string => images[name].alias ?? name;
 
-export interface ImageSet {
+interface ImageSet {
   /** Hash of what is in it. */
   key: string;
   /** A docker-archive in the cache, which every node sees at the same path. */

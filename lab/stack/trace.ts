@@ -72,7 +72,7 @@ export function unstamped(trace: string): string {
   return lines.join("");
 }
 
-export interface TraceReader {
+interface TraceReader {
   write: (piece: string) => void;
   /** Writes what is left. */
   end: () => void;

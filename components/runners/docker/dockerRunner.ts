@@ -40,7 +40,7 @@ export interface DockerRunnerArgs extends Inputs<z.input<typeof componentSetting
 export interface InnerDaemonArgs extends Inputs<z.input<typeof innerDaemonComponentSettings>> {}
 
 /** What a runner tells the rest of the program. */
-export interface DockerRunnerOutputs {
+interface DockerRunnerOutputs {
   runnerName: pulumi.Output<string>;
   tags: pulumi.Output<string[]>;
   risk: pulumi.Output<Risk>;

@@ -36,7 +36,7 @@ const installFiles = [
  * Shell: keeps jobs inside the pod's own cgroup, where its limits are. With cgroup v1 a container sees only its own groups;
  * with v2 a privileged one sees the node's, and a group with groups below it may hold no process itself.
  */
-export const nestCgroup = [
+const nestCgroup = [
   "cgroup=$(sed -n 's/^0:://p' /proc/self/cgroup)",
   'if [ -f /sys/fs/cgroup/cgroup.controllers ] && [ "$cgroup" != / ]; then',
   "  own=/sys/fs/cgroup$cgroup",

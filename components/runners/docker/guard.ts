@@ -7,7 +7,7 @@ import { hasResidentEngine } from "./ways";
 type Container = types.input.core.v1.Container;
 
 /** What stands for what is not said of the guard. */
-export const guardDefaults = { enabled: true, every: 60, olderThan: 168, minFree: 15, image: images.job } as const;
+const guardDefaults = { enabled: true, every: 60, olderThan: 168, minFree: 15, image: images.job } as const;
 
 /** Where the guard has the data of an engine of the runner's own: only to see how full the disk is. */
 const engineMount = "/engine";

@@ -1,7 +1,7 @@
 import type { Registry } from "../../registryTrust/registry";
 
 /** What the Docker daemon inside a DinD job or service is to know. */
-export interface InnerDaemonSettings {
+interface InnerDaemonSettings {
   /** Registries that it is to trust: the same setting that reaches the nodes. */
   registries: Registry[];
   /** Mirrors of Docker Hub that it asks first. Where none answers, Docker asks Docker Hub itself. */

@@ -38,7 +38,7 @@ export function secretFiles(settings: DockerRunnerSettings, token: string): Reco
 }
 
 /** ConfigMap keys take no slash, so the inner daemon's files are numbered there; `path` is where they go. */
-export function innerDaemonItems(settings: DockerRunnerSettings): DaemonFile[] {
+function innerDaemonItems(settings: DockerRunnerSettings): DaemonFile[] {
   return Object.entries(daemonFiles(settings)).map(([path, content], index) => ({
     key: `file-${index}`,
     path,

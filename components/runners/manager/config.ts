@@ -19,7 +19,7 @@ export function shutdownTimeout(settings: { config?: ConfigRest }): number {
 }
 
 /** What the manager of every runner in the cluster is told of itself. */
-export interface ManagerSettings {
+interface ManagerSettings {
   name: string;
   url: string;
   serverCa?: string;

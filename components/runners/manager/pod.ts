@@ -16,7 +16,7 @@ export function gracePeriod(settings: { drainTimeout: number; config?: ConfigRes
 }
 
 /** Where a manager's pod may run. */
-export interface Placement {
+interface Placement {
   architecture?: Architecture;
   nodeSelector?: Record<string, string>;
   tolerations?: Toleration[];

@@ -9,7 +9,7 @@ import { gitlab, unknownValue, type GitlabAddress } from "./request";
 /** What a runner is in GitLab, in the words of the stack file. */
 export type RegisteredAttributes = Record<string, boolean | number | string | string[]>;
 
-export interface RegisteredRunnerState extends GitlabAddress {
+interface RegisteredRunnerState extends GitlabAddress {
   /** What GitLab gave at the registration. */
   token: string;
   /** For messages. */

@@ -2,7 +2,7 @@
 import { gitlabError } from "./failures";
 import type { GitlabAddress } from "./request";
 
-export type RunnerScope = "instance" | "group" | "project";
+type RunnerScope = "instance" | "group" | "project";
 
 /** What a runner is in GitLab, as it is stored. */
 export interface GitlabRunnerState extends GitlabAddress {

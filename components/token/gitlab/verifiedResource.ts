@@ -6,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { gitlab, type GitlabAddress } from "./request";
 import type { GitlabError } from "./failures";
 
-export interface VerifiedTokenState extends GitlabAddress {
+interface VerifiedTokenState extends GitlabAddress {
   token: string;
   /** For messages. */
   name: string;

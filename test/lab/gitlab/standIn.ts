@@ -22,7 +22,7 @@ export interface StandIn {
 }
 
 /** The stand-in by HTTPS: the name that the certificate is for, and both. */
-export interface Tls {
+interface Tls {
   name: string;
   key: Buffer;
   cert: Buffer;

@@ -17,7 +17,7 @@ const backend = temporaryFolder();
 let found: Promise<Record<string, string>> | undefined;
 
 /** The environment of Pulumi: the lab's or the ambient one, but with a backend of these tests. */
-export function pulumiEnvironment(): Promise<Record<string, string>> {
+function pulumiEnvironment(): Promise<Record<string, string>> {
   found ??= (async () => {
     const base = process.env.KUBECONFIG ? process.env : await environment();
     process.env.PATH = base.PATH; // where the Automation API looks for Pulumi itself

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { secret } from "./values";
 
-export const cacheS3 = z
+const cacheS3 = z
   .strictObject({
     ServerAddress: z.string(),
     AccessKey: z.string(),
@@ -23,7 +23,7 @@ export const cacheS3 = z
   })
   .partial();
 
-export const cacheGCS = z
+const cacheGCS = z
   .strictObject({
     AccessID: z.string(),
     PrivateKey: secret,
@@ -33,7 +33,7 @@ export const cacheGCS = z
   })
   .partial();
 
-export const cacheAzure = z
+const cacheAzure = z
   .strictObject({
     AccountName: z.string(),
     AccountKey: secret,

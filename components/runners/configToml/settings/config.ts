@@ -2,7 +2,7 @@ import { z } from "zod";
 import { runner } from "./runner";
 import { duration } from "./values";
 
-export const sessionServer = z
+const sessionServer = z
   .strictObject({
     listen_address: z.string(),
     advertise_address: z.string(),
@@ -10,7 +10,7 @@ export const sessionServer = z
   })
   .partial();
 
-export const dockerMachineShutdownDrain = z
+const dockerMachineShutdownDrain = z
   .strictObject({
     enabled: z.boolean(),
     concurrency: z.int(),
@@ -34,7 +34,7 @@ export const logrotate = z
   })
   .partial();
 
-export const snowplow = z
+const snowplow = z
   .strictObject({
     collector_uri: z.string(),
     app_id: z.string(),
@@ -49,7 +49,7 @@ export const snowplow = z
   })
   .partial();
 
-export const usageLogger = z
+const usageLogger = z
   .strictObject({
     enabled: z.boolean(),
     writers: z.array(z.string()),

@@ -9,7 +9,7 @@ export const instance = z
   })
   .partial();
 
-export const connector = z
+const connector = z
   .strictObject({
     os: z.string(),
     arch: z.string(),
@@ -37,14 +37,14 @@ export const autoscalerPolicy = z
   })
   .partial();
 
-export const autoscalerScaleThrottle = z
+const autoscalerScaleThrottle = z
   .strictObject({
     limit: z.int(),
     burst: z.int(),
   })
   .partial();
 
-export const vmIsolation = z
+const vmIsolation = z
   .strictObject({
     enabled: z.boolean(),
     nesting_host: z.string(),
@@ -54,7 +54,7 @@ export const vmIsolation = z
   })
   .partial();
 
-export const autoscalerStateStorage = z
+const autoscalerStateStorage = z
   .strictObject({
     enabled: z.boolean(),
     dir: z.string(),
@@ -95,7 +95,7 @@ export const autoscaler = z
   })
   .partial();
 
-export const dockerMachineAutoscaling = z
+const dockerMachineAutoscaling = z
   .strictObject({
     Periods: z.array(z.string()),
     Timezone: z.string(),

@@ -6,7 +6,7 @@ import { kubernetes } from "./kubernetes";
 import { autoscaler, custom, dockerMachine, instance, parallels, ssh, virtualBox } from "./machines";
 import { duration, secret, timestamp } from "./values";
 
-export const bootVerify = z
+const bootVerify = z
   .strictObject({
     enabled: z.boolean(),
     timeout: duration,
@@ -15,19 +15,19 @@ export const bootVerify = z
   })
   .partial();
 
-export const runnerExperimental = z
+const runnerExperimental = z
   .strictObject({
     boot_verify: bootVerify,
   })
   .partial();
 
-export const customBuildDir = z
+const customBuildDir = z
   .strictObject({
     enabled: z.boolean(),
   })
   .partial();
 
-export const metricsReferee = z
+const metricsReferee = z
   .strictObject({
     prometheus_address: z.string(),
     query_interval: z.int(),
@@ -48,7 +48,7 @@ export const artifact = z
   })
   .partial();
 
-export const jobQueuingDuration = z
+const jobQueuingDuration = z
   .strictObject({
     periods: z.array(z.string()),
     timezone: z.string(),
