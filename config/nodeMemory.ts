@@ -169,7 +169,8 @@ function podRequest(settings: KubernetesRunnerSettings): number {
   const section = jobsOfPods(settings);
   const bytes = (text: string | undefined): number => quantity(text ?? "") ?? 0;
   const services = (section.services ?? []).length * bytes(section.service_memory_request);
-  return bytes(section.memory_request) + bytes(section.helper_memory_request) + services;
+  const ofPod = bytes(section.pod_memory_request);
+  return ofPod || bytes(section.memory_request) + bytes(section.helper_memory_request) + services;
 }
 
 /** Memory of the containers of a pod that run side by side, those beside the manager included. */

@@ -56,6 +56,28 @@ describe("the program of a stack", () => {
     assert.match(aliases.get("pi-runners:index:DindRunner second")!, /pi-runners:index:DoodRunner/);
   });
 
+  it("warns, in previews too, where the runners of a node may take more memory than it has", async () => {
+    const mocks = {
+      newResource: ({ name, inputs }: pulumi.runtime.MockResourceArgs) => ({
+        id: `${name}-id`,
+        state: inputs as object,
+      }),
+      call: ({ inputs }: pulumi.runtime.MockCallArgs) => inputs as object,
+    };
+    await pulumi.runtime.setMocks(mocks, "pi-runners", "small");
+    // Without an engine, the SDK says it here.
+    const { warn } = console;
+    const told: string[] = [];
+    console.warn = (text: string) => told.push(text);
+    const nodes = [{ name: "pi1", host: "192.0.2.1", hostKey: hostKey("a"), memory: "2Gi" }];
+    pulumi.runtime.setAllConfig(asText({ ...stack, "pi-runners:nodes": nodes }), ["pi-runners:tokens"]);
+    const load = createRequire(__filename);
+    delete load.cache[load.resolve("../../index.ts")];
+    load("../../index.ts");
+    console.warn = warn;
+    assert.match(told.join("\n"), /^warning: .* Node pi1: .* 4\.8 GiB at once, and there are 2 GiB/);
+  });
+
   it("needs no cluster where every runner is on hosts", async () => {
     const types = new Set<string>();
     await pulumi.runtime.setMocks(
