@@ -80,9 +80,7 @@ export class RegistryMirror extends pulumi.ComponentResource {
       inside,
     );
     // With its id: of a Service that is still to be made, a preview has an address of the cluster's dry run, not its own.
-    this.url = pulumi
-      .all([service.spec.clusterIP, service.id])
-      .apply(([address]) => `http://${isIPv6(address) ? `[${address}]` : address}:${mirrorPort}`);
+    this.url = pulumi.all([service.spec.clusterIP, service.id]).apply(([address]) => urlOf(address));
     this.registerOutputs({ url: this.url });
   }
 
@@ -104,4 +102,12 @@ export class RegistryMirror extends pulumi.ComponentResource {
       { parent: this },
     );
   }
+}
+
+/** Where somebody who may not dry-run previews a change of the Service, its address is not told. */
+function urlOf(address: string | undefined): string {
+  if (address === undefined && pulumi.runtime.isDryRun()) {
+    return pulumi.unknown as unknown as string;
+  }
+  return `http://${isIPv6(address ?? "") ? `[${address}]` : address}:${mirrorPort}`;
 }

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { quantity } from "../../components/runners/sizes";
+import { answered, clusterOf } from "../cluster";
 import type { NewNode } from "./answers";
 
 /** What a cluster says of its nodes. */
@@ -16,24 +16,9 @@ export interface ClusterNodes {
  * @throws when the cluster does not answer
  */
 export async function clusterNodes(kubeconfig: string | undefined, context: string | undefined): Promise<ClusterNodes> {
-  const { CoreV1Api, KubeConfig } = await import("@kubernetes/client-node");
-  const config = new KubeConfig();
-  if (kubeconfig === undefined) {
-    config.loadFromDefault();
-  } else {
-    config.loadFromFile(kubeconfig);
-  }
-  if (context !== undefined) {
-    config.setCurrentContext(context);
-  }
-  const seconds = 15;
-  const listed = config.makeApiClient(CoreV1Api).listNode();
-  const late = sleep(seconds * 1000, undefined, { ref: false }).then(() => {
-    throw new Error(
-      `The cluster at ${config.getCurrentCluster()?.server} does not answer within ${seconds} s. Is it on, and reached from here?`,
-    );
-  });
-  const { items } = await Promise.race([listed, late]);
+  const { CoreV1Api } = await import("@kubernetes/client-node");
+  const config = await clusterOf(kubeconfig, context);
+  const { items } = await answered(config, config.makeApiClient(CoreV1Api).listNode());
   const nodes = items.flatMap(({ metadata, status }) => {
     const host = status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
     const memory = mebibytes(status?.capacity?.["memory"]);

@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { KubeConfig } from "@kubernetes/client-node";
+
+/**
+ * The cluster that kubectl would use.
+ *
+ * @param kubeconfig path of the file; default: what kubectl uses
+ * @throws when there is no such file or context
+ */
+export async function clusterOf(kubeconfig: string | undefined, context: string | undefined): Promise<KubeConfig> {
+  const { KubeConfig } = await import("@kubernetes/client-node");
+  const config = new KubeConfig();
+  if (kubeconfig === undefined) {
+    config.loadFromDefault();
+  } else {
+    config.loadFromFile(kubeconfig);
+  }
+  if (context !== undefined) {
+    config.setCurrentContext(context);
+  }
+  return config;
+}
+
+/** Waits for a cluster's answer. @throws when it gives none for a while */
+export async function answered<T>(config: KubeConfig, asked: Promise<T>): Promise<T> {
+  const seconds = 15;
+  const late = sleep(seconds * 1000, undefined, { ref: false }).then(() => {
+    throw new Error(
+      `The cluster at ${config.getCurrentCluster()?.server} does not answer within ${seconds} s. Is it on, and reached from here?`,
+    );
+  });
+  return Promise.race([asked, late]);
+}
