@@ -145,8 +145,8 @@ function optionsOf(args: string[]): Options | undefined {
 
 /** Runs the preview, and beside it what tells which texts are secret. */
 async function previewed({ stack, plan, drift, configFile }: Options): Promise<Report> {
-  // What was changed on the cluster by hand is seen only by who reads it again.
-  const looked = drift ? ["--refresh", "--run-program"] : [];
+  // What was changed on the cluster by hand is seen only by who reads it again; with --show-sames also where the program says the same.
+  const looked = drift ? ["--refresh", "--run-program", "--show-sames"] : [];
   const where = ["--stack", stack, ...(configFile === undefined ? [] : ["--config-file", configFile])];
   const [preview, secrets] = await Promise.all([
     runPulumi(["preview", "--json", ...where, ...(plan === undefined ? [] : ["--save-plan", plan]), ...looked]),

@@ -38,7 +38,7 @@ export function changesOf({ steps = [] }: Preview): Change[] {
   );
 }
 
-/** Every resource that is not as the state has it, where the preview has looked (`pulumi preview --refresh`). */
+/** Every resource that is not as the state has it, where the preview has looked (`pulumi preview --refresh --show-sames`). */
 export function foundChanged({ steps = [] }: Preview): Change[] {
   // A provider that wants to act by the clock, such as for a token that is to be renewed, says update, and nothing differs.
   return changesIn([...refreshSteps(steps)], steps).filter(
@@ -48,7 +48,9 @@ export function foundChanged({ steps = [] }: Preview): Change[] {
 
 /**
  * A preview that looks has the look at a resource as a step before the program's own, and where something was found that says
- * update or delete, too (pulumi, pkg/backend/display/json.go). Components are not looked at.
+ * update or delete, too (pulumi, pkg/backend/display/json.go). The program's own follows in any case, as `--show-sames` has also
+ * those that change nothing: without it, what somebody changed to just what the program says by now would pass for the program's
+ * change. Components, and what the program no longer has, are not looked at.
  */
 function refreshSteps(steps: Step[]): Set<Step> {
   if (!steps.some(({ op }) => op === "refresh")) {

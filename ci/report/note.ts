@@ -52,20 +52,22 @@ export function unchangedNote(stack: string, links: Links = {}): string {
 }
 
 /** The first line, which is also what a list of notes or an e-mail shows. */
-export function titleOf({ stack, result, counts, errors }: Report): string {
+export function titleOf({ stack, result, counts, errors, found }: Report): string {
+  const outside = found.length === 0 ? "" : `, ${found.length} changed outside of the program`;
   switch (result) {
     case "error":
       return `Preview of ${code(stack)} failed: ${errors.length === 1 ? "an error" : `${errors.length} errors`}`;
     case "none":
-      return `Preview of ${code(stack)}: no changes`;
+      return `Preview of ${code(stack)}: no changes${outside}`;
     default:
-      return `Preview of ${code(stack)}: ${summary(counts)}`;
+      return `Preview of ${code(stack)}: ${summaryOf(counts)}${outside}`;
   }
 }
 
 const verbs: Record<Operation, string> = { create: "create", update: "update", replace: "replace", delete: "delete" };
 
-function summary(counts: Counts): string {
+/** What is to happen, counted; empty where nothing is. */
+export function summaryOf(counts: Counts): string {
   const some = (Object.keys(verbs) as Operation[]).filter((operation) => counts[operation] > 0);
   return some.map((operation) => `${counts[operation]} to ${verbs[operation]}`).join(", ");
 }
@@ -133,7 +135,7 @@ function grouped(consequences: Consequence[]): string[] {
 /** How many of a kind are named; the details name all. */
 const named = 12;
 
-/** What somebody else has changed since it was deployed; the update that the note is about puts it back. */
+/** What somebody else has changed since it was deployed; an update puts it back, where the program does not say the same by now. */
 function foundPart({ found }: Report): string[] {
   const told: Record<Operation, string> = { create: "made", update: "changed", replace: "replaced", delete: "deleted" };
   const lines = found.flatMap((change): BlockLine[] => {

@@ -212,7 +212,7 @@ describe("a merge request", function () {
       assert.equal(drifted.code, 2, drifted.output);
       assert.deepEqual(await states(), ["closed", "opened"]);
       const { title, description } = (await issues()).find(({ state }) => state === "opened")!;
-      assert.match(title, /^Drift: Preview of dev: 3 to update$/);
+      assert.match(title, /^Drift of dev: 3 to update, 3 changed outside of the program, 1 node differs$/);
       const [, outside = ""] = /outside of this program\*\*\n([^]*?)\*\*What happens|/.exec(description)!;
       assert.match(outside, /changed: ResourceQuota gitlab-runners-quota\n.*services\.nodeports"\]: 0 => 3/);
       assert.match(outside, /changed: DaemonSet dood\n.*spec\.updateStrategy\.type: RollingUpdate => OnDelete/);

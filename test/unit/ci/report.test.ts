@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { driftTitle, hasDrift } from "../../../ci/driftIssue";
 import { noteOf } from "../../../ci/report/note";
 import { readPreview, type Preview } from "../../../ci/report/preview";
 import { reportOf, terraformReport, type Report } from "../../../ci/report/report";
@@ -169,6 +170,22 @@ describe("a preview that looks for drift", () => {
     );
     const [, found] = noteOf(told).split("outside of this program**");
     assert.match(found!, /^\n\n```diff\n@ changed: ResourceQuota place-quota\n.*spec\.hard\.jobs: 5 => 9\n```/);
+  });
+
+  it("tells as somebody's, and as drift, what the stack file says by now, too", () => {
+    const steps = [
+      step("refresh", "kubernetes:core/v1:Namespace", "place", {}, {}),
+      step("same", "kubernetes:core/v1:Namespace", "place", {}, {}),
+      step("update", type, "place-quota", { ...quota("5") }, { ...quota("9") }),
+      step("same", type, "place-quota", { ...quota("9") }, { ...quota("9") }),
+    ];
+    const told = report({ steps });
+    assert.deepEqual([told.result, told.found.map(({ name }) => name)], ["none", ["place-quota"]]);
+    assert.match(noteOf(told), /no changes, 1 changed outside of the program\n[^]*spec\.hard\.jobs: 5 => 9/);
+    assert.equal(hasDrift(told), true);
+    assert.equal(driftTitle(told), "Drift of home: 1 changed outside of the program");
+    const [namespace, same] = steps;
+    assert.equal(hasDrift(report({ steps: [namespace!, same!] })), false);
   });
 
   it("takes nobody's change for one that somebody made: a provider may act by the clock", () => {
