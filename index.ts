@@ -35,6 +35,9 @@ const cluster = needsCluster
       // A change of settings reaches the Secret in place, where the running runner sees it; no pod is restarted.
       enableSecretMutable: true,
       enableConfigMapMutable: true,
+      // What somebody changed by hand is shown, and put back, whatever tool that was: without it, preview and update end with
+      // a conflict of field managers.
+      enablePatchForce: true,
     })
   : undefined;
 

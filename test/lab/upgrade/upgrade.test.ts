@@ -25,7 +25,10 @@ const released = "9e7e48e";
  */
 const namedUpdates: Record<string, { why: string; properties?: RegExp }> = {
   "pulumi:pulumi:Stack": { why: "its outputs" },
-  "pulumi:providers:kubernetes": { why: "its kubeconfig, as the stack file names it", properties: /^kubeconfig$/ },
+  "pulumi:providers:kubernetes": {
+    why: "its kubeconfig, as the stack file names it; it takes back what somebody changed by hand",
+    properties: /^(kubeconfig|enablePatchForce)$/,
+  },
   "pi-runners:index:DoodRunner": { why: "shows its settings" },
   "pi-runners:index:DindRunner": { why: "shows its settings" },
   "pi-runners:index:RegistryTrust": { why: "shows its registries by address" },
