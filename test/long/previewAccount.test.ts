@@ -119,7 +119,7 @@ describe("an account that may only read a stack's objects", function () {
     write((config) => {
       config["pi-runners:runners"][0]!.concurrent = 3;
       Object.assign(config["pi-runners:runners"][1]!, { concurrent: 4, replicas: 1 });
-      config["pi-runners:mirror"] = { ...mirror, remoteUrl: "http://registry.lab:5001" };
+      config["pi-runners:mirror"] = { ...mirror, remoteUrl: "http://172.30.99.2:5000" };
       config["pi-runners:quota"] = { "count/jobs.batch": "7", "services.nodeports": "0" };
       config["pi-runners:egressPorts"] = [9000];
     });
