@@ -72,7 +72,7 @@ function accountObjects(namespace: string): KubernetesObject[] {
 }
 
 /** Makes the account, and gives its kubeconfig. @throws where its token is worth more than its role says */
-export async function makeAccount(config: KubeConfig, namespace: string, server?: string): Promise<string> {
+async function makeAccount(config: KubeConfig, namespace: string, server?: string): Promise<string> {
   const { KubeConfig, KubernetesObjectApi, PatchStrategy } = await import("@kubernetes/client-node");
   const cluster = reachable(config, server);
   const api = KubernetesObjectApi.makeApiClient(config);
@@ -181,7 +181,7 @@ async function allowedChange(own: KubeConfig, namespace: string): Promise<string
   return undefined;
 }
 
-export async function removeAccount(config: KubeConfig, namespace: string): Promise<void> {
+async function removeAccount(config: KubeConfig, namespace: string): Promise<void> {
   const { ApiException, KubernetesObjectApi } = await import("@kubernetes/client-node");
   const api = KubernetesObjectApi.makeApiClient(config);
   for (const { apiVersion, kind } of accountObjects(namespace).reverse()) {
