@@ -31,28 +31,53 @@ const operations: Record<string, Operation> = {
 
 /** Every resource that a preview changes, in Pulumi's order; the stack's own step, whose outputs follow, is none. */
 export function changesOf({ steps = [] }: Preview): Change[] {
-  const refreshed = refreshSteps(steps);
+  const looks = looksIn(steps);
   return changesIn(
-    steps.filter((step) => !refreshed.has(step)),
+    steps.filter((step) => !looks.has(step)),
     steps,
   );
 }
 
-/** Every resource that is not as the state has it, where the preview has looked (`pulumi preview --refresh --show-sames`). */
+/**
+ * Every resource that is not as it was deployed, where the preview has looked (`pulumi preview --refresh --show-sames`): what a look
+ * began with beside what the program's own step begins with. What the look itself is said to have found is not relied on, as
+ * Pulumi leaves that out where the program's step comes first (pulumi, pkg/backend/display/json.go).
+ */
 export function foundChanged({ steps = [] }: Preview): Change[] {
-  // A provider that wants to act by the clock, such as for a token that is to be renewed, says update, and nothing differs.
-  return changesIn([...refreshSteps(steps)], steps).filter(
-    ({ operation, differences }) => operation !== "update" || differences.length > 0,
-  );
+  const parents = parentsIn(steps);
+  return [...looksIn(steps)].flatMap((look) => {
+    const own = steps.find((step) => step.urn === look.urn && step !== look);
+    if (own === undefined) {
+      return [];
+    }
+    const { newState: _wanted, ...deployed } = look;
+    if (own.op === "create") {
+      return [changeOf(deployed, "delete", parents)];
+    }
+    const differing = look.op === "update" ? look.detailedDiff : putsBack(steps) ? own.detailedDiff : undefined;
+    const step: Step = { ...deployed, op: "update", ...(own.oldState === undefined ? {} : { newState: own.oldState }) };
+    const change = changeOf({ ...step, detailedDiff: differing ?? null }, "update", parents);
+    return change.differences.length === 0 ? [] : [change];
+  });
 }
 
 /**
- * A preview that looks has the look at a resource as a step before the program's own, and where something was found that says
- * update or delete, too (pulumi, pkg/backend/display/json.go). The program's own follows in any case, as `--show-sames` has also
- * those that change nothing: without it, what somebody changed to just what the program says by now would pass for the program's
- * change. Components, and what the program no longer has, are not looked at.
+ * Does the program change nothing but objects of the cluster? Then neither a component nor a token is another one, and an update
+ * puts back what somebody changed: that is all that is known of a secret.
  */
-function refreshSteps(steps: Step[]): Set<Step> {
+function putsBack(steps: Step[]): boolean {
+  return steps.every(({ op, urn }) => {
+    const { type } = identity(urn);
+    return ["same", "refresh"].includes(op) || type.startsWith("kubernetes:") || type === "pulumi:pulumi:Stack";
+  });
+}
+
+/**
+ * A preview that looks has the look at a resource as a step before the program's own (`refresh`; where something was found
+ * mostly update or delete). The program's own follows in any case, as `--show-sames` has also those that change nothing. Components,
+ * and what the program no longer has, are not looked at.
+ */
+function looksIn(steps: Step[]): Set<Step> {
   if (!steps.some(({ op }) => op === "refresh")) {
     return new Set();
   }
@@ -68,13 +93,18 @@ function refreshSteps(steps: Step[]): Set<Step> {
 }
 
 function changesIn(chosen: Step[], all: Step[]): Change[] {
-  const parents = new Map(all.map((step) => [step.urn, (step.newState ?? step.oldState)?.parent]));
+  const parents = parentsIn(all);
   return chosen
     .filter(({ op, urn }) => op in operations && identity(urn).type !== "pulumi:pulumi:Stack")
     .map((step) => changeOf(step, operations[step.op]!, parents));
 }
 
-function changeOf(step: Step, operation: Operation, parents: Map<string, string | undefined>): Change {
+type Parents = Map<string, string | undefined>;
+
+const parentsIn = (steps: Step[]): Parents =>
+  new Map(steps.map((step) => [step.urn, (step.newState ?? step.oldState)?.parent]));
+
+function changeOf(step: Step, operation: Operation, parents: Parents): Change {
   const { urn, oldState, newState, replaceReasons } = step;
   return {
     operation,
@@ -89,7 +119,7 @@ function changeOf(step: Step, operation: Operation, parents: Map<string, string 
 }
 
 /** The outermost ancestor below the stack itself. */
-function topmost(urn: string, parents: Map<string, string | undefined>): string {
+function topmost(urn: string, parents: Parents): string {
   const parent = parents.get(urn);
   return parent === undefined || identity(parent).type === "pulumi:pulumi:Stack" ? urn : topmost(parent, parents);
 }

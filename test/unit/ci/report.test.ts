@@ -188,6 +188,26 @@ describe("a preview that looks for drift", () => {
     assert.equal(hasDrift(report({ steps: [namespace!, same!] })), false);
   });
 
+  it("tells it, too, where Pulumi's look says nothing of it: another setting, what is gone, a secret", () => {
+    const secret = "pi-runners:index:DoodRunner$kubernetes:core/v1:Secret";
+    const [set, gone, blind] = ["place-quota", "place-limits", "dood-config"];
+    const steps = [
+      step("refresh", type, set, { ...quota("5") }, { ...quota("5") }),
+      step("update", type, set, { ...quota("9") }, { ...quota("5") }),
+      step("refresh", type, gone, { ...quota("5") }, { ...quota("5") }),
+      step("create", type, gone, undefined, { ...quota("5") }),
+      step("refresh", secret, blind, { data: "[secret]" }, { data: "[secret]" }),
+      {
+        ...step("update", secret, blind, { data: "[secret]" }, { data: "[secret]" }),
+        detailedDiff: { 'data["config.toml"]': { kind: "update", inputDiff: true } },
+      },
+    ];
+    const told = ({ found }: Report): string[] => found.map(({ operation, name }) => `${operation} ${name}`);
+    assert.deepEqual(told(report({ steps })), [`update ${set}`, `delete ${gone}`, `update ${blind}`]);
+    // The program's own change of a secret is nobody else's.
+    assert.deepEqual(told(report({ steps: [...steps, component] })), [`update ${set}`, `delete ${gone}`]);
+  });
+
   it("takes nobody's change for one that somebody made: a provider may act by the clock", () => {
     const steps = [
       step("refresh", "kubernetes:core/v1:Namespace", "place", {}, {}),
