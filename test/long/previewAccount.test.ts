@@ -139,7 +139,10 @@ describe("an account that may only read a stack's objects", function () {
     await cluster().replaceNamespacedResourceQuota({ ...at, body: by, fieldManager: "kubectl-edit" });
     const { code, report } = await told("account", "--drift");
     assert.equal(code, 2, JSON.stringify(report, undefined, 2));
-    assert.match((report as { changes: string[] }).changes.join("\n"), /"path":"spec\.hard\[[^}]*"before":"8","after":"7"/);
+    assert.match(
+      (report as { changes: string[] }).changes.join("\n"),
+      /"path":"spec\.hard\[[^}]*"before":"8","after":"7"/,
+    );
     const back = await team.pulumi("up", "--refresh", "--run-program", "--yes", "--skip-preview");
     assert.equal(back.code, 0, back.output);
     assert.equal((await told("account", "--drift")).code, 0);
