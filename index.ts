@@ -4,6 +4,7 @@ import {
   DindRunner,
   DoodRunner,
   KubernetesRunner,
+  LayersCleanup,
   RegistryMirror,
   RegistryTrust,
   RunnerCleanup,
@@ -69,8 +70,19 @@ const cleanups = new Map(
       }),
 );
 
+/** What removes the layers that builds in pods are to keep. */
+const layersCleanups = config.runners.flatMap(({ executor, settings }) => {
+  if (executor !== "kubernetes" || settings.buildCache === undefined || config.nodes.length === 0) {
+    return [];
+  }
+  const { name, namespace, buildCache, drainTimeout } = settings;
+  const { nodes, ssh } = config;
+  const place = { namespace, hostFolder: buildCache.hostFolder, drainTimeout };
+  return [new LayersCleanup(name, { ...place, nodes, ssh, after: trust?.commands })];
+});
+
 /** What has to be there before runners are, and goes only after them: jobs push to registries until they end. */
-const grounds = [...(trust === undefined ? [] : [trust]), ...cleanups.values()];
+const grounds = [...(trust === undefined ? [] : [trust]), ...cleanups.values(), ...layersCleanups];
 
 const place = needsCluster
   ? new RunnerNamespace(

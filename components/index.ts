@@ -9,6 +9,7 @@ export {
   type ShellRunnerArgs,
 } from "./runners/shell/shellRunner";
 export { KubernetesRunner, type KubernetesRunnerArgs } from "./runners/kubernetes/kubernetesRunner";
+export { LayersCleanup, type LayersCleanupArgs } from "./runners/kubernetes/layersCleanup";
 export { RunnerCleanup, type CleanupNode, type RunnerCleanupArgs } from "./runners/docker/runnerCleanup";
 export type { HostAccess, HostBastion, HostLogin, HostNode, HostSsh, LoginSecret } from "../hosts/ssh";
 export type { RolloutSettings } from "../hosts/rollout";

@@ -19,7 +19,7 @@ import type { KubernetesRunnerSettings } from "../components/runners/kubernetes/
 import { shellRunnerErrors } from "../components/runners/shell/errors";
 import type { ShellRunnerSettings } from "../components/runners/shell/settings";
 import { rolloutErrors, type RolloutSettings } from "../hosts/rollout";
-import { collisionErrors, isIn } from "./collisions";
+import { collisionErrors, isIn, layersFolders } from "./collisions";
 import { runnerSchemas, type StackFile } from "./schema";
 
 /** The absolute path of a file that the stack file names; `~/` is the home directory, anything else is in the project. */
@@ -99,9 +99,15 @@ export function stackMirrorErrors(mirror: MirrorSettings, runners: CheckedRunner
     "no runner of this stack asks a mirror: those of ways dood and shell use the node's own Docker; drop it, or have one of another way";
   const { hostFolder } = mirror;
   const engines = runners.flatMap(({ executor, settings }) => (executor === "docker" ? [settings.engineFolder] : []));
+  const layers = runners.flatMap(layersFolders);
   const others = takenFolders.map((name) => `${nodeFolders}/${name}`);
-  const taken = hostFolder && [...engines, ...others].find((folder) => isIn(hostFolder, folder));
+  const taken = hostFolder && [...engines, ...layers, ...others].find((folder) => isIn(hostFolder, folder));
+  const taking = hostFolder && layers.find((folder) => isIn(folder, hostFolder));
   return below("mirror", [
+    ...oneError(
+      "hostFolder",
+      taking ? `has ${taking} in it, where builds of a runner keep layers; name another folder` : undefined,
+    ),
     ...oneError(
       "hostFolder",
       taken === undefined || taken === ""

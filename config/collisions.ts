@@ -3,9 +3,12 @@ import type { InputError } from "../components/inputErrors";
 import { engineFolder, nodeFolder, nodeFolders, takenFolders } from "../components/runners/docker/nodeFolder";
 import { hasResidentEngine } from "../components/runners/docker/ways";
 import { oneError } from "../components/runners/errors";
+import { layersFolder } from "../components/runners/kubernetes/buildCache";
+import { objectNames } from "../components/runners/kubernetes/names";
 import type { CheckedRunner } from "./checks";
 
 type Docker = Extract<CheckedRunner, { executor: "docker" }>;
+type Kubernetes = Extract<CheckedRunner, { executor: "kubernetes" }>;
 type Shell = Extract<CheckedRunner, { executor: "shell" }>;
 
 /** Runners of one stack that would be in each other's way: in a folder, on a host, or by a name. */
@@ -13,6 +16,7 @@ export function collisionErrors(runners: CheckedRunner[], nodes: string[]): Inpu
   return [
     ...runners.flatMap((runner, index) => (isShell(runner) ? hostErrors(runners, runner, index) : [])),
     ...runners.flatMap((runner, index) => (hasEngine(runner) ? engineErrors(runners, runner, index) : [])),
+    ...runners.flatMap((runner, index) => (hasLayers(runner) ? layersErrors(runners, runner, index) : [])),
     ...resourceNameErrors(runners, nodes),
   ];
 }
@@ -23,6 +27,15 @@ function isShell(runner: CheckedRunner): runner is Shell {
 
 function hasEngine(runner: CheckedRunner): runner is Docker {
   return runner.executor === "docker" && hasResidentEngine(runner.settings.way);
+}
+
+function hasLayers(runner: CheckedRunner): runner is Kubernetes {
+  return runner.executor === "kubernetes" && runner.settings.buildCache !== undefined;
+}
+
+/** Folders below which a runner's builds keep layers. */
+export function layersFolders(runner: CheckedRunner): string[] {
+  return hasLayers(runner) ? [runner.settings.buildCache!.hostFolder] : [];
 }
 
 /** Is a path a folder, or below it? */
@@ -85,6 +98,34 @@ function engineErrors(runners: CheckedRunner[], { settings }: Docker, index: num
   );
 }
 
+/** Layers in a folder that is another runner's, or whose guard has its name. */
+function layersErrors(runners: CheckedRunner[], { settings }: Kubernetes, index: number): InputError[] {
+  const folder = layersFolder(settings, settings.buildCache!);
+  const { layers } = objectNames(settings.name);
+  const others = runners.filter((other) => other.settings !== settings);
+  const taken = others
+    .flatMap((other) => [
+      ...(hasLayers(other) ? [layersFolder(other.settings, other.settings.buildCache!)] : []),
+      ...(hasEngine(other) ? [engineFolder(other.settings)] : []),
+    ])
+    .find((other) => isIn(folder, other) || isIn(other, folder));
+  return [
+    ...oneError(
+      `runners[${index}].name`,
+      others.some((other) => other.executor === "docker" && other.settings.name === layers)
+        ? `with buildCache it has an object ${layers}, and so has runner ${layers}; give one of them another name`
+        : undefined,
+    ),
+    ...oneError(
+      `runners[${index}].buildCache.hostFolder`,
+      // Two of one name are told so already.
+      taken && taken !== folder
+        ? `its layers would be in ${folder}, and ${taken} is another runner's; name a folder of its own`
+        : undefined,
+    ),
+  ];
+}
+
 /** Pulumi knows what is done on a host by the names of both, and `a` on `b-c` would be `a-b` on `c`. */
 function resourceNameErrors(runners: CheckedRunner[], nodes: string[]): InputError[] {
   const seen = new Map<string, number>();
@@ -95,7 +136,9 @@ function resourceNameErrors(runners: CheckedRunner[], nodes: string[]): InputErr
         ? runner.on.hosts.map((host) => `ShellRunner ${name}-${host}`)
         : runner.executor === "docker"
           ? nodes.map((node) => `RunnerCleanup ${name}-cleanup-${node}`)
-          : [];
+          : hasLayers(runner)
+            ? nodes.map((node) => `LayersCleanup ${name}-layers-${node}`)
+            : [];
     const taken = resources.find((resource) => (seen.get(resource) ?? index) !== index);
     const other = runners[seen.get(taken ?? "") ?? index]!.settings.name;
     resources.forEach((resource) => seen.set(resource, seen.get(resource) ?? index));

@@ -2,15 +2,17 @@ import { parse } from "yaml";
 import type { Registry } from "../components/registryTrust/registry";
 import type { DockerRunnerSettings } from "../components/runners/docker/settings";
 import { jobImage as dockerJobImage } from "../components/runners/docker/usedImages";
+import { layersImage } from "../components/runners/kubernetes/buildCache";
 import { jobImage as podJobImage } from "../components/runners/kubernetes/kubernetesConfig";
 import type { KubernetesRunnerSettings } from "../components/runners/kubernetes/settings";
 import type { ShellRunnerSettings } from "../components/runners/shell/settings";
+import { buildkitComponent } from "./buildkit";
 import { component } from "./component";
 
 /** A runner of a stack, as far as its pipeline depends on it. */
 type PrintedRunner = { tags: string[] } & (
   | { executor: "docker"; settings: Pick<DockerRunnerSettings, "way" | "jobImage" | "dindImage" | "config"> }
-  | { executor: "kubernetes"; settings: Pick<KubernetesRunnerSettings, "way" | "jobImage" | "config"> }
+  | { executor: "kubernetes"; settings: Pick<KubernetesRunnerSettings, "way" | "jobImage" | "config" | "buildCache"> }
   | { executor: "shell"; settings: Pick<ShellRunnerSettings, "way"> }
 );
 
@@ -25,7 +27,9 @@ interface Input {
 export function printPipeline(runner: PrintedRunner, registries: Registry[]): string {
   // A network may be trusted too, but one cannot push to it.
   const registry = registries.find(({ address }) => !address.includes("/"))?.address;
-  return fillIn(component(runner.settings.way), {
+  // Buildah keeps no layers.
+  const buildkit = runner.executor === "kubernetes" && runner.settings.buildCache !== undefined;
+  return fillIn(buildkit ? buildkitComponent : component(runner.settings.way), {
     tags: runner.tags,
     ...inputs(runner),
     ...(registry === undefined ? {} : { registry, image: `${registry}/$CI_PROJECT_PATH` }),
@@ -38,7 +42,7 @@ function inputs({ executor, settings }: PrintedRunner): Record<string, string> {
     case "docker":
       return { job_image: dockerJobImage(settings) };
     case "kubernetes":
-      return { job_image: podJobImage(settings) };
+      return { job_image: settings.buildCache ? layersImage(settings.buildCache) : podJobImage(settings) };
     case "shell":
       return {};
     default:

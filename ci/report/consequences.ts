@@ -29,13 +29,17 @@ const trustType = "pi-runners:index:RegistryTrust";
 const shellType = "pi-runners:index:ShellRunner";
 const commandType = "command:remote:Command";
 const cleanupType = "pi-runners:index:RunnerCleanup";
+const layersType = "pi-runners:index:LayersCleanup";
 const workloads = /^kubernetes:apps\/v1:(DaemonSet|Deployment|StatefulSet)$/;
 
 const componentOf = ({ component }: Change): string => component.name;
 
+/** Is it what runs the manager? What looks after a runner's layers has another name, and no job hears of it. */
+const isManager = ({ type, name, component }: Change): boolean => workloads.test(type) && name === component.name;
+
 function isRolled(change: Change): boolean {
   return (
-    workloads.test(change.type) &&
+    isManager(change) &&
     change.operation === "update" &&
     change.differences.some(({ path }) => /^spec\.template\b/.test(path))
   );
@@ -43,6 +47,9 @@ function isRolled(change: Change): boolean {
 
 function ofObject(change: Change): Consequence[] {
   const { type, operation, component } = change;
+  if (component.type === layersType) {
+    return ofLayers(change);
+  }
   if (operation === "replace" && !type.startsWith("pi-runners:")) {
     const because = change.because.length === 0 ? "" : `, because of \`${change.because.join("`, `")}\``;
     return [
@@ -53,7 +60,7 @@ function ofObject(change: Change): Consequence[] {
     return ofCommand(change);
   }
   if (workloads.test(type)) {
-    return ofWorkload(change);
+    return isManager(change) ? ofWorkload(change) : [];
   }
   if (type === "kubernetes:core/v1:Secret" && operation === "update" && runnerTypes.test(component.type)) {
     const text = `runner \`${component.name}\` reads its config.toml again within seconds; no pod is restarted, jobs go on`;
@@ -63,6 +70,15 @@ function ofObject(change: Change): Consequence[] {
     return [consequence("delete", change.name, `\`${change.name}\` (${kindOf(type)}) is deleted`)];
   }
   return [];
+}
+
+/** Replaced where layers are to be kept in another folder. */
+function ofLayers(change: Change): Consequence[] {
+  const { type, operation, component, name } = change;
+  const node = name.replace(`${component.name}-layers-`, "");
+  const text = `the layers that builds of runner \`${component.name}\` kept on node \`${node}\` are removed there, after the builds that have them`;
+  const removed = type === commandType && (operation === "delete" || operation === "replace");
+  return removed ? [consequence("delete", component.name, text)] : [];
 }
 
 function ofWorkload(change: Change): Consequence[] {

@@ -32,6 +32,11 @@ export const quantities = optional(table, {
   defaultText: "by `size`",
 });
 
+/** A folder on the nodes. */
+export const folderPath = z.string().regex(/^(\/(?!\.\.(\/|$))[\w.@+-]+)+$/, {
+  error: 'must be a path such as "/mnt/ssd/pi-runners": letters, digits and ._@+-, without ".."',
+});
+
 export type Toleration = z.infer<typeof toleration>;
 
 /** TCP port of the runner's metrics, and of its probes. */

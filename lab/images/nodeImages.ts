@@ -114,6 +114,20 @@ async function loadPods(engine: Engine, node: LabNode, { key, file, ids }: Image
   await engine.exec(node.container, ["tee", marker], { input: key });
 }
 
+/** Puts BuildKit's image into each node's containerd: nothing of the lab itself needs it there. */
+export async function loadBuildkit(engine: Engine, nodes: readonly LabNode[], say: Say): Promise<void> {
+  const file = join(imageFiles, `buildkit-${process.pid}.tar`);
+  try {
+    await image(engine, "buildkit", say);
+    await engine.run(["save", "--output", file, alias("buildkit")]);
+    for (const { container } of nodes) {
+      await engine.exec(container, ["ctr", "--namespace", "k8s.io", "images", "import", file]);
+    }
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
 /** The image that sample projects build on; in GitLab's registry it belongs to a public project. */
 export const baseImage = { repository: "base", tag: "1", project: "base", projectRepository: "lab/base" } as const;
 

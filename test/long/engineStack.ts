@@ -184,7 +184,7 @@ export async function build(runner: string, project: string, content: string): P
 }
 
 /** How often the lab's registry without login has handed out a blob to node1 since then, by its access log. */
-async function blobsPulled(since: number): Promise<number> {
+export async function blobsPulled(since: number): Promise<number> {
   const log = await onServer(`journalctl --unit lab-registry --since @${since} --output cat --no-pager`);
   return log
     .split("\n")

@@ -6,6 +6,7 @@ import {
   configSetting,
   containerSettings,
   everySetting,
+  folderPath,
   mirrorsSetting,
   ownRunner,
   placeSettings,
@@ -18,11 +19,6 @@ import { dockerWays } from "./ways";
 
 /** Where the node's Docker listens unless said otherwise, and where jobs find it. */
 export const defaultDockerSocket = "/var/run/docker.sock";
-
-/** A folder on the nodes. */
-const folderPath = z.string().regex(/^(\/(?!\.\.(\/|$))[\w.@+-]+)+$/, {
-  error: 'must be a path such as "/mnt/ssd/pi-runners": letters, digits and ._@+-, without ".."',
-});
 
 /** What every runner on the Docker of the nodes may set, each setting declared here and nowhere else. */
 export const commonSettings = {

@@ -1,5 +1,6 @@
 import { stringify } from "smol-toml";
 import type { Registry } from "../../registryTrust/registry";
+import { buildCacheDefaults, type BuildCache } from "./settings";
 
 /** Folder in a job's container from which Buildah, Podman and Skopeo take their settings, and BuildKit its CAs. */
 export const containersFolder = "/etc/containers";
@@ -34,8 +35,11 @@ export function containersFiles(registries: Registry[], mirrors: string[] = []):
   };
 }
 
-/** buildkitd.toml for the same registries (BuildKit's docs/buildkitd.toml.md). */
-export function buildkitFile(registries: Registry[], mirrors: string[] = []): string {
+/**
+ * buildkitd.toml for the same registries (BuildKit's docs/buildkitd.toml.md). The daemon of a job removes what is too much a
+ * second after it has started (moby/buildkit v0.33.0, control/control.go), so each build does.
+ */
+export function buildkitFile(registries: Registry[], mirrors: string[] = [], cache?: BuildCache): string {
   const hosts = mirrors.map(hostOf);
   const ofMirrors: [string, object][] =
     mirrors.length === 0
@@ -53,7 +57,10 @@ export function buildkitFile(registries: Registry[], mirrors: string[] = []): st
         : { ca: [`${containersFolder}/${certificatePath(address)}`] },
   ]);
   const sections = [...ofMirrors, ...ofRegistries].sort(([a], [b]) => (a < b ? -1 : 1));
-  return stringify({ registry: Object.fromEntries(sections) });
+  const { maxSize, minFree } = { ...buildCacheDefaults, ...cache };
+  // It goes before the guard of the layers (layersGuard.ts), and both before the kubelet.
+  const worker = { oci: { gc: true, maxUsedSpace: maxSize, minFreeSpace: `${Math.ceil(minFree * 1.25)}%` } };
+  return stringify({ registry: Object.fromEntries(sections), ...(cache === undefined ? {} : { worker }) });
 }
 
 /** Docker Hub with the mirrors that are asked before it. */

@@ -11,6 +11,8 @@ import {
   type UsedImage,
 } from "../errors";
 import { managerResources } from "../sizes";
+import { layersImage } from "./buildCache";
+import { buildCacheErrors } from "./buildCacheErrors";
 import { configErrors, own } from "./configErrors";
 import { jobImage, usedHelperImage, usedPullPolicy } from "./kubernetesConfig";
 import { kubernetesRunnerSettings, ownKubernetes, type KubernetesRunnerSettings } from "./settings";
@@ -41,6 +43,7 @@ export function kubernetesRunnerErrors(settings: KubernetesRunnerSettings): Inpu
     ...policyErrors(usedPullPolicy(settings), kubernetes.allowed_pull_policies, `${own}.allowed_pull_policies`),
     ...sectionErrors(settings, "kubernetes"),
     ...configErrors(settings),
+    ...buildCacheErrors(settings, own),
   ];
 }
 
@@ -53,6 +56,7 @@ function imagesOf(settings: KubernetesRunnerSettings): UsedImage[] {
       ? ["helperImage", settings.helperImage]
       : [`${own}.helper_image`, kubernetes.helper_image],
     [kubernetes.image === undefined ? "jobImage" : `${own}.image`, jobImage(settings)],
+    ["buildCache.image", settings.buildCache && layersImage(settings.buildCache)],
     ...(kubernetes.services ?? []).map(({ name }, index): UsedImage => [`${own}.services[${index}].name`, name]),
   ];
 }

@@ -6,6 +6,7 @@ import { presetConfig } from "../manager/config";
 import { hostAliases, nodeLabels } from "../manager/pod";
 import type { Toleration } from "../settings";
 import { budgets } from "../sizes";
+import { keepLayersEnvironment, keepLayersScript, layersImage, layersPatch } from "./buildCache";
 import { buildkitFolder, containersFolder, containersItems, imageStore } from "./buildFiles";
 import { objectNames } from "./names";
 import { ownKubernetes, type KubernetesRunnerSettings, type KubernetesSection } from "./settings";
@@ -19,7 +20,9 @@ export function kubernetesRunnerConfig(settings: KubernetesRunnerSettings, token
       `BUILDKITD_FLAGS=--config ${buildkitFolder}/buildkitd.toml --oci-worker-no-process-sandbox`,
       // As for the Docker executor: BuildKit's daemon, which knows the registry's CA, fetches its tokens.
       "BUILDKIT_NO_CLIENT_TOKEN=1",
+      ...(settings.buildCache === undefined ? [] : keepLayersEnvironment),
     ],
+    ...(settings.buildCache === undefined ? {} : { pre_build_script: keepLayersScript }),
     kubernetes: section(settings),
     // Without it gitlab-runner reads pod_spec, and does nothing with it. A job's own variable does not switch it off.
     ...(patchesPods(settings) ? { feature_flags: { [podSpecFlag]: true } } : {}),
@@ -46,7 +49,7 @@ function section(settings: KubernetesRunnerSettings): KubernetesSection {
     pull_policy: usedPullPolicy(settings),
     // The runner holds its own policy against this list as well, so they are never two.
     allowed_pull_policies: usedPullPolicy(settings),
-    allowed_images: settings.allowedImages,
+    allowed_images: allowedImages(settings),
     allowed_services: settings.allowedServices,
     image_pull_secrets: settings.imagePullSecrets,
     privileged: false,
@@ -90,6 +93,12 @@ function section(settings: KubernetesRunnerSettings): KubernetesSection {
   };
 }
 
+/** What the stack file itself says that jobs may use is always among them. */
+function allowedImages({ allowedImages: allowed, buildCache }: KubernetesRunnerSettings): string[] | undefined {
+  const more = (allowed ?? []).length === 0 || buildCache === undefined ? [] : [layersImage(buildCache)];
+  return allowed && [...allowed, ...more];
+}
+
 /** Label of the pods of one runner's jobs. */
 export const jobLabel = "pi-runners/jobs-of";
 
@@ -98,6 +107,7 @@ function podSpec(settings: KubernetesRunnerSettings): Pick<KubernetesSection, "p
   const patch = {
     ...(settings.hostUsers === undefined ? {} : { hostUsers: settings.hostUsers }),
     ...(settings.tolerations?.some(isBeyondToml) === true ? { tolerations: settings.tolerations } : {}),
+    ...(settings.buildCache === undefined ? {} : layersPatch(settings, settings.buildCache)),
   };
   return Object.keys(patch).length === 0
     ? {}

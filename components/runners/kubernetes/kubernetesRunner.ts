@@ -1,3 +1,4 @@
+import { DaemonSet } from "@pulumi/kubernetes/apps/v1/daemonSet";
 import { Deployment } from "@pulumi/kubernetes/apps/v1/deployment";
 import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap";
 import { Secret } from "@pulumi/kubernetes/core/v1/secret";
@@ -16,10 +17,12 @@ import { identified, keptIdentity, makeIdentity } from "../manager/identity";
 import { selectorLabels } from "../manager/pod";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
+import { daemonFile, daemonScript } from "./buildCache";
 import { buildkitFile, containersItems } from "./buildFiles";
 import { checkKubernetesRunner } from "./errors";
 import { kubernetesRunnerConfig } from "./kubernetesConfig";
 import { objectNames } from "./names";
+import { guardLabels, guardTemplate } from "./layersGuard";
 import { jobsPolicy, managerPolicy } from "./network";
 import { podTemplate, secretFiles } from "./pod";
 import { risk } from "./risk";
@@ -58,7 +61,7 @@ function visible(name: string, { token: _token, config, ...args }: KubernetesRun
 }
 
 /**
- * A runner whose jobs are pods of the cluster, unprivileged, and build with Buildah: no Docker is needed on any
+ * A runner whose jobs are pods of the cluster, unprivileged, and build with Buildah, or with BuildKit: no Docker is needed on any
  * node. The manager is a Deployment; it may do in its namespace what a job needs, and nothing else.
  *
  * @example
@@ -82,8 +85,10 @@ export class KubernetesRunner extends pulumi.ComponentResource {
       mirrors === undefined
         ? settings
         : pulumi.all([settings, { ...own, mirrors }]).apply(([, values]) => this.checked(name, values));
+    // Jobs find their layers only where a guard is.
+    const guards = this.makeLayersGuard(name, args, settings, opts?.dependsOn);
     const dependsOn = [
-      this.makeSecret(name, args, settings),
+      this.makeSecret(name, args, settings, guards),
       ...this.makeBuildFiles(name, args, settings, whole),
       ...this.makeRights(name, args, settings),
       ...this.makePolicies(name, args, settings),
@@ -107,11 +112,12 @@ export class KubernetesRunner extends pulumi.ComponentResource {
     return { name: settings.apply((plain) => objectNames(plain.name)[object]), namespace: args.namespace };
   }
 
-  private makeSecret(name: string, args: KubernetesRunnerArgs, settings: Settings): Secret {
+  private makeSecret(name: string, args: KubernetesRunnerArgs, settings: Settings, dependsOn: DaemonSet[]): Secret {
     const data = pulumi
       .all([settings, pulumi.secret(args.token)])
       .apply(([plain, token]) => encoded(secretFiles(plain, token)));
-    return new Secret(`${name}-config`, { metadata: this.metadata(args, settings, "secret"), data }, { parent: this });
+    const metadata = this.metadata(args, settings, "secret");
+    return new Secret(`${name}-config`, { metadata, data }, { parent: this, dependsOn });
   }
 
   /** What builders in jobs' pods are told of registries. A pod that starts after a change has it. Nothing in it is secret. */
@@ -119,8 +125,9 @@ export class KubernetesRunner extends pulumi.ComponentResource {
     const containers = whole.apply(({ registries = [], mirrors }) =>
       Object.fromEntries(containersItems(registries, mirrors).map(({ key, content }) => [key, content])),
     );
-    const buildkit = whole.apply(({ registries = [], mirrors }) => ({
-      "buildkitd.toml": buildkitFile(registries, mirrors),
+    const buildkit = whole.apply(({ registries = [], mirrors, buildCache }) => ({
+      "buildkitd.toml": buildkitFile(registries, mirrors, buildCache),
+      ...(buildCache === undefined ? {} : { [daemonFile]: daemonScript }),
     }));
     const make = (object: "containers" | "buildkit", data: pulumi.Input<Record<string, string>>): ConfigMap =>
       new ConfigMap(`${name}-${object}`, { metadata: this.metadata(args, settings, object), data }, { parent: this });
@@ -182,11 +189,58 @@ export class KubernetesRunner extends pulumi.ComponentResource {
           selector: { matchLabels: settings.apply((plain) => selectorLabels(plain.name)) },
           // The next one takes jobs while the one before lets its own finish.
           strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
-          template: identified(settings.apply(podTemplate), makeIdentity(name, opts)),
+          template: identified(
+            settings.apply(podTemplate),
+            makeIdentity(name, opts),
+            this.layersAnnotation(args, settings),
+          ),
         },
       },
       { ...opts, ignoreChanges: [keptIdentity], customTimeouts: { create: "10m", update: "10m", delete: slow } },
     );
+  }
+
+  /**
+   * Another folder for layers, or none, rolls the manager: once the new one is there, no job begins that uses the old folder,
+   * and it can go.
+   */
+  private layersAnnotation(args: KubernetesRunnerArgs, settings: Settings): Record<string, pulumi.Output<string>> {
+    return args.buildCache === undefined
+      ? {}
+      : { "pi-runners/layers": settings.apply(({ buildCache }) => buildCache!.hostFolder) };
+  }
+
+  /**
+   * On each node where jobs may run: their layers are kept there.
+   *
+   * @param dependsOn what the runner itself depends on: where the guard goes alone, what removes the layers has to wait for it
+   */
+  private makeLayersGuard(
+    name: string,
+    args: KubernetesRunnerArgs,
+    settings: Settings,
+    dependsOn: pulumi.ResourceOptions["dependsOn"],
+  ): DaemonSet[] {
+    if (args.buildCache === undefined) {
+      return [];
+    }
+    const labels = settings.apply((plain) => guardLabels(plain.name));
+    const guard = new DaemonSet(
+      `${name}-layers`,
+      {
+        metadata: {
+          ...this.metadata(args, settings, "layers"),
+          annotations: (args.waitForNodes ?? true) ? {} : { "pulumi.com/skipAwait": "true" },
+        },
+        spec: {
+          selector: { matchLabels: labels },
+          updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: "100%" } },
+          template: settings.apply(guardTemplate),
+        },
+      },
+      { parent: this, dependsOn, customTimeouts: { create: "10m", update: "10m", delete: "10m" } },
+    );
+    return [guard];
   }
 
   /** Of several managers one stays while nodes are drained. Of one, an eviction would never come to an end. */

@@ -11,5 +11,7 @@ export function objectNames(name: string) {
     manager: `${name}-manager`,
     /** The account of the jobs' pods. */
     jobs: `${name}-jobs`,
+    /** What looks after the layers that builds keep on nodes. */
+    layers: `${name}-layers`,
   };
 }

@@ -22,10 +22,12 @@ const baselineCapabilities = [
 
 /**
  * The strictest of the Pod Security Standards that a runner's pods meet. The manager meets `restricted`. Jobs build as root of
- * their container, and with setuid programs: that is `baseline`. Beyond it is only what `config` asks for.
+ * their container, and with setuid programs: that is `baseline`. Beyond it is only what `config` asks for, and a folder of the
+ * node for layers.
  */
-export function podSecurity(settings: Pick<KubernetesRunnerSettings, "config">): PodSecurity {
-  return beyondBaseline(ownKubernetes(settings)).length === 0 ? "baseline" : "privileged";
+export function podSecurity(settings: Pick<KubernetesRunnerSettings, "config" | "buildCache">): PodSecurity {
+  const meets = settings.buildCache === undefined && beyondBaseline(ownKubernetes(settings)).length === 0;
+  return meets ? "baseline" : "privileged";
 }
 
 /** The settings that level `baseline` would refuse a pod for, as paths below `[runners.kubernetes]`. */

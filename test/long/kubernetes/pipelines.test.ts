@@ -1,10 +1,9 @@
 /** The other pipelines for runners of way kubernetes: BuildKit instead of Buildah, and one name for two architectures. */
 import assert from "node:assert/strict";
-import { existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { startEngine } from "../../../lab/engine/engine";
-import { image, images } from "../../../lab/images/images";
-import { imageFiles, nodes } from "../../../lab/machine/places";
+import { images } from "../../../lab/images/images";
+import { loadBuildkit } from "../../../lab/images/nodeImages";
+import { nodes } from "../../../lab/machine/places";
 import { buildkitComponent } from "../../../templates/buildkit";
 import { multiArchComponent } from "../../../templates/multiArch";
 import { fillIn } from "../../../templates/print";
@@ -15,29 +14,12 @@ import { platformsOf, pushed } from "../pushed";
 
 const quiet = (): void => undefined;
 
-/** Puts BuildKit's image into each node's containerd: nothing else of the lab needs it there. */
-async function loadBuildkit(): Promise<void> {
-  const engine = await startEngine(quiet);
-  const file = join(imageFiles, `buildkit-${process.pid}.tar`);
-  try {
-    await image(engine, "buildkit", quiet);
-    await engine.run(["save", "--output", file, images.buildkit.alias!]);
-    for (const { container } of nodes(2)) {
-      await engine.exec(container, ["ctr", "--namespace", "k8s.io", "images", "import", file]);
-    }
-  } finally {
-    if (existsSync(file)) {
-      rmSync(file);
-    }
-  }
-}
-
 describe("pipelines for runners of way kubernetes", function () {
   this.timeout(300_000);
 
   before(async function () {
     this.timeout(patience);
-    await loadBuildkit();
+    await loadBuildkit(await startEngine(quiet), nodes(2), quiet);
     await deployWays();
   });
   after(async () => {

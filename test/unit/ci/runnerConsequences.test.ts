@@ -119,3 +119,38 @@ describe("what a report says of runners in GitLab", () => {
     ]);
   });
 });
+
+describe("what a report says of layers that builds in pods keep", () => {
+  const pods = "pi-runners:index:KubernetesRunner";
+  const cleanup = "pi-runners:index:LayersCleanup";
+
+  function inComponent(type: string, one: Step): Step {
+    for (const state of [one.oldState, one.newState]) {
+      Object.assign(state ?? {}, { parent: urn(type, "pods") });
+    }
+    return one;
+  }
+  const guard = (op: string, before?: Record<string, unknown>, after?: Record<string, unknown>): Step =>
+    inComponent(pods, step(op, `${pods}$kubernetes:apps/v1:DaemonSet`, "pods-layers", before, after));
+  const removed = (op: string): Step =>
+    inComponent(
+      cleanup,
+      step(
+        op,
+        `${cleanup}$command:remote:Command`,
+        "pods-layers-pi1",
+        { delete: "a" },
+        op === "delete" ? undefined : { delete: "b" },
+      ),
+    );
+
+  it("is that they go, and nothing of a manager that starts or stops", () => {
+    assert.deepEqual(said([guard("create", undefined, { spec: {} })]), []);
+    assert.deepEqual(said([guard("update", { spec: { template: 1 } }, { spec: { template: 2 } })]), []);
+    assert.deepEqual(said([guard("delete", { spec: {} }), removed("delete")]), [
+      "delete! the layers that builds of runner `pods` kept on node `pi1` are removed there, after the builds that have them",
+    ]);
+    assert.match(said([removed("replace")]).join(), /^delete! the layers that builds of runner `pods` kept/);
+    assert.deepEqual(said([removed("update")]), []);
+  });
+});

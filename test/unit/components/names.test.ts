@@ -33,8 +33,17 @@ const each: Record<string, () => pulumi.ComponentResource> = {
   "DindRunner with `way: dind-resident`": () => new components.DindRunner("name", { ...runner, way: "dind-resident" }),
   "KubernetesRunner with more than one of `replicas`": () =>
     new components.KubernetesRunner("name", { ...runner, replicas: 2 }),
+  "KubernetesRunner with `buildCache`": () =>
+    new components.KubernetesRunner("name", { ...runner, buildCache: { hostFolder: "/mnt/ssd" } }),
   ShellRunner: () => new components.ShellRunner("name", { ...shell, nodes: trust.nodes, ssh: trust.ssh }),
   RunnerCleanup: () => new components.RunnerCleanup("name", { namespace: "ci", nodes: trust.nodes, ssh: trust.ssh }),
+  LayersCleanup: () =>
+    new components.LayersCleanup("name", {
+      namespace: "ci",
+      hostFolder: "/mnt/ssd",
+      nodes: trust.nodes,
+      ssh: trust.ssh,
+    }),
   RegistryMirror: () => new components.RegistryMirror("name", { namespace: "ci" }),
   "RegistryMirror with `hostFolder`": () =>
     new components.RegistryMirror("name", {

@@ -21,8 +21,8 @@ const own = (kubernetes: KubernetesSection): Different => ({ config: { runners: 
 describe("each setting of a runner with the Kubernetes executor", () => {
   const made = (different: Different): string => {
     const settings = kubernetesSettings(different);
-    const { registries = [], mirrors } = settings;
-    const files = [containersFiles(registries, mirrors), buildkitFile(registries, mirrors)];
+    const { registries = [], mirrors, buildCache } = settings;
+    const files = [containersFiles(registries, mirrors), buildkitFile(registries, mirrors, buildCache)];
     const parts = [podTemplate(settings), secretFiles(settings, "t"), files, settings.replicas];
     return JSON.stringify([...parts, kubernetesRunnerErrors(settings)]);
   };

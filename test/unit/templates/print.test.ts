@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { images } from "../../../components/runners/images";
 import { buildkitFile } from "../../../templates/buildkit";
 import { component, componentFile } from "../../../templates/component";
 import { composeFile } from "../../../templates/compose";
@@ -142,6 +143,15 @@ describe("the pipeline of way kubernetes", () => {
     assert.equal(job.variables["REGISTRY"], "registry.lan:5000");
     const file = readFileSync(join(__dirname, "../../..", componentFile("kubernetes")), "utf8");
     assert.equal(file, component("kubernetes"), "run make docs");
+  });
+
+  it("builds with BuildKit where layers are kept for it, by the image that has it", () => {
+    const settings = kubernetesSettings({ buildCache: { hostFolder: "/mnt/ssd" } });
+    const printed = parse(printPipeline({ ...runner, settings }, registries)) as Record<string, { image: object }>;
+    assert.deepEqual(printed["build-image"]!.image, { name: images.buildkit, entrypoint: [""] });
+    assert.match(JSON.stringify(printed), /buildctl-daemonless\.sh build/);
+    const own = kubernetesSettings({ jobImage: "buildah:1", buildCache: { hostFolder: "/mnt/ssd", image: "kit:1" } });
+    assert.match(printPipeline({ ...runner, settings: own }, registries), /name: kit:1$/m);
   });
 
   it("builds and pushes a name of its own by Buildah, logs in by stdin, and prints what it pushed", () => {
