@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { AppsV1Api, KubeConfig, type V1ResourceQuota } from "@kubernetes/client-node";
 import { parseAllDocuments } from "yaml";
 import { admin, call, startStandIn, type StandIn } from "../lab/gitlab/standIn";
 import {
@@ -9,6 +10,8 @@ import {
   cluster,
   environment,
   namespace,
+  onNode,
+  pulumi,
   run,
   up,
   type DevConfig,
@@ -179,12 +182,14 @@ describe("a merge request", function () {
     assert.match(moved.output, /violates plan/);
   });
 
+  async function issues(): Promise<{ state: string; title: string; description: string }[]> {
+    const path = `/api/v4/projects/${project}/issues?labels=drift`;
+    return (await call(gitlab, "GET", path, undefined, headers)).body as Awaited<ReturnType<typeof issues>>;
+  }
+
+  const states = async (): Promise<string[]> => (await issues()).map(({ state }) => state);
+
   it("has its drift kept in one issue, which is closed when the drift is gone", async () => {
-    const states = async (): Promise<string[]> => {
-      const path = `/api/v4/projects/${project}/issues?labels=drift`;
-      const { body } = await call(gitlab, "GET", path, undefined, headers);
-      return (body as { state: string }[]).map(({ state }) => state);
-    };
     const drifted = await runJob(["drift", "drift"], "main", jobs(4));
     assert.equal(drifted.code, 2, drifted.output);
     assert.deepEqual(await states(), ["opened"]);
@@ -192,4 +197,68 @@ describe("a merge request", function () {
     assert.equal(gone.code, 0, gone.output);
     assert.deepEqual(await states(), ["closed"]);
   });
+
+  it("has what somebody changed by hand, on a node and in the cluster, in an issue until it is put back", async () => {
+    const probing = (config: DevConfig): void => {
+      jobs(2)(config);
+      config["pi-runners:trust"] = { probe: true };
+    };
+    const drift = (): Promise<Finished> => runJob(["drift", "drift"], "main", probing);
+    const daemon = "/etc/docker/daemon.json";
+    const file = await onNode(1, `cat ${daemon}`);
+    await onNode(1, `sed -i 's/registry\\.lab:5000/elsewhere.lab:5000/' ${daemon}`);
+    await byHand();
+    try {
+      const drifted = await drift();
+      assert.equal(drifted.code, 2, drifted.output);
+      assert.deepEqual(await states(), ["closed", "opened"]);
+      const { title, description } = (await issues()).find(({ state }) => state === "opened")!;
+      assert.match(title, /^Drift of dev: 3 to update, 3 changed outside of the program, 1 node differs$/);
+      const outside = /since it was deployed, outside of this program\*\*\n([^]*?)\n\*\*/.exec(description)?.[1] ?? "";
+      assert.match(outside, /changed: ResourceQuota gitlab-runners-quota\n.*services\.nodeports"\]: 0 => 3/);
+      assert.match(
+        outside,
+        /changed: DaemonSet dood\n(?:.*\n)?.*spec\.updateStrategy\.type: RollingUpdate => OnDelete/,
+      );
+      assert.match(outside, /changed: Secret dood-config\n.*config\.toml"\]: changed \(secret\)/);
+      assert.match(description, /Changed on the nodes, outside of this program[^]*node1[^]*registry\.lab:5000/);
+      assert.doesNotMatch(description, /glrt-/);
+    } finally {
+      await onNode(1, `cat >${daemon} <<'END'\n${file}\nEND`);
+    }
+    // As docs/merge-requests.md has it.
+    const up = ["up", "--refresh", "--run-program", "--stack", "dev", "--yes", "--skip-preview"];
+    const back = await pulumi(...up, "--config-file", changedStack(probing));
+    assert.equal(back.code, 0, back.output);
+    assert.equal((await quota()).spec!.hard!["services.nodeports"], "0");
+    const gone = await drift();
+    assert.equal(gone.code, 0, gone.output);
+    assert.deepEqual(await states(), ["closed", "closed"]);
+  });
 });
+
+const quotaAt = { name: "runner", namespace };
+const quota = (): Promise<V1ResourceQuota> => cluster().readNamespacedResourceQuota(quotaAt);
+
+/** What somebody does with kubectl edit to a runner's file and its DaemonSet, and with another tool to the namespace's limits. */
+async function byHand(): Promise<void> {
+  const manager = { fieldManager: "kubectl-edit" };
+  const secretAt = { name: "dood-config", namespace };
+  const secret = await cluster().readNamespacedSecret(secretAt);
+  const text = Buffer.from(secret.data!["config.toml"]!, "base64").toString();
+  secret.data!["config.toml"] = Buffer.from(text.replace(/^concurrent = .*$/m, "concurrent = 9")).toString("base64");
+  await cluster().replaceNamespacedSecret({ ...secretAt, ...manager, body: secret });
+  const limits = await quota();
+  limits.spec!.hard!["services.nodeports"] = "3";
+  await cluster().replaceNamespacedResourceQuota({ ...quotaAt, fieldManager: "k9s", body: limits });
+  const setAt = { name: "dood", namespace };
+  const set = await workloads().readNamespacedDaemonSet(setAt);
+  set.spec!.updateStrategy = { type: "OnDelete" };
+  await workloads().replaceNamespacedDaemonSet({ ...setAt, ...manager, body: set });
+}
+
+function workloads(): AppsV1Api {
+  const config = new KubeConfig();
+  config.loadFromFile(join(checkout, ".lab/kubeconfig"));
+  return config.makeApiClient(AppsV1Api);
+}
