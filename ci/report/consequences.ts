@@ -25,6 +25,7 @@ export function consequencesOf(changes: Change[], looks: Looked[]): Consequence[
 }
 
 const runnerTypes = /^pi-runners:index:\w*Runner$/;
+const mirrorType = "pi-runners:index:RegistryMirror";
 const trustType = "pi-runners:index:RegistryTrust";
 const shellType = "pi-runners:index:ShellRunner";
 const commandType = "command:remote:Command";
@@ -35,15 +36,13 @@ const workloads = /^kubernetes:apps\/v1:(DaemonSet|Deployment|StatefulSet)$/;
 const componentOf = ({ component }: Change): string => component.name;
 
 /** Is it what runs the manager? What looks after a runner's layers has another name, and no job hears of it. */
-const isManager = ({ type, name, component }: Change): boolean => workloads.test(type) && name === component.name;
+const isManager = ({ type, name, component }: Change): boolean =>
+  workloads.test(type) && name === component.name && runnerTypes.test(component.type);
 
-function isRolled(change: Change): boolean {
-  return (
-    isManager(change) &&
-    change.operation === "update" &&
-    change.differences.some(({ path }) => /^spec\.template\b/.test(path))
-  );
-}
+const hasNewPods = ({ operation, differences }: Change): boolean =>
+  operation === "update" && differences.some(({ path }) => /^spec\.template\b/.test(path));
+
+const isRolled = (change: Change): boolean => isManager(change) && hasNewPods(change);
 
 function ofObject(change: Change): Consequence[] {
   const { type, operation, component } = change;
@@ -60,7 +59,7 @@ function ofObject(change: Change): Consequence[] {
     return ofCommand(change);
   }
   if (workloads.test(type)) {
-    return isManager(change) ? ofWorkload(change) : [];
+    return component.type === mirrorType ? ofMirror(change) : isManager(change) ? ofWorkload(change) : [];
   }
   if (type === "kubernetes:core/v1:Secret" && operation === "update" && runnerTypes.test(component.type)) {
     const text = `runner \`${component.name}\` reads its config.toml again within seconds; no pod is restarted, jobs go on`;
@@ -93,6 +92,22 @@ function ofWorkload(change: Change): Consequence[] {
     default: {
       const text = `the pods of runner \`${runner}\` are replaced${pace(change)}, each after its jobs have ended${drainOf(change.after)}`;
       return isRolled(change) ? [consequence("roll", runner, text)] : [];
+    }
+  }
+}
+
+/** No job waits for it, and none fails: daemons ask Docker Hub where it does not answer. */
+function ofMirror(change: Change): Consequence[] {
+  const { name } = change.component;
+  const mirror = `mirror \`${name}\` of Docker Hub`;
+  switch (change.operation) {
+    case "create":
+      return [consequence("start", name, `${mirror} is new; until it answers, Docker Hub itself is asked`, false)];
+    case "delete":
+      return [consequence("stop", name, `${mirror} goes; Docker Hub itself is asked from then on`, false)];
+    default: {
+      const text = `the pod of ${mirror} is replaced; while it is away, Docker Hub itself is asked`;
+      return hasNewPods(change) ? [consequence("roll", name, text, false)] : [];
     }
   }
 }

@@ -61,6 +61,30 @@ describe("what a report says of a setting that changes", () => {
   });
 });
 
+describe("what a report says of the mirror", () => {
+  const type = "pi-runners:index:RegistryMirror";
+  const deployment = `${type}$kubernetes:apps/v1:Deployment`;
+  const spec = (image: string): object => ({ spec: { template: { spec: { containers: [{ image }] } } } });
+  const [old, now] = [{ ...spec("registry:3.0") }, { ...spec("registry:3.1") }];
+  const told = (...steps: Preview["steps"] & object): string[] =>
+    report({ steps }).consequences.map(({ kind, text, warn }) => `${kind} ${warn}: ${text}`);
+
+  it("is not what is said of a runner: no job waits for it, as Docker Hub is asked without it", () => {
+    const mirror = "mirror `mirror` of Docker Hub";
+    assert.deepEqual(told(step("create", type, "mirror"), step("create", deployment, "mirror", undefined, now)), [
+      `start false: ${mirror} is new; until it answers, Docker Hub itself is asked`,
+    ]);
+    assert.deepEqual(told(step("delete", deployment, "mirror", old)), [
+      `stop false: ${mirror} goes; Docker Hub itself is asked from then on`,
+    ]);
+    assert.deepEqual(told(step("update", deployment, "mirror", old, now)), [
+      `roll false: the pod of ${mirror} is replaced; while it is away, Docker Hub itself is asked`,
+    ]);
+    const metadata = { ...now, metadata: { labels: { of: "somebody" } } };
+    assert.deepEqual(told(step("update", deployment, "mirror", now, metadata)), []);
+  });
+});
+
 describe("what a report says of nodes", () => {
   const plain = { address: "registry.lan:5000", insecure: true };
 
