@@ -208,11 +208,7 @@ export class MergeRequests {
 
   private change(at: At): Promise<unknown> {
     const { mergeRequest, body } = at;
-    const gone = new Set(listed(body["remove_labels"]));
-    const kept = (body["labels"] === undefined ? mergeRequest!.labels : listed(body["labels"])).filter(
-      (label) => !gone.has(label),
-    );
-    mergeRequest!.labels = [...new Set([...kept, ...listed(body["add_labels"])])];
+    mergeRequest!.labels = labelsAfter(mergeRequest!, body);
     if (body["state_event"] === "close") {
       mergeRequest!.state = "closed";
     }
@@ -265,9 +261,18 @@ function addIssue({ reply, tracked, body }: At): unknown {
 function changeIssue({ issue, body }: At): unknown {
   issue!.description = body["description"] ?? issue!.description;
   issue!.title = body["title"] ?? issue!.title;
+  issue!.labels = labelsAfter(issue!, body);
   const event = body["state_event"];
   issue!.state = event === "close" ? "closed" : event === "reopen" ? "opened" : issue!.state;
   return issue;
+}
+
+/** Labels as a change leaves them: `labels` are all that are left, the other two take some away and add some. */
+function labelsAfter({ labels: now }: { labels: string[] }, body: At["body"]): string[] {
+  const { labels, remove_labels, add_labels } = body;
+  const gone = new Set(listed(remove_labels));
+  const kept = (labels === undefined ? now : listed(labels)).filter((label) => !gone.has(label));
+  return [...new Set([...kept, ...listed(add_labels)])];
 }
 
 function wanted({ state, labels, search }: Record<string, string>): (issue: Issue) => boolean {
