@@ -182,9 +182,15 @@ function makeDockerRunner(
   { name, way, ...settings }: DockerRunnerSettings,
   common: Pick<DockerRunnerArgs, "namespace" | "serviceAccountName" | "token" | "tags" | "waitForNodes">,
 ): Runner {
-  return hasInnerDaemon(way)
-    ? new DindRunner(name, { ...settings, ...common, ...mirrors, way }, runnerOptions("inner", runner))
-    : new DoodRunner(name, { ...settings, ...common }, runnerOptions("dood", runner));
+  if (hasInnerDaemon(way)) {
+    return new DindRunner(name, { ...settings, ...common, ...mirrors, way }, runnerOptions("inner", runner));
+  }
+  switch (way) {
+    case "dood":
+      return new DoodRunner(name, { ...settings, ...common }, runnerOptions("dood", runner));
+    default:
+      throw new Error(`No component has way ${String(way satisfies never)}; add it to index.ts.`);
+  }
 }
 
 const made = config.runners.map((runner) => ({ runner, component: makeRunner(runner) }));

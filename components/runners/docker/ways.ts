@@ -12,16 +12,18 @@ export const dockerWays = ["dood", "dind", "dind-job", "dind-plain", "dind-resid
 export type DockerWay = (typeof dockerWays)[number];
 
 /** Where the daemon is that a mode's jobs build with; the compiler asks for a mode that is missing. */
-const daemonPlaces: Record<DockerWay, "node" | "service" | "job" | "pod"> = {
+const daemonPlaces = {
   dood: "node",
   dind: "service",
   "dind-job": "job",
   "dind-plain": "service",
   "dind-resident": "pod",
-};
+} as const satisfies Record<DockerWay, "node" | "service" | "job" | "pod">;
 
 /** The build modes with a Docker daemon of their own inside a container: all that DindRunner runs. */
-export type InnerDaemonWay = Exclude<DockerWay, "dood">;
+export type InnerDaemonWay = {
+  [W in DockerWay]: (typeof daemonPlaces)[W] extends "node" ? never : W;
+}[DockerWay];
 
 /** Does the mode run a Docker daemon of its own inside a container? */
 export function hasInnerDaemon(way: DockerWay): way is InnerDaemonWay {
