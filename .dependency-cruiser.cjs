@@ -40,6 +40,13 @@ module.exports = {
     mayNotKnow("lab/", ["bench/", "test/", "ci/"]),
     mayNotKnow("bench/", ["test/", "ci/"]),
     {
+      name: "executors-know-each-other",
+      comment: "What two executors share lies in components/runners/, beside their folders.",
+      severity: "error",
+      from: { path: "^components/runners/(docker|kubernetes|shell)/" },
+      to: { path: "^components/runners/(docker|kubernetes|shell)/", pathNot: "^components/runners/$1/" },
+    },
+    {
       name: "deployed-without-it",
       comment: "npm ci --omit=dev does not install this. Name it in dependencies of package.json, or do without.",
       severity: "error",

@@ -11,15 +11,15 @@ import type { MirrorSettings } from "../components/mirror/settings";
 import { dnsLabelError, hostAliasErrors, namespaceError, oneError, urlError } from "../components/runners/errors";
 import { runnerErrors as dockerRunnerErrors } from "../components/runners/docker/errors";
 import type { DockerRunnerSettings } from "../components/runners/docker/settings";
-import { nodeFolders, takenFolders } from "../components/runners/docker/nodeFolder";
 import { hasInnerDaemon } from "../components/runners/docker/ways";
 import { executorOf } from "../components/runners/executors";
 import { kubernetesRunnerErrors } from "../components/runners/kubernetes/errors";
 import type { KubernetesRunnerSettings } from "../components/runners/kubernetes/settings";
+import { isIn, nodeFolders, takenFolders } from "../components/runners/nodeFolder";
 import { shellRunnerErrors } from "../components/runners/shell/errors";
 import type { ShellRunnerSettings } from "../components/runners/shell/settings";
 import { rolloutErrors, type RolloutSettings } from "../hosts/rollout";
-import { collisionErrors, isIn, layersFolders } from "./collisions";
+import { collisionErrors, layersFolders } from "./collisions";
 import { runnerSchemas, type StackFile } from "./schema";
 
 /** The absolute path of a file that the stack file names; `~/` is the home directory, anything else is in the project. */

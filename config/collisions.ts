@@ -1,10 +1,10 @@
 import { posix } from "node:path";
 import type { InputError } from "../components/inputErrors";
-import { engineFolder, nodeFolder, nodeFolders, takenFolders } from "../components/runners/docker/nodeFolder";
 import { hasResidentEngine } from "../components/runners/docker/ways";
 import { oneError } from "../components/runners/errors";
 import { layersFolder } from "../components/runners/kubernetes/buildCache";
 import { objectNames } from "../components/runners/kubernetes/names";
+import { engineFolder, isIn, nodeFolder, nodeFolders, takenFolders } from "../components/runners/nodeFolder";
 import type { CheckedRunner } from "./checks";
 
 type Docker = Extract<CheckedRunner, { executor: "docker" }>;
@@ -36,11 +36,6 @@ function hasLayers(runner: CheckedRunner): runner is Kubernetes {
 /** Folders below which a runner's builds keep layers. */
 export function layersFolders(runner: CheckedRunner): string[] {
   return hasLayers(runner) ? [runner.settings.buildCache!.hostFolder] : [];
-}
-
-/** Is a path a folder, or below it? */
-export function isIn(path: string, folder: string): boolean {
-  return `${posix.normalize(path)}/`.startsWith(`${posix.normalize(folder)}/`);
 }
 
 /** Two runners of one host, each a service of it. */

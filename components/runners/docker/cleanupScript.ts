@@ -1,7 +1,7 @@
 import { searchPath } from "../../../hosts/asRoot";
+import { nodeFolder } from "../nodeFolder";
 import { engineFolderFile, systemIdFile } from "./folderScript";
 import { systemIdLabel } from "./managerScripts";
-import { nodeFolder } from "./nodeFolder";
 
 /** How long Docker may take to list what it has, seconds. One that hangs would hold the whole destroy up, and say nothing. */
 const patience = 60;

@@ -1,9 +1,9 @@
 import type { types } from "@pulumi/kubernetes";
 import { selectorLabels } from "../manager/pod";
 import { engineResources } from "../sizes";
+import { engineFolder, nodeFolder } from "../nodeFolder";
 import { engineSocket, socketFolder } from "./engineSocket";
 import { engineData, engineScript, filesFolder, pathsFile } from "./engineScript";
-import { engineFolder, nodeFolder } from "./nodeFolder";
 import type { DockerRunnerSettings } from "./settings";
 import { dindImage } from "./usedImages";
 

@@ -1,7 +1,7 @@
 import { systemIdScript } from "../identity";
 import { stateFolder } from "../manager/scripts";
+import { engineFolder, nodeFolder } from "../nodeFolder";
 import { nodeFolderFile, waitForDocker } from "./managerScripts";
-import { engineFolder, nodeFolder } from "./nodeFolder";
 import type { DockerRunnerSettings } from "./settings";
 import { needRuntime } from "./sysbox";
 import { hasResidentEngine } from "./ways";

@@ -6,6 +6,7 @@ import { gracePeriod, hostAliases, placement, selectorLabels, watched } from "..
 import { homeFolder, stateFolder } from "../manager/scripts";
 import { identityVariable } from "../identity";
 import { managerResources } from "../sizes";
+import { nodeFolder } from "../nodeFolder";
 import { daemonFiles, dockerRunnerConfig } from "./dockerConfig";
 import { filesMount, folderMount, folderScript, snapMount } from "./folderScript";
 import {
@@ -20,7 +21,6 @@ import {
 import { engineSocket, socketFolder } from "./engineSocket";
 import { guardContainer } from "./guard";
 import { startScript } from "./managerScripts";
-import { nodeFolder } from "./nodeFolder";
 import { defaultDockerSocket, type DockerRunnerSettings } from "./settings";
 import { hasInnerDaemon, hasResidentEngine } from "./ways";
 

@@ -2,15 +2,10 @@ import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { asRoot } from "../../../hosts/asRoot";
 import { hostConnections } from "../../../hosts/connection";
-import type { HostNode, HostSsh } from "../../../hosts/ssh";
+import type { HostSsh } from "../../../hosts/ssh";
 import { refuseInvalid } from "../../inputErrors";
+import type { CleanupNode } from "../cleanupNode";
 import { cleanupScript } from "./cleanupScript";
-
-/** A host on which a runner may leave something. */
-export interface CleanupNode extends HostNode {
-  /** True: what the runner left stays, and the node is not talked to. Default: false. */
-  retain?: boolean;
-}
 
 /** Settings of RunnerCleanup. */
 export interface RunnerCleanupArgs {

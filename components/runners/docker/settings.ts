@@ -14,7 +14,7 @@ import {
   quantities,
   registriesSetting,
 } from "../settings";
-import { nodeFolders } from "./nodeFolder";
+import { nodeFolders } from "../nodeFolder";
 import { dockerWays } from "./ways";
 
 /** Where the node's Docker listens unless said otherwise, and where jobs find it. */

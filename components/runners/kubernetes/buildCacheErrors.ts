@@ -1,7 +1,6 @@
-import { posix } from "node:path";
 import type { InputError } from "../../inputErrors";
-import { nodeFolders } from "../docker/nodeFolder";
 import { oneError } from "../errors";
+import { isIn, nodeFolders } from "../nodeFolder";
 import { layersImage } from "./buildCache";
 import { ownKubernetes, type KubernetesRunnerSettings, type KubernetesSection } from "./settings";
 
@@ -38,7 +37,7 @@ export function buildCacheErrors(settings: KubernetesRunnerSettings, own: string
     ),
     ...oneError(
       "buildCache.hostFolder",
-      `${posix.normalize(buildCache.hostFolder)}/`.startsWith(`${nodeFolders}/`)
+      isIn(buildCache.hostFolder, nodeFolders)
         ? `is in ${nodeFolders}, which is for what runners on Docker keep on a node; name another, such as ${nodeFolders}-layers`
         : undefined,
     ),

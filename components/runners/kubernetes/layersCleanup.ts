@@ -4,7 +4,7 @@ import { asRoot } from "../../../hosts/asRoot";
 import { hostConnections } from "../../../hosts/connection";
 import type { HostSsh } from "../../../hosts/ssh";
 import { refuseInvalid } from "../../inputErrors";
-import type { CleanupNode } from "../docker/runnerCleanup";
+import type { CleanupNode } from "../cleanupNode";
 import { drainOf } from "../settings";
 import { layersCleanupScript } from "./layersCleanupScript";
 

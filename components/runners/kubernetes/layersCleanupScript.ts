@@ -1,3 +1,4 @@
+import { searchPath } from "../../../hosts/asRoot";
 import { layersFolder } from "./buildCache";
 import { guardVariable } from "./layersGuard";
 
@@ -16,7 +17,7 @@ const settled = 20;
 export function layersCleanupScript(namespace: string, name: string, hostFolder: string, patience: number): string {
   const folder = layersFolder({ namespace, name }, { hostFolder });
   return [
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    searchPath,
     `folder=${folder}`,
     '[ -d "$folder" ] || exit 0',
     "now() { date +%s; }",

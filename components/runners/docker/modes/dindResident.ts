@@ -1,8 +1,7 @@
 import type { InputError } from "../../../inputErrors";
-import { mountPoint } from "../../configToml/merge";
+import { engineFolder, isIn } from "../../nodeFolder";
 import { engineData } from "../engineScript";
 import { engineSocket } from "../engineSocket";
-import { engineFolder } from "../nodeFolder";
 import { jobsFolder, sharedEngineErrors } from "./sharedEngine";
 import { defaultDockerSocket, ownDocker, type DockerRunnerSettings } from "../settings";
 import { dindImage } from "../usedImages";
@@ -34,8 +33,6 @@ export const dindResident: BuildMode = {
 
 /** Folders in which the engines of nodes keep their data. */
 const ofNodes = ["/var/lib/docker", "/var/lib/containerd", "/var/lib/rancher", "/var/snap", "/run", "/var/run"];
-
-const isIn = (path: string, folder: string): boolean => `${mountPoint(path)}/`.startsWith(`${folder}/`);
 
 /** Two engines in one folder: the pod's in that of a node's, or a job's in that of the pod's. */
 function dataErrors(settings: DockerRunnerSettings): InputError[] {

@@ -2,7 +2,7 @@ import type { InputError } from "../../../inputErrors";
 import { serviceNames, volumeDestination } from "../../configToml/merge";
 import type { DockerSettings } from "../../configToml/settings/docker";
 import { jobData, serviceData, serviceScript } from "../keptData";
-import { nodeFolder } from "../nodeFolder";
+import { nodeFolder } from "../../nodeFolder";
 import { ownDocker, type DockerRunnerSettings } from "../settings";
 import { daemonRights, sysboxErrors } from "../sysbox";
 import { dindImage } from "../usedImages";

@@ -1,5 +1,5 @@
 import type { InputError } from "../../../inputErrors";
-import { nodeFolder } from "../nodeFolder";
+import { nodeFolder } from "../../nodeFolder";
 import { ownDocker, type DockerRunnerSettings } from "../settings";
 
 /** Where jobs of a shared engine check out: a folder of the node, so that it has the same path for the engine and the job. */

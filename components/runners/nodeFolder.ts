@@ -1,3 +1,5 @@
+import { mountPoint } from "./configToml/merge";
+
 /** Where what runners need on a node lies unless said otherwise. */
 export const nodeFolders = "/var/lib/pi-runners";
 
@@ -15,4 +17,9 @@ export function nodeFolder(namespace: string, name: string): string {
 /** Folder on the node with the data of the runner's own engine, where it has one. */
 export function engineFolder(runner: { namespace: string; name: string; engineFolder: string }): string {
   return `${runner.engineFolder}/${runner.namespace}/${runner.name}/engine`;
+}
+
+/** Is a path a folder, or below it? */
+export function isIn(path: string, folder: string): boolean {
+  return `${mountPoint(path)}/`.startsWith(`${mountPoint(folder)}/`);
 }
