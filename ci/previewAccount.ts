@@ -37,6 +37,8 @@ const may = (verb: "get" | "list", apiGroup: string, ...resources: string[]): V1
  * (pulumi-kubernetes 4.34, Create and Update in provider/pkg/provider/provider.go).
  *
  * Pods are not among it, which the provider would read to tell why something is not ready: in their variables are those of jobs.
+ *
+ * They are a Role's, which reads nothing cluster-wide but its own Namespace: a kind that is in no namespace needs a ClusterRole.
  */
 export const previewRules: V1PolicyRule[] = [
   may("get", "", "configmaps", "limitranges", "namespaces", "persistentvolumeclaims", "resourcequotas"),
