@@ -1,13 +1,9 @@
 import type { types } from "@pulumi/kubernetes";
-import { images } from "../images";
 import { guardFolder, guardScript } from "./guardScript";
-import type { DockerRunnerSettings } from "./settings";
+import { pruneDefaults, type DockerRunnerSettings } from "./settings";
 import { hasResidentEngine } from "./ways";
 
 type Container = types.input.core.v1.Container;
-
-/** What stands for what is not said of the guard. */
-const guardDefaults = { enabled: true, every: 60, olderThan: 168, minFree: 15, image: images.job } as const;
 
 /** Where the guard has the data of an engine of the runner's own: only to see how full the disk is. */
 const engineMount = "/engine";
@@ -25,7 +21,7 @@ export function guardContainer(
   settings: DockerRunnerSettings,
   common: Pick<Container, "env" | "securityContext"> & { socket: string; socketMount: types.input.core.v1.VolumeMount },
 ): Container[] {
-  const guard = { ...guardDefaults, ...settings.prune };
+  const guard = { ...pruneDefaults, ...settings.prune };
   if (!guard.enabled) {
     return [];
   }
