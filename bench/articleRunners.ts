@@ -4,6 +4,7 @@
  * (DooD has the node's network instead, as there); CI_JOB_TOKEN, as GitLab has no CI_BUILD_TOKEN any more. The manager is a
  * container on a node's Docker with its socket, where the article has a pod.
  */
+import { runnerVersion } from "../components/runners/images";
 import { LabGitlab } from "../lab/gitlab/client";
 import { gitlabUrl } from "../lab/cluster/controlPlane";
 import { gitlab as gitlabPlace, gitlabRegistry, server } from "../lab/machine/places";
@@ -30,7 +31,7 @@ async function articleRunner(name: string, docker: string[], job: string[]): Pro
     `cat >${folder}/config.toml <<'EOF'`,
     ...config(token, docker),
     "EOF",
-    `docker run --detach --name ${container} --add-host ${gitlabPlace.host}:${server.address} --volume ${folder}:/etc/gitlab-runner --volume /var/run/docker.sock:/var/run/docker.sock pi-lab/gitlab-runner:19.4.0 run`,
+    `docker run --detach --name ${container} --add-host ${gitlabPlace.host}:${server.address} --volume ${folder}:/etc/gitlab-runner --volume /var/run/docker.sock:/var/run/docker.sock pi-lab/gitlab-runner:${runnerVersion} run`,
   ];
   await onEach(node, start.join("\n"));
   return { name, way: name.replace("-", " "), tags: [name], pipeline: pipeline(name, job) };
@@ -49,7 +50,7 @@ const config = (token: string, docker: string[]): string[] => [
   ...docker.map((line) => `    ${line}`),
   "    shm_size = 0",
   '    pull_policy = "if-not-present"',
-  '    helper_image = "pi-lab/gitlab-runner-helper:19.4.0"',
+  `    helper_image = "pi-lab/gitlab-runner-helper:${runnerVersion}"`,
   "  [runners.cache]",
 ];
 

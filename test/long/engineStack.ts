@@ -3,6 +3,7 @@ import type { V1Pod } from "@kubernetes/client-node";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { runnerVersion } from "../../components/runners/images";
 import type { FileInput, JobView } from "../../lab/gitlab/client";
 import { checkout, cluster, environment, eventually, gitlab, run } from "../lab/stack/lab";
 import { labConfig, tokenStack, type TokenStack } from "./tokenStack";
@@ -23,7 +24,7 @@ export const engineFolder = "/var/lib/kubelet/pi-engines";
 export const resident = {
   way: "dind-resident",
   jobImage: "registry.lab:5000/pi-lab/docker:cli",
-  helperImage: "registry.lab:5000/pi-lab/gitlab-runner-helper:19.4.0",
+  helperImage: `registry.lab:5000/pi-lab/gitlab-runner-helper:${runnerVersion}`,
   engineFolder,
 };
 

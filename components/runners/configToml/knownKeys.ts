@@ -3,6 +3,9 @@
  * its source (common/config.go, cache/cacheconfig/cacheconfig.go, common/config/runner/monitoring.go,
  * helpers/docker/credentials.go, referees/; commit d79f3e7b89abceace75e2425bfe92b84ea059933), not from our own schema.
  *
+ * The lab builds another commit whose VERSION is 19.4.0, and whose CHANGELOG.md ends with 19.3.1 (fc1f1862bd91,
+ * lab/builds/gitlab-runner/go.mod). It reads some keys more: machines' heartbeat, log_field_… and boot_verify's verify_….
+ *
  * The runner ignores unknown keys in silence, so a key that is misspelt or gone would do nothing and say nothing. A test
  * holds the schema in configToml/settings against this list, in both directions. `[]` marks an array; keys are
  * separated by white space.

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Server } from "node:http";
+import { runnerVersion } from "../../../components/runners/images";
 import type { StandIn } from "../../lab/gitlab/standIn";
 import { patience, trustLab } from "../trust/lab";
 import { labRunner, serveFiles, ShellHost, standInForHosts } from "./lab";
@@ -42,7 +43,7 @@ describe("shell runner: its program on a host", function () {
     assert.equal(await shell.traces(), before, "a probe changed something");
     const report = await shell.apply(shell.settings());
     assert.equal(report.how, "start");
-    assert.equal(report.version, "19.4.0");
+    assert.equal(report.version, runnerVersion);
     assert.deepEqual((await shell.apply(shell.settings(), "probe")).differs, []);
     await standIn.lab.createProject("demo", {
       files: {

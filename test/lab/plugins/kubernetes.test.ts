@@ -3,6 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import type { Stack } from "@pulumi/pulumi/automation";
 import * as pulumi from "@pulumi/pulumi";
 import assert from "node:assert/strict";
+import { runnerVersion } from "../../../components/runners/images";
 import { type Cluster, cluster, failure, provider, removed, stackOf, stateText } from "./program";
 
 const hidden = "never-to-be-seen-5f3c";
@@ -290,7 +291,7 @@ describe("the Kubernetes plugin, waiting", () => {
     stack = await stackOf("plugin-job", async () => {
       const options = { provider: await provider() };
       const namespace = new k8s.core.v1.Namespace("plugins", {}, options).metadata.name;
-      const containers = [{ name: "main", image: "pi-lab/gitlab-runner:19.4.0", command: ["/bin/false"] }];
+      const containers = [{ name: "main", image: `pi-lab/gitlab-runner:${runnerVersion}`, command: ["/bin/false"] }];
       new k8s.batch.v1.Job(
         "failing",
         {

@@ -4,6 +4,7 @@ import { join, relative, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as components from "../../../components/index";
 import { ways } from "../../../components/runners/executors";
+import { runnerVersion } from "../../../components/runners/images";
 import { stageOf } from "../../stages";
 
 const root = resolve(__dirname, "../../..");
@@ -53,6 +54,13 @@ describe("the house", () => {
     const [, release] = /pulumi\/pkg\/v3 v(\S+)/.exec(read("lab/builds/pulumi/go.mod"))!;
     assert.equal(/pulumiVersion = "v(\S+)"/.exec(read("lab/builds/builds.ts"))?.[1], release);
     assert.equal(/BASE=pulumi\/pulumi-nodejs:(\S+)/.exec(read("ci/Dockerfile"))?.[1], release);
+  });
+
+  it("names one release of gitlab-runner for the product and the lab's stacks, whose runners are built as that", () => {
+    for (const file of ["Pulumi.dev.yaml", "Pulumi.ways.yaml"]) {
+      const named = [...read(file).matchAll(/gitlab-runner(?:-helper)?:(\S+)/g)].map(([, release]) => release);
+      assert.deepEqual([...new Set(named)], [runnerVersion], file);
+    }
   });
 
   it("lists every word of make, and keeps the contract", () => {
