@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { cache, checkout } from "../lab/machine/places";
+import { quote } from "../hosts/asRoot";
 import { run } from "../lab/machine/processes";
 import { knownHostsFile, privateKeyFile } from "../lab/cluster/hostKeys";
-import { quote } from "./hyperfine";
 import type { KnownNode } from "./hosts";
 import { say } from "./say";
 import { scratch } from "./scratch";

@@ -51,7 +51,7 @@ export async function builds(runs: number): Promise<Section> {
   };
 }
 
-export interface Builds {
+interface Builds {
   cold: number[];
   warm: number[];
   /** Pulled, in MB. */

@@ -1,6 +1,7 @@
 /** Times whole processes with hyperfine. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { quote } from "../hosts/asRoot";
 import { run } from "../lab/machine/processes";
 import { which } from "../lab/machine/packages";
 import { logEnd, runGroup } from "./programs";
@@ -72,9 +73,4 @@ function script(folder: string, name: string, command: readonly string[], output
   const file = join(folder, `${name}.sh`);
   writeFileSync(file, `exec ${command.map(quote).join(" ")} >${quote(output)} 2>&1 </dev/null\n`);
   return `sh ${file}`;
-}
-
-/** One word of a shell's command line. */
-export function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,9 +1,9 @@
 /** Raw parallel ssh: one shell script that runs a command on all nodes at the same time and waits for them. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { quote } from "../hosts/asRoot";
 import { run } from "../lab/machine/processes";
 import { type KnownNode, sshOptions } from "./hosts";
-import { quote } from "./hyperfine";
 import { scratch } from "./scratch";
 
 /**

@@ -52,7 +52,7 @@ export function unchangedNote(stack: string, links: Links = {}): string {
 }
 
 /** The first line, which is also what a list of notes or an e-mail shows. */
-export function titleOf({ stack, result, counts, errors, found }: Report): string {
+function titleOf({ stack, result, counts, errors, found }: Report): string {
   const outside = found.length === 0 ? "" : `, ${found.length} changed outside of the program`;
   switch (result) {
     case "error":

@@ -26,7 +26,7 @@ export interface State {
   outputs?: Record<string, unknown>;
 }
 
-export interface Diagnostic {
+interface Diagnostic {
   urn?: string;
   message?: string;
   severity?: string;

@@ -54,7 +54,7 @@ function indexOrName(part: string): string | number {
 }
 
 /** One finding of GitLab's code quality report (its docs, "Code Quality report format"). */
-export interface Finding {
+interface Finding {
   description: string;
   check_name: string;
   fingerprint: string;

@@ -92,7 +92,7 @@ export const ownSettings = {
 };
 
 /** Registries that builds in pods are to trust. */
-export const buildRegistries = {
+const buildRegistries = {
   registries: about(registriesSetting, {
     description: "Registries that builds in the jobs' pods are to trust.",
     defaultText: "none",

@@ -3,11 +3,11 @@ import fc from "fast-check";
 import { parse } from "smol-toml";
 import { daemonFiles, dockerRunnerConfig } from "../../../components/runners/docker/dockerConfig";
 import { featureFlags } from "../../../components/runners/configToml/featureFlags";
-import { knownKeys } from "../../../components/runners/configToml/knownKeys";
 import { volumeDestination } from "../../../components/runners/configToml/merge";
 import { renderConfigToml } from "../../../components/runners/configToml/render";
 import type { ConfigToml } from "../../../components/runners/configToml/settings/config";
 import { dockerWays, type DockerWay } from "../../../components/runners/docker/ways";
+import { knownKeys } from "./knownKeys";
 import { settingsOf } from "./settings";
 
 const token = "glrt-0123456789abcdef";

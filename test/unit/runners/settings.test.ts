@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
-import { knownKeys } from "../../../components/runners/configToml/knownKeys";
 import { configToml } from "../../../components/runners/configToml/settings/config";
+import { knownKeys } from "./knownKeys";
 
 type Section = { path: string; keys: string[] };
 

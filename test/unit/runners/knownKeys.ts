@@ -7,7 +7,7 @@
  * lab/builds/gitlab-runner/go.mod). It reads some keys more: machines' heartbeat, log_field_… and boot_verify's verify_….
  *
  * The runner ignores unknown keys in silence, so a key that is misspelt or gone would do nothing and say nothing. A test
- * holds the schema in configToml/settings against this list, in both directions. `[]` marks an array; keys are
+ * holds the schema in components/runners/configToml/settings against this list, in both directions. `[]` marks an array; keys are
  * separated by white space.
  */
 export const knownKeys: Record<string, string> = {
