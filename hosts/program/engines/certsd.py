@@ -104,8 +104,7 @@ class Run:
         text = toml_insecure(address) if insecure else toml_ca(address, sorted(found) or cas)
         mine = self.context.owner in beside
         if insecure and mine and self.context.owner not in insecure:
-            self.context.warn("%s stays insecure for %s, as %s wants it so. Change it there as well; the order does not matter."
-                              % (address, self.place.engine, " and ".join(insecure)))
+            trustable.warn_insecure(address, self.place.engine, insecure, self.context)
         there = files.read(toml)
         if there is None or toml in self.record.data["files"] or there == text.encode("utf-8"):
             return dict(found, **{toml: text.encode("utf-8")})
@@ -125,8 +124,7 @@ class Run:
                             "Write it plainly, or remove it; then run again.")
 
     def same(self, there, ours):
-        """A CA may be kept in another file."""
-        return ours in self.certs and nested.same_certificates(there, self.certs[ours])
+        return trustable.same_ca(there, ours, self.certs)
 
     def check_untouched(self, path):
         """A file of ours that was changed by hand: overwriting it would lose the edit, leaving it would trust on."""
@@ -135,8 +133,7 @@ class Run:
         if there is None or (note and ledger.digest(there) in (note["sha256"], note.get("previous"))):
             return
         if note or path in self.certs:
-            raise NodeError("read", "%s was changed by hand since it was written" % path,
-                            "Move it away, or delete it; then run again.")
+            raise trustable.changed_by_hand(path)
 
     # The change.
 

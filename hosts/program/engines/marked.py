@@ -96,9 +96,7 @@ class Run:
         for entry in self.want:
             others = [owner for owner in desired[entry["address"]]["insecure"] if owner != self.context.owner]
             if others and not entry.get("insecure"):
-                self.context.warn(
-                    "%s stays insecure for %s, as %s wants it so. Change it there as well; the order does not matter."
-                    % (entry["address"], self.dialect.engine, " and ".join(others)))
+                trustable.warn_insecure(entry["address"], self.dialect.engine, others, self.context)
         return desired
 
     def planned(self):
@@ -168,9 +166,7 @@ class Run:
         return ours
 
     def same(self, there, ours):
-        """A CA may be kept in another file."""
-        known = self.authorities()
-        return ours in known and nested.same_certificates(there, known[ours])
+        return trustable.same_ca(there, ours, self.authorities())
 
     def authorities(self):
         """Path and content of every CA file that our part may name."""
@@ -185,8 +181,7 @@ class Run:
                  if name.startswith("pi-runners-") and name.endswith(".crt")]
         for path in there:
             if self.dialect.ca_path((files.read(path) or b"").decode("utf-8", "replace")) != path:
-                raise NodeError("read", "%s was changed by hand since it was written" % path,
-                                "Move it away, or delete it; then run again.")
+                raise trustable.changed_by_hand(path)
         return ({path: data for path, data in sorted(needed.items()) if path not in there},
                 [path for path in there if path not in needed and path not in self.needed_beside()])
 
