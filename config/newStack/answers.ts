@@ -30,6 +30,8 @@ export interface Answers {
   caFile?: string;
   hostAliases: Record<string, string>;
   architecture?: string;
+  /** Is the cluster k3s, as its nodes say? */
+  k3s?: boolean;
   sshUser: string;
   sshKey?: string;
   knownHosts?: string;

@@ -7,6 +7,8 @@ export interface ClusterNodes {
   nodes: NewNode[];
   /** The architecture, where all nodes have the same. */
   architecture?: string;
+  /** Is one of them a node of k3s? */
+  k3s: boolean;
 }
 
 /**
@@ -28,7 +30,8 @@ export async function clusterNodes(kubeconfig: string | undefined, context: stri
   });
   const found = new Set(items.map(({ status }) => status?.nodeInfo?.architecture));
   const [architecture] = [...found];
-  return { nodes, ...(found.size === 1 && architecture !== undefined ? { architecture } : {}) };
+  const k3s = items.some(({ status }) => status?.nodeInfo?.kubeletVersion?.includes("+k3s") === true);
+  return { nodes, k3s, ...(found.size === 1 && architecture !== undefined ? { architecture } : {}) };
 }
 
 /** Memory as people read it: a node says `8139284Ki`. */

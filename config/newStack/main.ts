@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { parseConfig } from "../stackConfig";
 import { givenBy, usage, type Answers } from "./answers";
 import { asked, withoutQuestions } from "./questions";
-import { stackText } from "./stackText";
+import { needsRestart, stackText } from "./stackText";
 import { needPassphrase, pulumi } from "./pulumi";
 
 async function main(): Promise<void> {
@@ -48,9 +48,9 @@ export function check(text: string, { runner }: Answers, token = "glrt-comes0000
 }
 
 /** The file first: Pulumi keeps its comments when it adds the salt of the stack's secrets. */
-async function make({ name, runner }: Answers, text: string, token: string | undefined): Promise<void> {
+async function make(answers: Answers, text: string, token: string | undefined): Promise<void> {
+  const { name, runner } = answers;
   const file = fileOf(name);
-  const setToken = `  pulumi config set --path --secret 'tokens.${runner}' --stack ${name}`;
   writeFileSync(file, text, { flag: "wx" });
   try {
     await pulumi(["stack", "init", name]);
@@ -62,18 +62,29 @@ async function make({ name, runner }: Answers, text: string, token: string | und
     const set = ["config", "set", "--path", "--secret", `pi-runners:tokens.${runner}`, "--stack", name];
     await pulumi(set, token).catch((error: Error) => {
       const made = `Stack ${name} is made, and its file ${file} is written, but Pulumi did not take the token; give it by`;
-      throw new Error(`${made}\n${setToken}\n${error.message}`);
+      throw new Error(`${made}\n${setToken(answers)}\n${error.message}`);
     });
   }
-  const later = token === undefined ? [setToken] : [];
-  console.log(
-    [
-      `Stack ${name} is made; its file is ${file}. Read it, then:`,
-      ...later,
-      `  pulumi preview --stack ${name}`,
-      `  pulumi up --continue-on-error --stack ${name}`,
-    ].join("\n"),
-  );
+  console.log(nextSteps(answers, token));
+}
+
+const setToken = ({ name, runner }: Answers): string =>
+  `  pulumi config set --path --secret 'tokens.${runner}' --stack ${name}`;
+
+/** What is left to do for whoever made the stack. */
+export function nextSteps(answers: Answers, token: string | undefined): string {
+  const { name } = answers;
+  const restart = [
+    "  In it, take the # away from allowRestart: this cluster is k3s, which reads its registries only when it starts.",
+    "  Without, pulumi up changes no node where k3s runs; with it, k3s is restarted there, and containers go on.",
+  ];
+  return [
+    `Stack ${name} is made; its file is ${fileOf(name)}. Read it, then:`,
+    ...(needsRestart(answers) ? restart : []),
+    ...(token === undefined ? [setToken(answers)] : []),
+    `  pulumi preview --stack ${name}`,
+    `  pulumi up --continue-on-error --stack ${name}`,
+  ].join("\n");
 }
 
 if (require.main === module) {

@@ -61,7 +61,7 @@ export async function asked(given: Given): Promise<Answers> {
   }
 }
 
-function complete(given: Given, { architecture }: Partial<ClusterNodes>, nodes: NewNode[]): Answers {
+function complete(given: Given, { architecture, k3s }: Partial<ClusterNodes>, nodes: NewNode[]): Answers {
   const { fingerprints: _fingerprints, tokenFromStdin: _stdin, questions: _questions, ...rest } = given;
   const way = given.way ?? "dood";
   return {
@@ -70,6 +70,7 @@ function complete(given: Given, { architecture }: Partial<ClusterNodes>, nodes: 
     ...{ insecure: given.insecure ?? false, namespace: given.namespace ?? "gitlab-runners" },
     ...{ way, runner: given.runner ?? way, sshUser: given.sshUser ?? "root" },
     ...(architecture === undefined ? {} : { architecture }),
+    ...(k3s === true ? { k3s } : {}),
     nodes,
   };
 }

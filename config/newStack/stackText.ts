@@ -33,7 +33,13 @@ function registry({ registry: address, insecure, caFile }: Answers): object {
   return { address, ...(insecure ? { insecure } : {}), ...(caFile === undefined ? {} : { caFile }) };
 }
 
-function hosts({ nodes, sshUser, sshKey, knownHosts }: Answers): string[] {
+/** Would a node that runs refuse the registry, as its k3s may not be restarted? Of one with a public CA it needs not know. */
+export function needsRestart({ nodes, k3s, insecure, caFile }: Answers): boolean {
+  return nodes.length > 0 && k3s === true && (insecure || caFile !== undefined);
+}
+
+function hosts(answers: Answers): string[] {
+  const { nodes, sshUser, sshKey, knownHosts } = answers;
   if (nodes.length === 0) {
     return ["  # No nodes: no host is touched, and none is made to trust the registry."];
   }
@@ -49,6 +55,13 @@ function hosts({ nodes, sshUser, sshKey, knownHosts }: Answers): string[] {
     key("nodes", nodes),
     "  # Previews look at the nodes, and say what differs there.",
     key("trust", { probe: true }),
+    ...(needsRestart(answers)
+      ? [
+          "    # k3s reads its registries only when it starts. Without the next line pulumi up changes no node where it runs; with it,",
+          "    # k3s is restarted there, one node at a time, and containers go on. It is yours to decide: take the # away.",
+          "    # allowRestart: true",
+        ]
+      : []),
   ];
 }
 

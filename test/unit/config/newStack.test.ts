@@ -10,7 +10,7 @@ import { parse } from "yaml";
 import { firstWays, givenBy, type Answers } from "../../../config/newStack/answers";
 import { clusterNodes } from "../../../config/newStack/clusterNodes";
 import { fingerprintOf } from "../../../config/newStack/hostKeys";
-import { check } from "../../../config/newStack/main";
+import { check, nextSteps } from "../../../config/newStack/main";
 import { withoutQuestions } from "../../../config/newStack/questions";
 import { stackText } from "../../../config/newStack/stackText";
 import { hostKey, project } from "./stackFile";
@@ -122,7 +122,7 @@ describe("make new-stack", function () {
       status: {
         addresses: [{ type: "InternalIP", address }],
         capacity: { cpu: "4", memory },
-        nodeInfo: { architecture: "arm64" },
+        nodeInfo: { architecture: "arm64", kubeletVersion: "v1.34.1+k3s1" },
       },
     });
     const items = [node("pi1", "192.168.1.21", "3884672Ki"), node("pi2", "192.168.1.22", "8139284Ki")];
@@ -144,6 +144,7 @@ describe("make new-stack", function () {
     );
     const found = await clusterNodes(join(folder, "kubeconfig"), undefined).finally(() => standIn.close());
     assert.equal(found.architecture, "arm64");
+    assert.equal(found.k3s, true);
     const given = { ...(await answers()), nodes: found.nodes.map((one) => ({ ...one, hostKey: key })) };
     const text = stackText(given);
     check(text, given);
@@ -152,6 +153,26 @@ describe("make new-stack", function () {
       { name: "pi1", host: "192.168.1.21", memory: "3793Mi", hostKey: key },
       { name: "pi2", host: "192.168.1.22", memory: "7948Mi", hostKey: key },
     ]);
+  });
+
+  it("leaves the restart that k3s needs to its owner, and says so where the registry is not known to everyone", async () => {
+    const nodes = [{ name: "pi1", host: "192.168.1.21", hostKey: key }];
+    const made = async (k3s: boolean, ...flags: string[]): Promise<{ text: string; steps: string }> => {
+      const given = { ...(await answers(...flags)), nodes, k3s };
+      const text = stackText(given);
+      check(text, given);
+      return { text, steps: nextSteps(given, "glrt-marked00000000000000") };
+    };
+    const { text, steps } = await made(true, "--insecure");
+    assert.match(steps, /Read it, then:\n.* allowRestart: this cluster is k3s[^]*pulumi preview/);
+    const choice = text.replace("# allowRestart", "allowRestart");
+    const { config } = parse(choice) as { config: Record<string, unknown> };
+    assert.deepEqual(config["pi-runners:trust"], { probe: true, allowRestart: true });
+    for (const other of [await made(false, "--insecure"), await made(true)]) {
+      assert.doesNotMatch(other.text + other.steps, /allowRestart/);
+    }
+    assert.match(stackText({ ...(await answers("--ca", "ca.pem")), nodes, k3s: true }), /# allowRestart: true/);
+    assert.doesNotMatch(stackText({ ...(await answers("--insecure")), k3s: true }), /allowRestart/, "no nodes");
   });
 
   it("says what is made already when Pulumi does not take the token, and shows no word of it", () => {
