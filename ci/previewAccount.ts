@@ -10,7 +10,7 @@ import { answered, clusterOf } from "../config/cluster";
 
 const usage = `Makes an account that may read a stack's objects in the cluster, and change nothing; prints its kubeconfig.
 
-  npx tsx ci/previewAccount.ts --namespace gitlab-runners --out preview.kubeconfig
+  npx tsx ci/previewAccount.ts --namespace gitlab-runners --out ~/.kube/preview.kubeconfig
 
   --namespace NAME   of the stack's runners, as in its file, which is deployed already; default: gitlab-runners
   --kubeconfig FILE  of somebody who may make accounts and roles there; default: what kubectl uses. --context NAME

@@ -11,8 +11,8 @@ import { probeOnly } from "../hosts/probeOnly";
 
 const usage = `Prints a script for a node that lets an SSH key look at the node, and do nothing else, for previews with trust.probe.
 
-  ssh-keygen -t ed25519 -N '' -f probe
-  npx tsx ci/probeKey.ts --key probe.pub --user pi | ssh pi@pi1 sudo sh
+  ssh-keygen -t ed25519 -N '' -f ~/.ssh/probe
+  npx tsx ci/probeKey.ts --key ~/.ssh/probe.pub --user pi | ssh pi@pi1 sudo sh
 
   --key FILE     the public key
   --user NAME    as in the stack file's ssh.user, who needs sudo without a password; default: root

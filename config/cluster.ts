@@ -1,17 +1,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeConfig } from "@kubernetes/client-node";
 
+const nowhere = "http://localhost:8080";
+
 /**
  * The cluster that kubectl would use.
  *
  * @param kubeconfig path of the file; default: what kubectl uses
- * @throws when there is no such file or context
+ * @throws when there is no such file, or none at all
  */
 export async function clusterOf(kubeconfig: string | undefined, context: string | undefined): Promise<KubeConfig> {
   const { KubeConfig } = await import("@kubernetes/client-node");
   const config = new KubeConfig();
   if (kubeconfig === undefined) {
     config.loadFromDefault();
+    // What the library takes where it finds nothing, and kubectl of old took.
+    if (config.getCurrentContext() === "loaded-context" && config.getCurrentCluster()?.server === nowhere) {
+      throw new Error("There is no kubeconfig: set KUBECONFIG, or give --kubeconfig FILE.");
+    }
   } else {
     config.loadFromFile(kubeconfig);
   }
