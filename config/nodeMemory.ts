@@ -5,6 +5,7 @@ import { podTemplate as dockerPod } from "../components/runners/docker/pod";
 import type { DockerRunnerSettings } from "../components/runners/docker/settings";
 import { hasResidentEngine } from "../components/runners/docker/ways";
 import { kubernetesRunnerConfig } from "../components/runners/kubernetes/kubernetesConfig";
+import { guardTemplate } from "../components/runners/kubernetes/layersGuard";
 import { podTemplate as kubernetesPod } from "../components/runners/kubernetes/pod";
 import type { KubernetesRunnerSettings } from "../components/runners/kubernetes/settings";
 import { oneError } from "../components/runners/errors";
@@ -149,7 +150,7 @@ function atOnce(settings: DockerRunnerSettings | KubernetesRunnerSettings): numb
 const jobs = (count: number): string => (count === 1 ? "a job" : `${count} jobs`);
 
 /**
- * Managers and jobs that Kubernetes spreads over nodes. Of a job it keeps free what it asks for, and ends one that takes
+ * Managers and jobs that Kubernetes spreads over nodes, and on each node what looks after the layers of builds. Of a job it keeps free what it asks for, and ends one that takes
  * more first, when a node's memory ends; so what it asks for counts.
  */
 function podsOf(settings: KubernetesRunnerSettings, nodes: number): Part[] {
@@ -157,6 +158,7 @@ function podsOf(settings: KubernetesRunnerSettings, nodes: number): Part[] {
   return [
     [`${jobs(count)} in pods`, count * podRequest(settings)],
     ["its manager", Math.ceil(settings.replicas / nodes) * amount(kubernetesPod(settings), "limits")],
+    ["its guard", settings.buildCache === undefined ? 0 : amount(guardTemplate(settings), "limits")],
   ];
 }
 

@@ -40,8 +40,9 @@ const machineSettings = {
   ),
   labels: optional(table, {
     description:
-      "Labels that the node has in Kubernetes, as far as a `nodeSelector` asks for them: which runners count for its `memory`. Nothing is labelled by it.",
-    defaultText: "`kubernetes.io/hostname` is its `name`; a label that no entry names is taken for given",
+      "Labels that the node has in Kubernetes, as far as a `nodeSelector` or `architecture` asks for them: which runners count for its `memory`. Nothing is labelled by it.",
+    defaultText:
+      "`kubernetes.io/hostname` is its `name`; a label that any entry names, a node whose entry lacks it does not have; one that no entry names is taken for given",
   }),
 };
 
