@@ -64,10 +64,10 @@ function markdown({ machine, sections }: Results): string {
   return [
     "# Benchmarks",
     "",
-    "Written by `make bench`, which runs all of it; `tsx bench/bench.ts --only NAME` measures one section again.",
+    "Written by `make bench`, which runs all of it; `npx tsx bench/bench.ts --only NAME` measures one section again.",
     "Figures are medians; the extremes of the runs stand beside them. Ratios are of medians. In each section the",
-    "programs took turns, so that other work on the machine hit them alike. `bench/results.json` has the same for",
-    "machines.",
+    "programs took turns, so that other work on the machine hit them alike; but in `jobs`, `builds` and `throughput`",
+    "one way was measured after the other. `bench/results.json` has the same for machines.",
     "",
     `Machine: ${cores} cores (${processor}), ${memoryGiB} GiB, Linux ${kernel}, ${system}, Node.js ${node}.`,
     "",
