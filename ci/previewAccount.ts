@@ -107,6 +107,12 @@ function reachable(config: KubeConfig, server: string | undefined): Cluster {
     );
   }
   const found = { ...cluster, server: server ?? cluster.server };
+  if (found.proxyUrl !== undefined && new URL(found.proxyUrl).password !== "") {
+    throw new Error(
+      "The proxy of this kubeconfig has a password in its address, which every preview could read.\n" +
+        "Give --kubeconfig with one that has none.",
+    );
+  }
   if (["localhost", "127.0.0.1", "[::1]"].includes(new URL(found.server).hostname)) {
     throw new Error(
       `The cluster's address in this kubeconfig is ${found.server}, which only this machine reaches.\n` +
@@ -168,16 +174,20 @@ function kubeconfigOf(context: string, cluster: Cluster, secret: V1Secret): stri
 async function allowedChange(own: KubeConfig, namespace: string): Promise<string | undefined> {
   const { AuthorizationV1Api } = await import("@kubernetes/client-node");
   const api = own.makeApiClient(AuthorizationV1Api);
-  const changes = [
+  const changes: { verb: string; group: string; resource: string; subresource?: string }[] = [
     { verb: "create", group: "", resource: "secrets" },
     { verb: "patch", group: "apps", resource: "daemonsets" },
     { verb: "delete", group: "", resource: "namespaces" },
+    // No changes, but as good as some: what others' pods and Secrets know.
+    { verb: "create", group: "", resource: "pods" },
+    { verb: "create", group: "", resource: "pods", subresource: "exec" },
+    { verb: "list", group: "", resource: "secrets" },
   ];
-  for (const { verb, group, resource } of changes) {
-    const spec = { resourceAttributes: { namespace, verb, group, resource } };
+  for (const { verb, group, resource, subresource } of changes) {
+    const spec = { resourceAttributes: { namespace, verb, group, resource, subresource } };
     const body = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec };
     if ((await api.createSelfSubjectAccessReview({ body })).status?.allowed !== false) {
-      return `${verb} ${resource}`;
+      return `${verb} ${[resource, ...(subresource === undefined ? [] : [subresource])].join("/")}`;
     }
   }
   return undefined;

@@ -48,8 +48,6 @@ function hostErrors(runners: CheckedRunner[], { settings, on }: Shell, index: nu
   const port = others.find((one) => one.settings.metricsPort === settings.metricsPort);
   const { packageVersion: wanted } = settings;
   const version = others.find(({ settings: { packageVersion: there } }) => wanted && there && wanted !== there);
-  const rights = others.find((one) => one.settings.user === settings.user && one.settings.docker !== settings.docker);
-  const [without, having] = settings.docker ? [rights?.settings, settings] : [settings, rights?.settings];
   return [
     ...oneError(
       `${at}.metricsPort`,
@@ -61,12 +59,21 @@ function hostErrors(runners: CheckedRunner[], { settings, on }: Shell, index: nu
       version &&
         `runner ${version.settings.name} wants the package in version ${version.settings.packageVersion} on the same host, which can have one only; name the same, or give one of them a binary`,
     ),
-    ...oneError(
-      `runners[${runners.findIndex((one) => one.settings === without)}].docker`,
-      rights &&
-        `runner ${having!.name} lets user ${settings.user} use Docker on the same host, so the jobs of runner ${without!.name} are root there too; say docker: true, or give one of them another user`,
-    ),
   ];
+}
+
+/** What runners of one host do to each other without being refused: stacks are deployed that way. */
+export function collisionWarnings(runners: CheckedRunner[]): string[] {
+  return runners.filter(isShell).flatMap(({ settings: having, on }) =>
+    runners
+      .filter(isShell)
+      .filter(({ settings: { user, docker } }) => having.docker && !docker && user === having.user)
+      .filter((one) => one.on.hosts.some((host) => on.hosts.includes(host)))
+      .map(
+        ({ settings: without }) =>
+          `Runner ${having.name} lets user ${having.user} use Docker on a host of both, so the jobs of runner ${without.name} are root there too; say docker: true there, or give one of them another user.`,
+      ),
+  );
 }
 
 /** An engine with its data in a folder of somebody else: two engines would meet, or the other's removal would take it along. */

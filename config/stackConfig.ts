@@ -29,6 +29,7 @@ import {
   trustErrors,
   type CheckedRunner,
 } from "./checks";
+import { collisionWarnings } from "./collisions";
 import { bastionOf, secretsOf } from "./logins";
 import { memoryFindings } from "./nodeMemory";
 import { strictestFor } from "./podSecurity";
@@ -215,7 +216,7 @@ function assemble(stack: StackFile, errors: InputError[]): StackConfig {
     podSecurity: strictestFor(runners, mirror),
     // Ten minutes for pods to stop once their jobs are over.
     deleteTimeout: `${Math.ceil(Math.max(0, ...runners.map(stopTime)) / 60) + 10}m`,
-    warnings: memory.warnings,
+    warnings: [...memory.warnings, ...collisionWarnings(runners)],
   };
 }
 

@@ -23,3 +23,6 @@ export function engineFolder(runner: { namespace: string; name: string; engineFo
 export function isIn(path: string, folder: string): boolean {
   return `${mountPoint(path)}/`.startsWith(`${mountPoint(folder)}/`);
 }
+
+/** Folders in which the engines of nodes keep their data. */
+export const ofNodes = ["/var/lib/docker", "/var/lib/containerd", "/var/lib/rancher", "/var/snap", "/run", "/var/run"];

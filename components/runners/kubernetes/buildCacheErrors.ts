@@ -1,6 +1,6 @@
 import type { InputError } from "../../inputErrors";
 import { oneError } from "../errors";
-import { isIn, nodeFolders } from "../nodeFolder";
+import { isIn, nodeFolders, ofNodes } from "../nodeFolder";
 import { layersImage } from "./buildCache";
 import { ownKubernetes, type KubernetesRunnerSettings, type KubernetesSection } from "./settings";
 
@@ -13,6 +13,9 @@ const elsewhere: Partial<Record<keyof KubernetesSection, string>> = {
   runtime_class_name: "pods of another runtime may be machines of their own, whose locks the node does not see",
 };
 
+/** Folders of a node whose contents are others', or in memory. */
+const ofSystem = ["/dev", "/etc", "/proc", "/sys", "/var/lib/kubelet/pods"];
+
 /** With what a runner's builds could not keep layers on nodes, or not safely. */
 export function buildCacheErrors(settings: KubernetesRunnerSettings, own: string): InputError[] {
   const { buildCache, hostUsers } = settings;
@@ -20,6 +23,7 @@ export function buildCacheErrors(settings: KubernetesRunnerSettings, own: string
     return [];
   }
   const section = ownKubernetes(settings);
+  const taken = [nodeFolders, ...ofNodes, ...ofSystem].find((one) => isIn(buildCache.hostFolder, one));
   const inTheWay = (Object.keys(elsewhere) as (keyof KubernetesSection)[]).filter((key) => isSet(section[key]));
   const image = layersImage(buildCache);
   const unlisted = (section.allowed_images ?? []).length > 0 && !section.allowed_images!.includes(image);
@@ -37,9 +41,7 @@ export function buildCacheErrors(settings: KubernetesRunnerSettings, own: string
     ),
     ...oneError(
       "buildCache.hostFolder",
-      isIn(buildCache.hostFolder, nodeFolders)
-        ? `is in ${nodeFolders}, which is for what runners on Docker keep on a node; name another, such as ${nodeFolders}-layers`
-        : undefined,
+      taken && `is in ${taken}, which is for something else of the node; name another, such as ${nodeFolders}-layers`,
     ),
   ];
 }

@@ -1,12 +1,15 @@
 import { searchPath } from "../../../hosts/asRoot";
 import { layersFolder } from "./buildCache";
-import { guardVariable } from "./layersGuard";
+import { guardMount, guardVariable } from "./layersGuard";
 
 /** How long a guard may take to go, seconds; where it stays, so do the layers. */
 const guardPatience = 60;
 
-/** What passes between a manager's last job and that job's pod, at the most, seconds. */
-const settled = 20;
+/**
+ * What passes between a manager's last job and that job's lock, at the most, seconds: its image may have to be pulled first,
+ * for as long as gitlab-runner waits for its pod (`poll_timeout`, 180 s by default).
+ */
+const settled = 200;
 
 /**
  * What removes the layers that a runner's builds kept on a host, once no guard looks after them any more. What a build still
@@ -23,7 +26,11 @@ export function layersCleanupScript(namespace: string, name: string, hostFolder:
     "now() { date +%s; }",
     "guarded() {",
     "  for process in /proc/[0-9]*/environ; do",
-    `    if tr '\\0' '\\n' 2>/dev/null <"$process" | grep -qx "${guardVariable}=$folder"; then return 0; fi`,
+    // A job may say the same of itself, but has not the folder.
+    `    root=\${process%/environ}/root${guardMount}`,
+    `    if tr '\\0' '\\n' 2>/dev/null <"$process" | grep -qFx "${guardVariable}=$folder" && [ ! -L "$root" ] && [ "$root" -ef "$folder" ]; then`,
+    "      return 0",
+    "    fi",
     "  done 2>/dev/null",
     "  return 1",
     "}",
@@ -36,13 +43,16 @@ export function layersCleanupScript(namespace: string, name: string, hostFolder:
     "  sleep 2",
     "done",
     // A job that the manager took last has its pod by then.
+    `echo "Waiting ${settled} s for builds of runner ${namespace}/${name} that may begin."`,
     `sleep ${settled}`,
     `deadline=$(($(now) + ${patience})) said=0`,
     "while :; do",
     "  busy=",
     '  for slot in "$folder"/layers/*/*; do',
     '    [ -d "$slot" ] && [ ! -L "$slot" ] || continue',
-    '    timeout 900 flock -n "$slot" rm -rf "$slot" || busy=$slot',
+    // A job may put a link or a pipe there meanwhile: with /. nothing but a folder is opened, and nothing made. rm (GNU's) does
+    // not follow what is put below while it works.
+    `    timeout 900 sh -c 'exec 9<"$1/." && flock -n 9 && rm -rf "$1"' - "$slot" 2>/dev/null || busy=$slot`,
     "  done",
     '  [ -n "$busy" ] || break',
     '  if [ "$(now)" -ge "$deadline" ]; then',

@@ -52,18 +52,6 @@ const refused: [what: string, runners: Runner[], key: string, reason: RegExp, ot
     "runners[1].packageVersion",
     /runner a wants the package in version 19\.3\.0-1/,
   ],
-  [
-    "a user that another runner of the host lets use Docker",
-    [shell("a", { docker: true }), shell("b", { metricsPort: 9300 })],
-    "runners[1].docker",
-    /runner a lets user gitlab-runner use Docker .* runner b are root/,
-  ],
-  [
-    "the same, the other way round",
-    [shell("a"), shell("b", { docker: true, metricsPort: 9300 })],
-    "runners[0].docker",
-    /runner b lets .* runner a are root/,
-  ],
   ["a host that is named twice", [shell("a", { hosts: ["pi1", "pi1"] })], "runners[0].hosts[1]", /twice/],
   [
     "two nodes with one address, however it is written",
@@ -206,6 +194,19 @@ describe("runners of one stack", () => {
       );
     });
   }
+
+  it("warn of a user whom another runner of the host lets use Docker, and are deployed", () => {
+    const [having, without] = [shell("a", { docker: true }), shell("b", { metricsPort: 9300 })];
+    for (const runners of [
+      [having, without],
+      [without, having],
+    ]) {
+      const { warnings } = stackOf(runners);
+      assert.equal(warnings.length, 1);
+      assert.match(warnings[0]!, /^Runner a lets user gitlab-runner use Docker .* runner b are root there too/);
+    }
+    assert.deepEqual(stackOf([having, shell("b", { user: "plain", metricsPort: 9300 })]).warnings, []);
+  });
 
   for (const [what, runners, others] of sound) {
     it(`may have ${what}`, () => {

@@ -1,5 +1,5 @@
 import type { InputError } from "../../../inputErrors";
-import { engineFolder, isIn } from "../../nodeFolder";
+import { engineFolder, isIn, ofNodes } from "../../nodeFolder";
 import { engineData } from "../engineScript";
 import { engineSocket } from "../engineSocket";
 import { jobsFolder, sharedEngineErrors } from "./sharedEngine";
@@ -30,9 +30,6 @@ export const dindResident: BuildMode = {
 
   errors: (settings) => [...sharedEngineErrors(settings), ...dataErrors(settings)],
 };
-
-/** Folders in which the engines of nodes keep their data. */
-const ofNodes = ["/var/lib/docker", "/var/lib/containerd", "/var/lib/rancher", "/var/snap", "/run", "/var/run"];
 
 /** Two engines in one folder: the pod's in that of a node's, or a job's in that of the pod's. */
 function dataErrors(settings: DockerRunnerSettings): InputError[] {
