@@ -62,7 +62,7 @@ describe("the memory of nodes", () => {
     assert.match(warnings([{ memory: "4Gi" }], many), /pods 4\.8 GiB \(8 jobs in pods 4\.5 GiB, its manager 256 MiB\)/);
     assert.equal(warnings([{ memory: "4Gi" }, { memory: "4Gi" }], many), "");
     const cached = { ...pods, concurrent: 16, buildCache: { hostFolder: "/mnt/ssd" } };
-    assert.match(warnings([{ memory: "4Gi" }, { memory: "4Gi" }], cached), /its manager 256 MiB, its guard 64 MiB\)/);
+    assert.match(warnings([{ memory: "4Gi" }, { memory: "4Gi" }], cached), /its manager 256 MiB, its guard 128 MiB\)/);
     const jobsElsewhere = { runners: [{ kubernetes: { node_selector: { "kubernetes.io/hostname": "pi2" } } }] };
     assert.match(warnings([{ memory: "4Gi" }, { memory: "4Gi" }], { ...many, config: jobsElsewhere }), /^Node pi2: /);
   });
