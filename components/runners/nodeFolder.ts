@@ -25,4 +25,11 @@ export function isIn(path: string, folder: string): boolean {
 }
 
 /** Folders in which the engines of nodes keep their data. */
-export const ofNodes = ["/var/lib/docker", "/var/lib/containerd", "/var/lib/rancher", "/var/snap", "/run", "/var/run"];
+export const engineDataOfNodes = [
+  "/var/lib/docker",
+  "/var/lib/containerd",
+  "/var/lib/rancher",
+  "/var/snap",
+  "/run",
+  "/var/run",
+];

@@ -1,6 +1,6 @@
 import type { InputError } from "../../inputErrors";
 import { oneError } from "../errors";
-import { isIn, nodeFolders, ofNodes } from "../nodeFolder";
+import { isIn, nodeFolders, engineDataOfNodes } from "../nodeFolder";
 import { layersImage } from "./buildCache";
 import { ownKubernetes, type KubernetesRunnerSettings, type KubernetesSection } from "./settings";
 
@@ -23,7 +23,7 @@ export function buildCacheErrors(settings: KubernetesRunnerSettings, own: string
     return [];
   }
   const section = ownKubernetes(settings);
-  const taken = [nodeFolders, ...ofNodes, ...ofSystem].find((one) => isIn(buildCache.hostFolder, one));
+  const taken = [nodeFolders, ...engineDataOfNodes, ...ofSystem].find((one) => isIn(buildCache.hostFolder, one));
   const inTheWay = (Object.keys(elsewhere) as (keyof KubernetesSection)[]).filter((key) => isSet(section[key]));
   const image = layersImage(buildCache);
   const unlisted = (section.allowed_images ?? []).length > 0 && !section.allowed_images!.includes(image);

@@ -1,5 +1,5 @@
 import type { InputError } from "../../../inputErrors";
-import { engineFolder, isIn, ofNodes } from "../../nodeFolder";
+import { engineFolder, isIn, engineDataOfNodes } from "../../nodeFolder";
 import { engineData } from "../engineScript";
 import { engineSocket } from "../engineSocket";
 import { jobsFolder, sharedEngineErrors } from "./sharedEngine";
@@ -33,7 +33,7 @@ export const dindResident: BuildMode = {
 
 /** Two engines in one folder: the pod's in that of a node's, or a job's in that of the pod's. */
 function dataErrors(settings: DockerRunnerSettings): InputError[] {
-  const taken = ofNodes.find((folder) => isIn(engineFolder(settings), folder));
+  const taken = engineDataOfNodes.find((folder) => isIn(engineFolder(settings), folder));
   const reason =
     taken &&
     `${taken} is for an engine of the node, and two must not meet in one folder; name another one, such as /mnt/ssd/pi-runners`;
