@@ -34,7 +34,7 @@ export async function builds(runs: number): Promise<Section> {
     about: [
       `The pipeline that the stack prints for each way, from hand-out to the job's end (gitlab-runner ${runnerVersion}, nodes with Debian 13 and Docker 26.1): a base image of ${mebibytes} MiB and more that does not compress, three layers, one file that changes.`,
       "Cold: the daemon that builds has neither the base image nor a build cache. Warm: another build of the project, on a node that had one before. Pulled: the bytes that the registry sent meanwhile, by its own log. The base shares no layer with anything that a node has, so everyone pulls all of it when cold. Jobs of way `kubernetes` with Buildah keep no layers, so they are cold each time; `kubernetes buildkit` is the same way with `buildCache`, by which BuildKit keeps them.",
-      "Written: the bytes that all processes of the nodes, those in containers included, wrote to files of a disk meanwhile, by the kernel's count for each process (`write_bytes` of `/proc/PID/io`). A file that is removed again within seconds may never come to the disk; what the file system writes for itself is not in it, nor the registry, which is on no node.",
+      "Written: the bytes that all processes of the nodes, those in containers included, wrote to files of a disk meanwhile, by the kernel's count for each process (`write_bytes` of `/proc/PID/io`). A file that is removed again within seconds may never come to the disk; what the file system writes for itself is not in it, nor the registry, which is on no node. Not given where the daemon ends with its job: most of what it wrote was missing in the counters.",
       "Article: config.toml and .gitlab-ci.yml of the article that this project began with, as they stand there, but for addresses, the images' names, and `CI_JOB_TOKEN`, as GitLab has no `CI_BUILD_TOKEN` any more.",
     ],
     figures: [...measured].flatMap(([way, builds]) => figures(way, builds, dood)),
@@ -64,6 +64,9 @@ interface Builds {
 
 const daemonPerJob = ["dind", "dind-job", "dind-plain", "kubernetes buildkit"];
 
+/** Of these most of what was written was missing in the counters: a cold build that pulls 174 MB had 11. Why was not looked into. */
+const daemonEndsWithJob = ["dind", "dind-job", "dind-plain", "article dind"];
+
 function figures(way: string, builds: Builds, dood: Builds): Figure[] {
   const ours = !way.startsWith("article");
   const most = way === "dind-resident" ? 1.15 : daemonPerJob.includes(way) ? 2 : undefined;
@@ -73,8 +76,12 @@ function figures(way: string, builds: Builds, dood: Builds): Figure[] {
     figure(`${way}, warm`, "s", builds.warm),
     figure(`${way}, pulled cold`, "MB", builds.coldPulled),
     figure(`${way}, pulled warm`, "MB", builds.warmPulled, kept ? { goal: { most: 0.1 } } : {}),
-    figure(`${way}, written cold`, "MB", builds.coldWritten),
-    figure(`${way}, written warm`, "MB", builds.warmWritten),
+    ...(daemonEndsWithJob.includes(way)
+      ? []
+      : [
+          figure(`${way}, written cold`, "MB", builds.coldWritten),
+          figure(`${way}, written warm`, "MB", builds.warmWritten),
+        ]),
     ...(way === "dood"
       ? []
       : [
@@ -95,8 +102,9 @@ function listing(measured: Map<string, Builds>, dood: Builds): Section["listing"
       `${middle(way, warm).toFixed(1)} s`,
       `${middle(way, coldPulled).toFixed(1)} MB`,
       `${middle(way, warmPulled).toFixed(2)} MB`,
-      `${middle(way, coldWritten).toFixed(1)} MB`,
-      `${middle(way, warmWritten).toFixed(1)} MB`,
+      ...[coldWritten, warmWritten].map((values) =>
+        daemonEndsWithJob.includes(way) ? "not counted" : `${middle(way, values).toFixed(1)} MB`,
+      ),
       ratio(way, warm, dood.warm).value.toFixed(2),
     ]),
   };
