@@ -4,13 +4,23 @@
 # docs/merge-requests.md
 set -eu
 umask 077
+leave=""
+
+# On a host (GitLab says so of the shell executor) the home folder is that of all jobs, and one's host keys would be in another's
+# way. Pulumi's plugins stay where they are.
+if [ -n "${CI_SHARED_ENVIRONMENT:-}" ]; then
+  echo "export PULUMI_HOME='${PULUMI_HOME:-$HOME/.pulumi}'"
+  HOME="$(mktemp -d)"
+  echo "export HOME='$HOME'"
+  leave="rm -rf '$HOME';"
+fi
 
 # An agent keeps the key out of Pulumi's state, so that previews with another key than the deployment's show no change.
 if [ -n "${PI_RUNNERS_SSH_KEY:-}" ]; then
   if [ -z "${SSH_AUTH_SOCK:-}" ]; then
     eval "$(ssh-agent -s)" >/dev/null
     echo "export SSH_AUTH_SOCK='$SSH_AUTH_SOCK'"
-    echo "trap 'kill $SSH_AGENT_PID' EXIT"
+    leave="$leave kill $SSH_AGENT_PID;"
   fi
   # GitLab's file variables may lack the last line end, without which the key is not taken.
   { cat "$PI_RUNNERS_SSH_KEY"; echo; } | ssh-add -q - >&2
@@ -19,3 +29,4 @@ if [ -n "${PI_RUNNERS_KNOWN_HOSTS:-}" ]; then
   mkdir -p "$HOME/.ssh"
   cp "$PI_RUNNERS_KNOWN_HOSTS" "$HOME/.ssh/known_hosts"
 fi
+[ -z "$leave" ] || printf 'trap "%s" EXIT\n' "$leave"

@@ -65,3 +65,29 @@ async function push(engine: Engine, reference: string, tag: string, say: Say): P
     rmSync(file, { force: true });
   }
 }
+
+/** Puts onto a node what the jobs need, out of their image, as docs/merge-requests.md says for a runner of way shell. */
+export async function deployHost(engine: Engine, container: string, reference: string): Promise<void> {
+  // What stands for an installation of Pulumi is where the image's base has it.
+  const script = `set -eu
+    docker create --name deploy ${reference} >/dev/null
+    trap 'docker rm deploy >/dev/null' EXIT
+    docker cp -q deploy:/opt/pi-runners /opt
+    docker cp -q deploy:/usr/local/bin/. /usr/local/bin
+    docker cp -q deploy:/usr/local/lib/pulumi-language-nodejs /usr/local/lib
+    ln -sfn /opt/pi-runners/node_modules /node_modules
+    cat >/etc/profile.d/pi-runners.sh
+  `;
+  await engine.exec(container, ["sh", "-c", script], { input: profile });
+}
+
+const profile = `export PATH=/opt/pi-runners/node_modules/.bin:$PATH PULUMI_SKIP_UPDATE_CHECK=true
+export NODE_COMPILE_CACHE="$HOME/.cache/pi-runners"
+`;
+
+/** Takes it away again. */
+export async function removeDeployHost(engine: Engine, container: string): Promise<void> {
+  const programs = "/usr/local/bin/pulumi* /usr/local/bin/node /usr/local/lib/pulumi-language-nodejs";
+  const paths = `/opt/pi-runners /node_modules /etc/profile.d/pi-runners.sh ${programs}`;
+  await engine.exec(container, ["sh", "-c", `rm -rf ${paths}`]);
+}

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { findEngine } from "../../lab/engine/engine";
 import type { JobView, PipelineView } from "../../lab/gitlab/client";
-import { deployImage } from "../../lab/images/deployImage";
-import { checkout, cluster, gitlab, onNode, up } from "../lab/stack/lab";
+import { deployHost, deployImage, removeDeployHost } from "../../lab/images/deployImage";
+import { node as labNode } from "../../lab/machine/places";
+import { checkout, cluster, gitlab, onNode, run, up } from "../lab/stack/lab";
 import { projectFiles } from "../../lab/stack/ownCheckout";
 import { postgres, type Database } from "../../lab/stack/postgres";
 import { drawNote, drawWidget } from "./screenshots";
@@ -36,6 +37,7 @@ describe("the pipeline of a merge request, run by a deployed runner", function (
   let team: TeamStack;
   let database: Database;
   let token: string;
+  let image: string;
   let project: { id: number };
   let files: Awaited<ReturnType<typeof projectFiles>>;
   let branches = 0;
@@ -56,9 +58,12 @@ describe("the pipeline of a merge request, run by a deployed runner", function (
     gitlab.createProject(name, { files: { ...files, "Pulumi.team.yaml": stackFile, ...more }, branch });
 
   /** Opens a merge request with this change of the stack's file, and waits for the pipeline that GitLab makes of it. */
-  async function opened(change: (config: TeamConfig) => void): Promise<{ iid: number; preview: JobView }> {
+  async function opened(
+    change: (config: TeamConfig) => void,
+    more: typeof files = {},
+  ): Promise<{ iid: number; preview: JobView }> {
     const branch = `change-${++branches}`;
-    await commit(branch, team.file(change));
+    await commit(branch, team.file(change), more);
     const body = { source_branch: branch, target_branch: "main", title: `Change ${branches}` };
     const { iid, head_pipeline } = await api<Opened>("POST", "/merge_requests", body);
     assert.ok(head_pipeline, "GitLab makes a pipeline");
@@ -86,7 +91,7 @@ describe("the pipeline of a merge request, run by a deployed runner", function (
   before(async () => {
     await up();
     const engine = (await findEngine())!;
-    const image = await deployImage(engine, (line) => console.log(line));
+    image = await deployImage(engine, (line) => console.log(line));
     database = await postgres(engine, (line) => console.log(line));
     team = await teamStack("team", database.url);
     team.write(deployed);
@@ -180,6 +185,23 @@ describe("the pipeline of a merge request, run by a deployed runner", function (
       /Look at this first[^]*:warning: node dead \(172\.30\.99\.249\) could not be looked at/,
     );
   });
+
+  it("writes the note from a host, by a runner of way shell, and leaves nothing of the job's there", async () => {
+    const ways = await run("tsx", ["lab/lab.ts", "job", "--way", "shell"]);
+    assert.equal(ways.code, 0, ways.output);
+    const [engine, host] = [(await findEngine())!, labNode(1).container];
+    try {
+      await deployHost(engine, host, image);
+      const { iid, preview } = await opened(changed, { ".gitlab-ci.yml": pipelineOf(image, "shell") });
+      assert.equal(preview.runner?.description, "shell");
+      assert.deepEqual([preview.status, preview.exitCode], ["failed", 2], await gitlab.trace(preview.id));
+      assert.match(await note(iid), /concurrent: 1 => 3/);
+      const home = (await onNode(1, "getent passwd gitlab-runner | cut -d: -f6")).trim();
+      assert.equal(await onNode(1, `ls -d ${home}/.ssh /tmp/tmp.* 2>/dev/null; pgrep -a ssh-agent; true`), "");
+    } finally {
+      await removeDeployHost(engine, host);
+    }
+  });
 });
 
 /** As it is deployed before the merge request. */
@@ -197,8 +219,8 @@ function changed(config: TeamConfig): void {
 }
 
 /** One include of each component, as the guide says. */
-function pipelineOf(image: string): string {
-  const inputs = `{ stack: team, tags: [dood], image: "${image}" }`;
+function pipelineOf(image: string, tag = "dood"): string {
+  const inputs = `{ stack: team, tags: [${tag}], image: "${image}" }`;
   const include = ["preview", "deploy", "drift"].map(
     (name) => `  - local: templates/${name}.yml\n    inputs: ${inputs}\n`,
   );
