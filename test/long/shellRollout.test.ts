@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import "../inlinePrograms";
 import { ShellRunner, type ShellRunnerArgs } from "../../components";
 import { toolchain } from "../../lab/stack/stack";
 import { labRunner, ShellHost, standInForHosts } from "../host/shell/lab";

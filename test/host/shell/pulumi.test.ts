@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import "../../inlinePrograms";
 import { RegistryTrust, ShellRunner, type ShellRunnerArgs } from "../../../components";
 import { runnerVersion } from "../../../components/runners/images";
 import { toolchain } from "../../../lab/stack/stack";

@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import "../../inlinePrograms";
 import { toolchain } from "../../../lab/stack/stack";
 import { RegistryTrust, type RegistryTrustArgs, type TrustNode } from "../../../components";
 import { plain } from "./host";

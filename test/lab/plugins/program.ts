@@ -7,17 +7,11 @@
 import { AppsV1Api, CoreV1Api, KubeConfig } from "@kubernetes/client-node";
 import * as k8s from "@pulumi/kubernetes";
 import { LocalWorkspace, type PulumiFn, type Stack } from "@pulumi/pulumi/automation";
-import { grpcClientOptions } from "@pulumi/pulumi/runtime/settings";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import "../../inlinePrograms";
 import { temporaryFolder } from "../../temporaryFolder";
 import { environment } from "../stack/lab";
-
-/*
- * All these programs run in one process, and gRPC keeps connections by address for the whole of it: where an engine has the
- * port of one that has ended, the call fails without an attempt, as "No connection established. Last error: null".
- */
-Object.assign(grpcClientOptions, { "grpc.use_local_subchannel_pool": 1 });
 
 const backend = temporaryFolder();
 
