@@ -35,6 +35,13 @@ interface ImageSpec {
   official?: string;
 }
 
+const docker29 = {
+  dockerd: "docker",
+  "docker-proxy": "docker",
+  containerd: "docker",
+  "containerd-shim-runc-v2": "docker",
+} as const;
+
 const specs = {
   node: { folder: "node", programs: { runc: "oci" } },
   // In Debian 12 the client is in docker.io itself, and there is no package of buildx.
@@ -49,13 +56,10 @@ const specs = {
     folder: "node-docker29",
     base: "node",
     programs: {
-      dockerd: "engines",
-      "docker-proxy": "engines",
-      buildkitd: "engines",
-      buildctl: "engines",
-      containerd: "engines",
-      "containerd-shim-runc-v2": "engines",
-      ctr: "engines",
+      ...docker29,
+      buildkitd: "buildkit",
+      buildctl: "buildkit",
+      ctr: "buildkit",
     },
   },
   server: { folder: "server" },
@@ -91,15 +95,15 @@ const specs = {
   buildkit: {
     folder: "buildkit",
     programs: {
-      rootlesskit: "engines",
-      buildkitd: "engines",
-      buildctl: "engines",
-      "buildctl-daemonless.sh": "engines",
+      rootlesskit: "buildkit",
+      buildkitd: "buildkit",
+      buildctl: "buildkit",
+      "buildctl-daemonless.sh": "buildkit",
     },
     alias: "pi-lab/buildkit:rootless",
   },
   cli: { folder: "docker-cli", alias: "pi-lab/docker:cli" },
-  dind: { folder: "docker-dind", base: "cli", programs: { runc: "oci" }, alias: "pi-lab/docker:dind" },
+  dind: { folder: "docker-dind", base: "cli", programs: { runc: "oci", ...docker29 }, alias: "pi-lab/docker:dind" },
 } as const;
 
 export type ImageName = keyof typeof specs;

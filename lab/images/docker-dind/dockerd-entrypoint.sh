@@ -43,6 +43,8 @@ if [ $# -eq 0 ] || [ "${1#-}" != "$1" ]; then
 fi
 
 if [ "$1" = dockerd ]; then
+  # Debian's runc 1.1 knows no time namespaces.
+  set -- "$@" --feature time-namespaces=false
   # A daemon that was killed leaves these behind, and would not start again.
   find /run /var/run -iname 'docker*.pid' -delete 2>/dev/null || :
   # cgroup v2: processes in the root group forbid groups with controllers below it.
