@@ -117,7 +117,7 @@ export async function image(engine: Engine, name: ImageName, say: Say): Promise<
   if (spec.official && spec.alias && (await pulled(engine, spec.official, spec.alias, say))) {
     return spec.alias;
   }
-  const reference = `pi-lab/${spec.folder}:${await key(name)}`;
+  const reference = `pi-lab/${spec.folder}:${await key(name, say)}`;
   if (!(await has(engine, reference))) {
     const base = spec.base ? await image(engine, spec.base, say) : await debian(engine, suiteOf(spec), say);
     const lock = join(cache, "locks", `image-${name}`);
@@ -172,14 +172,14 @@ const runcArgument = (): string => (lacksSysResource() ? "needed" : "");
 export const proxies = (): string[] =>
   ["http_proxy", "https_proxy", "no_proxy"].flatMap((name) => (process.env[name] ? ["--build-arg", name] : []));
 
-async function key(name: ImageName): Promise<string> {
+async function key(name: ImageName, say: Say): Promise<string> {
   const spec = images[name];
-  const hash = createHash("sha256").update(spec.base ? await key(spec.base) : debianKey(suiteOf(spec)));
+  const hash = createHash("sha256").update(spec.base ? await key(spec.base, say) : debianKey(suiteOf(spec)));
   for (const [file, text] of filesOf(folderOf(spec))) {
     hash.update(`${file}\0`).update(text);
   }
   for (const from of new Set(Object.values(spec.programs ?? {}))) {
-    hash.update(await built(from, () => undefined));
+    hash.update(await built(from, say));
   }
   if (spec.files) {
     hash.update(spec.files.key());
