@@ -70,10 +70,10 @@ async function push(engine: Engine, reference: string, tag: string, say: Say): P
 export async function deployHost(engine: Engine, container: string, reference: string): Promise<void> {
   // What stands for an installation of Pulumi is where the image's base has it.
   const script = `set -eu
-    docker create --name deploy ${reference} >/dev/null
+    docker create --name deploy ${reference} true >/dev/null
     trap 'docker rm deploy >/dev/null' EXIT
     docker cp -q deploy:/opt/pi-runners /opt
-    docker cp -q deploy:/usr/local/bin/. /usr/local/bin
+    docker cp deploy:/usr/local/bin - | tar -x -C /usr/local --wildcards 'bin/pulumi*'
     docker cp -q deploy:/usr/local/lib/pulumi-language-nodejs /usr/local/lib
     ln -sfn /opt/pi-runners/node_modules /node_modules
     cat >/etc/profile.d/pi-runners.sh
@@ -87,7 +87,7 @@ export NODE_COMPILE_CACHE="$HOME/.cache/pi-runners"
 
 /** Takes it away again. */
 export async function removeDeployHost(engine: Engine, container: string): Promise<void> {
-  const programs = "/usr/local/bin/pulumi* /usr/local/bin/node /usr/local/lib/pulumi-language-nodejs";
+  const programs = "/usr/local/bin/pulumi* /usr/local/lib/pulumi-language-nodejs";
   const paths = `/opt/pi-runners /node_modules /etc/profile.d/pi-runners.sh ${programs}`;
   await engine.exec(container, ["sh", "-c", `rm -rf ${paths}`]);
 }
