@@ -1,22 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  changedStack,
-  checkout,
-  eventually,
-  gitlab,
-  lives,
-  onNode,
-  pulumi,
-  registryUrl,
-  runnerPods,
-  stackOutput,
-  up,
-} from "./lab";
-
-const manifestTypes =
-  "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json";
+import { changedStack, checkout, eventually, gitlab, lives, onNode, pulumi, runnerPods, stackOutput, up } from "./lab";
+import { manifestDigest } from "../../../lab/images/nodeImages";
 
 const dockerfile = ["FROM registry.lab:5000/base:1", "COPY message /message", "RUN cat /message", ""].join("\n");
 
@@ -38,11 +24,9 @@ async function buildWith(runner: string): Promise<string> {
   assert.ok(job);
   const pushed = /gitlab\.lab:5050\/\S+@(sha256:[0-9a-f]{64})/.exec(trace);
   assert.ok(pushed, `the trace names no pushed digest:\n${trace}`);
-  const manifest = await fetch(`${registryUrl}/v2/lab/${project}/manifests/${pushed[1]}`, {
-    headers: { Accept: manifestTypes },
-  });
-  assert.equal(manifest.status, 200, "the registry has what the job says it pushed");
-  return manifest.headers.get("Docker-Content-Digest")!;
+  const digest = await manifestDigest(`lab/${project}`, pushed[1]!);
+  assert.equal(digest, pushed[1], "the registry has what the job says it pushed");
+  return pushed[1]!;
 }
 
 describe("stack dev on the lab", () => {
