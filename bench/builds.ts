@@ -1,5 +1,6 @@
 /** How long building and pushing an image takes, and what it pulls: by each way, and as the article that this project began with does it. */
 import { runnerVersion } from "../components/runners/images";
+import { labDockerVersion } from "../lab/builds/builds";
 import { LabGitlab, type JobView } from "../lab/gitlab/client";
 import { gitlabUrl } from "../lab/cluster/controlPlane";
 import { gitlabRegistry, registry } from "../lab/machine/places";
@@ -32,7 +33,7 @@ export async function builds(runs: number): Promise<Section> {
   return {
     title: "Building and pushing",
     about: [
-      `The pipeline that the stack prints for each way, from hand-out to the job's end (gitlab-runner ${runnerVersion}, nodes with Debian 13 and Docker 26.1, jobs' own daemons Docker 29): a base image of ${mebibytes} MiB and more that does not compress, three layers, one file that changes.`,
+      `The pipeline that the stack prints for each way, from hand-out to the job's end (gitlab-runner ${runnerVersion}, nodes with Debian 13 and Docker 26.1, jobs' own daemons Docker ${labDockerVersion}): a base image of ${mebibytes} MiB and more that does not compress, three layers, one file that changes.`,
       "Cold: the daemon that builds has neither the base image nor a build cache. Warm: another build of the project, on a node that had one before. Pulled: the bytes that the registry sent meanwhile, by its own log. The base shares no layer with anything that a node has, so everyone pulls all of it when cold. Jobs of way `kubernetes` with Buildah keep no layers, so they are cold each time; `kubernetes buildkit` is the same way with `buildCache`, by which BuildKit keeps them.",
       "Written: the bytes that all processes of the nodes, those in containers included, wrote to files of a disk meanwhile, by the kernel's count for each process (`write_bytes` of `/proc/PID/io`). A file that is removed again within seconds may never come to the disk; what the file system writes for itself is not in it, nor the registry, which is on no node. Not given where the daemon ends with its job: most of what it wrote was missing in the counters.",
       "Article: config.toml and .gitlab-ci.yml of the article that this project began with, as they stand there, but for addresses, the images' names, and `CI_JOB_TOKEN`, as GitLab has no `CI_BUILD_TOKEN` any more.",

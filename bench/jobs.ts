@@ -2,6 +2,7 @@
 import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runnerVersion } from "../components/runners/images";
+import { labDockerVersion } from "../lab/builds/builds";
 import { LabGitlab, type JobView } from "../lab/gitlab/client";
 import { adminKubeconfig, gitlabUrl } from "../lab/cluster/controlPlane";
 import { figure, ratio, type Figure, type Section } from "./figures";
@@ -27,7 +28,7 @@ export async function jobs(runs: number): Promise<Section> {
   return {
     title: "Jobs",
     about: [
-      `Jobs on the runners of the lab's two stacks (gitlab-runner ${runnerVersion}, on nodes with Debian 13 and Docker 26.1, jobs' own daemons Docker 29), with the stand-in for GitLab keeping the times: queued, handed out. When a script begins the job says itself, by the same clock. Before what is measured, one job of the kind has run on the node.`,
+      `Jobs on the runners of the lab's two stacks (gitlab-runner ${runnerVersion}, on nodes with Debian 13 and Docker 26.1, jobs' own daemons Docker ${labDockerVersion}), with the stand-in for GitLab keeping the times: queued, handed out. When a script begins the job says itself, by the same clock. Before what is measured, one job of the kind has run on the node.`,
       "Bare pod: two containers of an image that the node has, created through the API, looked at every 50 ms until both run.",
     ],
     figures,

@@ -40,7 +40,7 @@ const pulumiVersion = "v3.250.0"; // as lab/builds/pulumi/go.mod
 const kubernetesVersion = "v1.36.3"; // as lab/builds/kubernetes/go.mod
 const runnerModule = "gitlab.com/gitlab-org/gitlab-runner"; // what is left out: lab/builds/gitlab-runner/standIns
 // As lab/builds/engines/go.mod. Docker's module is a beta of September 2026, of the time of 29.9; unnamed it would say 0.0.0.
-const dockerVersion = "29.9.0";
+export const labDockerVersion = "29.9.0";
 const buildkitVersion = "v0.33.0";
 const containerdVersion = "v2.4.2";
 const versionPackage = "k8s.io/component-base/version";
@@ -80,7 +80,7 @@ export const builds = {
     ],
     about: "about 6 minutes",
   },
-  /** Docker 29 with its containerd: for docker:dind, and for nodes that have it. */
+  /** Docker with its containerd: for docker:dind, and for nodes of kind docker29. */
   docker: {
     module: "builds/engines",
     packages: [
@@ -90,7 +90,7 @@ export const builds = {
       "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
     ],
     ldflags: [
-      `-X github.com/moby/moby/v2/dockerversion.Version=${dockerVersion}`,
+      `-X github.com/moby/moby/v2/dockerversion.Version=${labDockerVersion}`,
       `-X github.com/containerd/containerd/v2/version.Version=${containerdVersion}`,
     ],
     about: "about 5 minutes",

@@ -66,28 +66,23 @@ async function push(engine: Engine, reference: string, tag: string, say: Say): P
   }
 }
 
-/** Puts onto a node what the jobs need, out of their image, as docs/merge-requests.md says for a runner of way shell. */
+/** Puts onto a node what the jobs need, by the commands that docs/merge-requests.md has for a runner of way shell. */
 export async function deployHost(engine: Engine, container: string, reference: string): Promise<void> {
+  const guide = readFileSync(join(checkout, "docs/merge-requests.md"), "utf8");
+  const [, commands] = /### By a runner of way `shell`[^]*?```sh\n([^]*?)```/.exec(guide)!;
+  const own = commands!.replace(/^docker login .*\n/, "").replaceAll("REGISTRY/GROUP/PROJECT/deploy:latest", reference);
   // What stands for an installation of Pulumi is where the image's base has it.
-  const script = `set -eu
-    docker create --name deploy ${reference} true >/dev/null
-    trap 'docker rm deploy >/dev/null' EXIT
-    docker cp -q deploy:/opt/pi-runners /opt
-    docker cp deploy:/usr/local/bin - | tar -x -C /usr/local --wildcards 'bin/pulumi*'
-    docker cp -q deploy:/usr/local/lib/pulumi-language-nodejs /usr/local/lib
-    ln -sfn /opt/pi-runners/node_modules /node_modules
-    cat >/etc/profile.d/pi-runners.sh
-  `;
-  await engine.exec(container, ["sh", "-c", script], { input: profile });
+  const pulumi = [
+    "docker cp deploy:/usr/local/bin - | tar -x -C /usr/local --wildcards 'bin/pulumi*'",
+    "docker cp -q deploy:/usr/local/lib/pulumi-language-nodejs /usr/local/lib",
+  ];
+  const script = ["set -eu", own.replace("docker rm deploy", [...pulumi, "docker rm deploy"].join("\n"))];
+  await engine.exec(container, ["sh"], { input: script.join("\n") });
 }
-
-const profile = `export PATH=/opt/pi-runners/node_modules/.bin:$PATH PULUMI_SKIP_UPDATE_CHECK=true
-export NODE_COMPILE_CACHE="$HOME/.cache/pi-runners"
-`;
 
 /** Takes it away again. */
 export async function removeDeployHost(engine: Engine, container: string): Promise<void> {
   const programs = "/usr/local/bin/pulumi* /usr/local/lib/pulumi-language-nodejs";
   const paths = `/opt/pi-runners /node_modules /etc/profile.d/pi-runners.sh ${programs}`;
-  await engine.exec(container, ["sh", "-c", `rm -rf ${paths}`]);
+  await engine.exec(container, ["sh", "-c", `docker rm --force deploy; rm -rf ${paths}`]);
 }

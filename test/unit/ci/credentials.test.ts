@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
@@ -32,6 +32,42 @@ describe("a job about stacks", () => {
         }
       } finally {
         rmSync(home, { recursive: true, force: true });
+      }
+    });
+  }
+
+  for (const [key, goes] of [
+    ["a key", true],
+    ["a key that is refused", false],
+  ] as const) {
+    it(`leaves nothing on a host that other jobs share, neither in the user's home: ${key}`, () => {
+      const root = mkdtempSync(join(tmpdir(), "pi-runners-job-"));
+      const [home, scratch, file] = [join(root, "home"), join(root, "scratch of jobs"), join(root, "key")];
+      try {
+        [home, scratch].forEach((folder) => mkdirSync(folder));
+        spawnSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", file]);
+        if (!goes) {
+          writeFileSync(file, "no key", { mode: 0o600 });
+        }
+        writeFileSync(join(root, "known"), "pi1 ssh-ed25519 AAAA\n");
+        const env = {
+          PATH: process.env["PATH"],
+          HOME: home,
+          TMPDIR: scratch,
+          CI_SHARED_ENVIRONMENT: "true",
+          PI_RUNNERS_SSH_KEY: file,
+          PI_RUNNERS_KNOWN_HOSTS: join(root, "known"),
+        };
+        const script = [...scriptOf("preview"), "cat ~/.ssh/known_hosts; ssh-add -l; echo $PULUMI_HOME"].join("\n");
+        const job = spawnSync("bash", ["-eo", "pipefail", "-c", script], { cwd: project, env, encoding: "utf8" });
+        assert.equal(job.status, goes ? 0 : 1, job.stderr);
+        assert.match(job.stdout, goes ? /^pi1 ssh-ed25519 AAAA\n256 SHA256:\S+ .*\n.*home\/\.pulumi$/m : /^$/);
+        assert.deepEqual(readdirSync(home), []);
+        // The agent takes its socket away once it has got the signal.
+        spawnSync("sh", ["-c", 'for i in 1 2 3 4 5 6 7 8 9; do [ "$(ls -A "$0")" ] && sleep 0.2; done', scratch]);
+        assert.deepEqual(readdirSync(scratch), []);
+      } finally {
+        rmSync(root, { recursive: true, force: true });
       }
     });
   }

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { dockerVersion } from "../../../components/runners/images";
+import { labDockerVersion } from "../../../lab/builds/builds";
 import { engineProcesses } from "../../../lab/engine/leftovers";
 import { lacksSysResource } from "../../../lab/machine/capabilities";
 import { withLock } from "../../../lab/machine/locks";
@@ -15,6 +17,12 @@ describe("lab: what it needs to know of the machine", () => {
   it("sees that CAP_SYS_RESOURCE is missing", () => {
     assert.equal(lacksSysResource("Name:\tx\nCapBnd:\t000001fffeffffff\n"), true);
     assert.equal(lacksSysResource("Name:\tx\nCapBnd:\t000001ffffffffff\n"), false);
+  });
+});
+
+describe("lab: docker:dind", () => {
+  it("is of the major release that runners have by default", () => {
+    assert.equal(labDockerVersion.split(".")[0], dockerVersion.split(".")[0]);
   });
 });
 
