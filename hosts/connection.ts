@@ -25,7 +25,10 @@ type Hop = {
 /** Seconds for one try to connect, and tries after the first: a dead node is given up after about ten seconds. */
 const patience = { perDialTimeout: 5, dialErrorLimit: 1 };
 
-const defaultKnownHosts = ["~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"];
+/** Jobs have a file of their own (docs/merge-requests.md): a host's may be that of other jobs, too. */
+function defaultKnownHosts(): string[] {
+  return [process.env["PI_RUNNERS_KNOWN_HOSTS"] || "~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"];
+}
 
 /**
  * How to connect to each host, by its name, and what is wrong with what was given for that: names and addresses that occur
@@ -117,7 +120,7 @@ class Reader {
   private readonly judgesKeys: boolean;
 
   constructor(private readonly knownHostsFile: string | string[] | undefined) {
-    const texts = [knownHostsFile ?? defaultKnownHosts].flat().map((file, index) => {
+    const texts = [knownHostsFile ?? defaultKnownHosts()].flat().map((file, index) => {
       const path = Array.isArray(knownHostsFile) ? `ssh.knownHostsFile[${index}]` : "ssh.knownHostsFile";
       return this.text(knownHostsFile === undefined ? undefined : path, file);
     });
@@ -177,7 +180,7 @@ class Reader {
       return reason === undefined ? { key: parsedHostKey(given)! } : { reason };
     }
     const key = this.known.find(host, port);
-    const files = [this.knownHostsFile ?? defaultKnownHosts].flat().join(" or ");
+    const files = [this.knownHostsFile ?? defaultKnownHosts()].flat().join(" or ");
     return key === undefined
       ? {
           reason:

@@ -52,7 +52,8 @@ export const sshSettings = {
   ...shared,
   knownHostsFile: optional(z.union([text, z.array(text).min(1)]), {
     description: "File with host keys, or a list of them.",
-    defaultText: "`~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`",
+    defaultText:
+      "`~/.ssh/known_hosts`, or what `PI_RUNNERS_KNOWN_HOSTS` in the environment names, and `/etc/ssh/ssh_known_hosts`",
   }),
 };
 

@@ -89,6 +89,20 @@ describe("connections to hosts", () => {
     assert.deepEqual(Object.keys(errors([node("a", "x"), node("b", "y")], none)), ["ssh.knownHostsFile[1]"]);
   });
 
+  it("host keys are in the file that the environment names, where the stack names none", () => {
+    const { knownHostsFile, ...none } = ssh;
+    const paths = (settings: HostSsh): string[] =>
+      hostConnections([node("a", "known")], settings).errors.map(({ propertyPath }) => propertyPath);
+    process.env["PI_RUNNERS_KNOWN_HOSTS"] = knownHostsFile as string;
+    try {
+      assert.deepEqual(paths(none), []);
+      assert.deepEqual(paths({ ...none, knownHostsFile: join(folder, "one") }), ["nodes[0].hostKey"]);
+    } finally {
+      delete process.env["PI_RUNNERS_KNOWN_HOSTS"];
+    }
+    assert.deepEqual(paths(none), ["nodes[0].hostKey"]);
+  });
+
   it("a host's own key wins over the shared one, whichever way both are given", async () => {
     const keyOf = (own: Partial<HostNode>, shared: HostSsh): Promise<string> => {
       const { connections } = hostConnections([node("a", "known", own)], { ...ssh, ...shared });
