@@ -12,6 +12,7 @@ import type { MirrorSettings } from "../components/mirror/settings";
 import { defaultQuota } from "../components/namespace/runnerNamespace";
 import { portOf } from "../components/namespace/network";
 import { shutdownTimeout } from "../components/runners/manager/config";
+import { proxyPorts } from "../components/runners/proxy";
 import { shellRunnerSettings } from "../components/runners/shell/settings";
 import type { Resources } from "../components/runners/sizes";
 import type { RunnerTokenArgs } from "../components/token/runnerToken";
@@ -31,9 +32,10 @@ import {
 } from "./checks";
 import { collisionWarnings } from "./collisions";
 import { bastionOf, secretsOf } from "./logins";
+import { markSecrets } from "./markedSecrets";
 import { memoryFindings } from "./nodeMemory";
 import { strictestFor } from "./podSecurity";
-import { isEncryptedValue, plainSecrets } from "./plainSecrets";
+import { plainSecrets } from "./plainSecrets";
 import { runnerEntry, stackSchema, type RunnerEntry, type StackFile } from "./schema";
 import { rawStackFile, type RawConfig } from "./stackFile";
 import { readInstances, tokenArgs, tokenErrors, type Instance } from "./tokens";
@@ -117,54 +119,7 @@ export function parseConfig(
   if (found.length > 0) {
     throw refusal(found);
   }
-  return { ...config, runners: markSecrets(config.runners, ownKeys(file), isEncrypted(`${prefix}runners`)) };
-}
-
-/**
- * Marks as secrets what the stack file has encrypted of each runner's `config`, so that no preview shows it: a component
- * takes an output wherever it takes a value. (The type stays that of the values, which the checks were made with.)
- *
- * @param runnersAreEncrypted is any part of the key encrypted? All there is to know where it stands in no file
- */
-function markSecrets(
-  runners: RunnerConfig[],
-  file: RawConfig | undefined,
-  runnersAreEncrypted: boolean,
-): RunnerConfig[] {
-  const raw = file?.["runners"];
-  const written = (index: number): unknown => {
-    if (isEncryptedValue(raw)) {
-      return raw;
-    }
-    const runner = Array.isArray(raw) ? (raw[index] as unknown) : undefined;
-    if (typeof runner !== "object" || runner === null) {
-      // Not from the file, but from ESC or Pulumi Cloud: all of it may be secret.
-      return runnersAreEncrypted ? encrypted : undefined;
-    }
-    return isEncryptedValue(runner) ? runner : (runner as RawConfig)["config"];
-  };
-  return runners.map((runner, index) => {
-    const { config } = runner.settings;
-    return config === undefined
-      ? runner
-      : ({ ...runner, settings: { ...runner.settings, config: marked(written(index), config) } } as RunnerConfig);
-  });
-}
-
-/** Stands for a value of which it is known only that it, or something in it, is encrypted. */
-const encrypted = { secure: "" };
-
-function marked(written: unknown, value: unknown): unknown {
-  if (isEncryptedValue(written)) {
-    return pulumi.secret(value);
-  }
-  if (typeof written !== "object" || written === null || typeof value !== "object" || value === null) {
-    return value;
-  }
-  const below = (key: string, entry: unknown): unknown => marked((written as RawConfig)[key], entry);
-  return Array.isArray(value)
-    ? value.map((entry, index) => below(String(index), entry))
-    : Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, below(key, entry)]));
+  return { ...config, runners: markSecrets(config.runners, ownKeys(file), (key) => isEncrypted(prefix + key)) };
 }
 
 /** Our keys as they stand in the stack file; Pulumi takes the project's with and without its name. */
@@ -210,7 +165,7 @@ function assemble(stack: StackFile, errors: InputError[]): StackConfig {
     reapply: stack.trust.reapply,
     runners,
     metricsFrom: unlessEmpty(stack.metricsFrom),
-    egressPorts: [...new Set([...stack.egressPorts, ...otherPorts(stack)])],
+    egressPorts: [...new Set([...stack.egressPorts, ...otherPorts(stack), ...runners.flatMap(portsOfProxy)])],
     quota: unlessEmpty(stack.quota) ?? (mirror && quotaWith(mirror)),
     mirror: mirror && { ...mirror, hostAliases: stack.hostAliases },
     podSecurity: strictestFor(runners, mirror),
@@ -224,6 +179,11 @@ function assemble(stack: StackFile, errors: InputError[]): StackConfig {
 function otherPorts({ gitlab, runners }: StackFile): number[] {
   const urls = runners.flatMap((runner) => runner.gitlab?.url ?? []).filter((url) => URL.canParse(url));
   return urls.map(portOf).filter((port) => !URL.canParse(gitlab.url) || port !== portOf(gitlab.url));
+}
+
+/** Ports of a runner's proxy that pods have to reach. */
+function portsOfProxy({ executor, settings, token }: RunnerConfig): number[] {
+  return executor === "shell" && token.place === undefined ? [] : proxyPorts(settings);
 }
 
 /** Seconds that jobs of a runner may take to end; the first half minute of an abort is in what pods have beside. */

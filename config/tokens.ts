@@ -78,11 +78,12 @@ export function tokenArgs(
 
 /** Where the Job that registers a runner may run: as the runner itself, or anywhere where that is no pod. */
 function podOf(settings: CheckedRunner["settings"]): Omit<RegistrationPlace, "namespace"> {
+  const proxy = settings.proxy === undefined ? {} : { proxy: settings.proxy };
   if (!("image" in settings)) {
-    return { image: images.runner };
+    return { image: images.runner, ...proxy };
   }
   const { image, nodeSelector, tolerations, imagePullSecrets } = settings;
-  return { image, nodeSelector, tolerations, imagePullSecrets };
+  return { image, nodeSelector, tolerations, imagePullSecrets, ...proxy };
 }
 
 /** Errors in tokens. No token is ever part of a message. */

@@ -184,7 +184,8 @@ export const ownLogins = `    # Logins of this job alone: in the home of the hos
     DOCKER_CONFIG: "$CI_PROJECT_DIR.tmp/pi-runners-docker"
 `;
 
-export const freshLogins = `    - rm -rf "$DOCKER_CONFIG" && (umask 077 && mkdir -p "$DOCKER_CONFIG")
+export const freshLogins = `    # A runner with a proxy has made it, and says in there what docker is to tell containers.
+    - if [ "\${PI_RUNNERS_FRESH_LOGINS:-}" != "$DOCKER_CONFIG" ]; then rm -rf "$DOCKER_CONFIG" && (umask 077 && mkdir -p "$DOCKER_CONFIG"); fi
 `;
 
 export const staleLogins = `    - rm -rf "$DOCKER_CONFIG"

@@ -6,6 +6,7 @@ import { configRest, type ConfigRest } from "./configToml/rest";
 import type { RunnerSettings } from "./configToml/settings/runner";
 import { pullPolicy } from "./configToml/settings/values";
 import { images } from "./images";
+import { proxySetting } from "./proxy";
 import { nodeSizes } from "./sizes";
 
 /** What a pod tolerates; as Kubernetes writes it. */
@@ -62,6 +63,7 @@ export const everySetting = {
     z.int().min(30).max(longestDrain).default(defaultDrainTimeout),
     "Seconds that jobs may go on when the runner is to stop; GitLab's own default for a job is an hour.",
   ),
+  proxy: proxySetting,
 };
 
 /** What every runner may set whose manager is a pod of the cluster. */

@@ -8,6 +8,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { refuseInvalid } from "../inputErrors";
 import { apiServerPorts } from "../namespace/network";
 import { encoded } from "../runners/manager/config";
+import { proxyFiles, type Proxy } from "../runners/proxy";
 import { untaggedErrors } from "./errors";
 import { RegisteredRunner } from "./gitlab/registeredResource";
 import type { GitlabAddress } from "./gitlab/request";
@@ -30,7 +31,9 @@ interface RegisteredTokenArgs {
   registrationToken: pulumi.Output<string>;
   registration: unknown;
   tags: pulumi.Output<string[]>;
+  /** Its proxy without a login, which `proxy` has. */
   place: pulumi.Output<RegistrationPlace>;
+  proxy: pulumi.Output<Proxy | undefined>;
 }
 
 /**
@@ -57,8 +60,10 @@ export function registeredToken(
   const { namespace } = args.place;
   const names = registrationNames(name);
   const data = pulumi
-    .all([legacy, settings, args.tags])
-    .apply(([token, plain, tags]) => encoded(registrationFiles(token, name, plain, tags, args.gitlab)));
+    .all([legacy, settings, args.tags, args.proxy])
+    .apply(([token, plain, tags, proxy]) =>
+      encoded({ ...registrationFiles(token, name, plain, tags, args.gitlab), ...proxyFiles({ proxy }) }),
+    );
   const request = new Secret(names.request, { metadata: { name: names.request, namespace }, data }, inside);
   // The Job writes it; here it only comes and goes.
   const kept = new Secret(

@@ -1,6 +1,7 @@
 import type { types } from "@pulumi/kubernetes";
 import { confinedContainer, confinedPod } from "../confined";
 import { hostAliases } from "../runners/manager/pod";
+import { hasProxy, proxyEnvironment, type Proxy } from "../runners/proxy";
 import type { RegisteredAttributes } from "./gitlab/registeredResource";
 import type { GitlabAddress } from "./gitlab/request";
 import type { Registration } from "./settings";
@@ -132,6 +133,8 @@ export interface RegistrationPlace {
   nodeSelector?: Record<string, string>;
   tolerations?: types.input.core.v1.Toleration[];
   imagePullSecrets?: string[];
+  /** By which it reaches GitLab. */
+  proxy?: Proxy;
 }
 
 /** The Job: one try, as a second one might register a second runner. */
@@ -163,6 +166,7 @@ export function registrationJob(
             image: place.image,
             imagePullPolicy: "IfNotPresent",
             command: ["/bin/sh", "-c", registrationScript(place.namespace, name, gitlab.url)],
+            ...(hasProxy(place) ? { env: proxyEnvironment(place, names.request) } : {}),
             resources: { requests: { cpu: "10m", memory: "16Mi" }, limits: { memory: "64Mi" } },
             securityContext: confinedContainer,
             volumeMounts: [

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { refuseInvalid } from "../inputErrors";
 import { urlError } from "../runners/errors";
+import { withoutLogins, type Proxy } from "../runners/proxy";
 import { defaultDrainTimeout } from "../runners/settings";
 import type { Inputs } from "../schema";
 import { createdToken } from "./createdToken";
@@ -119,12 +120,16 @@ export class RunnerToken extends pulumi.ComponentResource {
 
   private registered(name: string, args: RunnerTokenArgs, token: pulumi.Output<string>): pulumi.Output<string> {
     const { gitlab, register, place, tags = [] } = args;
+    const { proxy, ...where } = place!;
     return registeredToken(this, name, {
       gitlab: gitlab!,
       registrationToken: token,
       registration: register,
       tags: pulumi.output(tags),
-      place: pulumi.output(place!) as pulumi.Output<RegistrationPlace>,
+      place: pulumi.output(
+        proxy === undefined ? where : { ...where, proxy: withoutLogins(proxy) },
+      ) as pulumi.Output<RegistrationPlace>,
+      proxy: pulumi.output(proxy) as pulumi.Output<Proxy | undefined>,
     });
   }
 

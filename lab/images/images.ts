@@ -91,6 +91,7 @@ const specs = {
     files: { key: pulumiFilesKey, put: putPulumiFiles },
   },
   postgres: { folder: "postgres" },
+  squid: { folder: "squid" },
   /** Not for every node: the tests that need it load it. */
   buildkit: {
     folder: "buildkit",

@@ -4,6 +4,7 @@ import type { DockerSettings } from "../configToml/settings/docker";
 import type { RunnerSettings } from "../configToml/settings/runner";
 import type { PullPolicy } from "../configToml/settings/values";
 import { presetConfig } from "../manager/config";
+import { containerEnvironment, dockerClientScript, hasProxy } from "../proxy";
 import { budgets } from "../sizes";
 import { dockerMajor, innerDaemonFiles } from "./innerDaemon";
 import { buildModes } from "./modes/buildModes";
@@ -41,8 +42,13 @@ const tokenByDaemon = "BUILDKIT_NO_CLIENT_TOKEN=1";
 
 /** What the build mode sets beside `[runners.docker]`. */
 function modeSection(settings: DockerRunnerSettings): Partial<RunnerSettings> {
-  const { environment = [], ...section } = buildModes[settings.way].runner(settings);
-  return { ...section, environment: [...environment, tokenByDaemon] };
+  const { environment = [], pre_build_script, ...section } = buildModes[settings.way].runner(settings);
+  const script = [pre_build_script ?? [], hasProxy(settings) ? dockerClientScript() : []].flat().join("\n");
+  return {
+    ...section,
+    ...(script === "" ? {} : { pre_build_script: script }),
+    environment: [...environment, tokenByDaemon, ...containerEnvironment(settings)],
+  };
 }
 
 function dockerSection(settings: DockerRunnerSettings): DockerSettings {

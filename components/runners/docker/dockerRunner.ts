@@ -10,6 +10,7 @@ import { shownConfigToml } from "../configToml/masked";
 import { encoded } from "../manager/config";
 import { identified, keptIdentity, makeIdentity } from "../manager/identity";
 import { selectorLabels } from "../manager/pod";
+import { proxyAnnotation, proxyDigest, shownProxy, withoutLogins } from "../proxy";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
 import { dockerRunnerConfig } from "./dockerConfig";
@@ -59,7 +60,7 @@ export function visible(name: string, way: DockerWay, given: DockerRunnerArgs & 
     const { settings: sound, errors } = checkDockerRunner(values);
     return errors.length > 0 || sound === undefined ? undefined : dockerRunnerConfig(sound, token);
   });
-  return { ...args, configToml };
+  return { ...args, ...shownProxy(args), configToml };
 }
 
 /**
@@ -75,14 +76,22 @@ export function dockerRunner(
   way: DockerWay,
   args: DockerRunnerArgs & InnerDaemonArgs,
 ): DockerRunnerOutputs {
-  const { token, tags, waitForNodes, runnerName, mirrors, ...given } = args;
-  const own = { ...given, name: runnerName ?? name, way };
+  const { token, tags, waitForNodes: _wait, runnerName, mirrors, ...given } = args;
+  const full = { ...given, name: runnerName ?? name, way };
+  const own = given.proxy === undefined ? full : { ...full, proxy: withoutLogins(given.proxy) };
   const settings = pulumi.output(own).apply((values) => checked(parent, name, values));
   // Where a mirror is to be made, its address is known late: only what holds it is not known in a preview, and no name is.
   const whole =
     mirrors === undefined
       ? settings
       : pulumi.all([settings, { ...own, mirrors }]).apply(([, values]) => checked(parent, name, values));
+  // Only its Secret knows how to log in to a proxy, and that mirrors are reached without.
+  const secrets =
+    given.proxy === undefined
+      ? settings
+      : pulumi
+          .all([settings, mirrors === undefined ? full : { ...full, mirrors }])
+          .apply(([, values]) => checked(parent, name, values));
   const objectName = (kind: keyof ReturnType<typeof objectNames>): pulumi.Output<string> =>
     settings.apply((plain) => objectNames(plain.name)[kind]);
   const inside = { parent };
@@ -90,7 +99,7 @@ export function dockerRunner(
     `${name}-config`,
     {
       metadata: { name: objectName("secret"), namespace: args.namespace },
-      data: pulumi.all([settings, pulumi.secret(token)]).apply(([plain, value]) => encoded(secretFiles(plain, value))),
+      data: pulumi.all([secrets, pulumi.secret(token)]).apply(([plain, value]) => encoded(secretFiles(plain, value))),
     },
     inside,
   );
@@ -99,7 +108,16 @@ export function dockerRunner(
     const metadata = { name: objectName("jobs"), namespace: args.namespace };
     new NetworkPolicy(`${name}-jobs`, { metadata, spec: settings.apply((plain) => engineNetwork(plain.name)) }, inside);
   }
-  makeDaemonSet(name, way, args, { settings, whole }, waitForNodes ?? true, { parent, dependsOn: [secret, ...files] });
+  makeDaemonSet(
+    name,
+    args,
+    settings,
+    {
+      ...(hasInnerDaemon(way) ? { [filesAnnotation]: whole.apply(filesDigest) } : {}),
+      ...(given.proxy === undefined ? {} : { [proxyAnnotation]: pulumi.unsecret(secrets.apply(proxyDigest)) }),
+    },
+    { parent, dependsOn: [secret, ...files] },
+  );
   return {
     runnerName: settings.apply((plain) => plain.name),
     tags: pulumi.output(tags ?? []),
@@ -138,14 +156,12 @@ function makeInnerDaemonFiles(
 
 function makeDaemonSet(
   name: string,
-  way: DockerWay,
   args: DockerRunnerArgs,
-  { settings, whole }: KnownSettings,
-  wait: boolean,
+  settings: pulumi.Output<DockerRunnerSettings>,
+  annotations: Record<string, pulumi.Output<string>>,
   opts: pulumi.CustomResourceOptions,
 ): DaemonSet {
   // Each pod may first let its jobs finish, one node after the other; only the first create is quick.
-  const inner = hasInnerDaemon(way);
   const slow = `${(drainOf(args) + 600) * 4}s`;
   return new DaemonSet(
     name,
@@ -157,14 +173,12 @@ function makeDaemonSet(
           ...selectorLabels(plain.name),
           "app.kubernetes.io/managed-by": "pi-runners",
         })),
-        annotations: wait ? {} : { "pulumi.com/skipAwait": "true" },
+        annotations: (args.waitForNodes ?? true) ? {} : { "pulumi.com/skipAwait": "true" },
       },
       spec: {
         selector: { matchLabels: settings.apply((plain) => selectorLabels(plain.name)) },
         updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1 } },
-        template: identified(settings.apply(podTemplate), makeIdentity(name, opts), {
-          ...(inner ? { [filesAnnotation]: whole.apply(filesDigest) } : {}),
-        }),
+        template: identified(settings.apply(podTemplate), makeIdentity(name, opts), annotations),
       },
     },
     { ...opts, ignoreChanges: [keptIdentity], customTimeouts: { create: "10m", update: slow, delete: slow } },

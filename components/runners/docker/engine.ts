@@ -1,5 +1,6 @@
 import type { types } from "@pulumi/kubernetes";
 import { selectorLabels } from "../manager/pod";
+import { proxyEnvironment } from "../proxy";
 import { engineResources } from "../sizes";
 import { engineFolder, nodeFolder } from "../nodeFolder";
 import { engineSocket, socketFolder } from "./engineSocket";
@@ -48,8 +49,13 @@ export function rollingFiles(files: DaemonFile[]): DaemonFile[] {
  * Kubernetes 1.29 and later). It is up before the manager starts, and ends only after the manager has drained.
  *
  * @param identity by what RunnerCleanup sees that the runner is still there
+ * @param secret the Secret that has its proxy
  */
-export function engineContainer(settings: DockerRunnerSettings, identity: types.input.core.v1.EnvVar[]): Container {
+export function engineContainer(
+  settings: DockerRunnerSettings,
+  identity: types.input.core.v1.EnvVar[],
+  secret: string,
+): Container {
   const ask = ["docker", "--host", `unix://${engineSocket}`, "version", "--format", "{{.Server.Version}}"];
   const exec = { command: ask };
   return {
@@ -59,7 +65,7 @@ export function engineContainer(settings: DockerRunnerSettings, identity: types.
     restartPolicy: "Always",
     command: ["/bin/sh", "-c", engineScript],
     // Empty: without it the image's entrypoint would make certificates that nobody uses.
-    env: [...identity, { name: "DOCKER_TLS_CERTDIR", value: "" }],
+    env: [...identity, { name: "DOCKER_TLS_CERTDIR", value: "" }, ...proxyEnvironment(settings, secret)],
     // The first start on a slow card, or the wait for another engine that has not quite ended, may take minutes.
     startupProbe: { exec, periodSeconds: 1, failureThreshold: 300, timeoutSeconds: 10 },
     readinessProbe: { exec, periodSeconds: 30, failureThreshold: 3, timeoutSeconds: 10 },

@@ -11,6 +11,7 @@ import {
   sectionErrors,
   type UsedImage,
 } from "../errors";
+import { proxyErrors } from "../proxy";
 import { engineResources, managerResources } from "../sizes";
 import { usedPullPolicy } from "./dockerConfig";
 import { buildModes } from "./modes/buildModes";
@@ -57,6 +58,7 @@ export function runnerErrors(settings: DockerRunnerSettings): InputError[] {
     ),
     ...volumeErrors(settings),
     ...sectionErrors(settings, "docker"),
+    ...proxyErrors(settings),
     ...(settings.allowTlsOff === true && settings.way !== "dind-plain"
       ? oneError("allowTlsOff", `way ${settings.way} does not use it; drop it, or choose way dind-plain`)
       : []),

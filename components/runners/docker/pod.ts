@@ -5,6 +5,7 @@ import { managerFiles, secretFolder } from "../manager/config";
 import { gracePeriod, hostAliases, placement, selectorLabels, watched } from "../manager/pod";
 import { homeFolder, stateFolder } from "../manager/scripts";
 import { identityVariable } from "../identity";
+import { proxyEnvironment, proxyFiles } from "../proxy";
 import { managerResources } from "../sizes";
 import { nodeFolder } from "../nodeFolder";
 import { daemonFiles, dockerRunnerConfig } from "./dockerConfig";
@@ -34,7 +35,7 @@ export function objectNames(name: string): { daemonSet: string; secret: string; 
 
 /** What the runner's Secret holds. */
 export function secretFiles(settings: DockerRunnerSettings, token: string): Record<string, string> {
-  return managerFiles(dockerRunnerConfig(settings, token), settings.serverCa);
+  return { ...managerFiles(dockerRunnerConfig(settings, token), settings.serverCa), ...proxyFiles(settings) };
 }
 
 /** ConfigMap keys take no slash, so the inner daemon's files are numbered there; `path` is where they go. */
@@ -79,7 +80,7 @@ export function podTemplate(settings: DockerRunnerSettings): types.input.core.v1
       securityContext: { seccompProfile: { type: "RuntimeDefault" } },
       initContainers: [
         folderContainer(settings, resident ? [] : files),
-        ...(resident ? [engineContainer(settings, identity(settings))] : []),
+        ...(resident ? [engineContainer(settings, identity(settings), objectNames(settings.name).secret)] : []),
       ],
       containers: [
         managerContainer(settings),
@@ -138,7 +139,11 @@ function managerContainer(settings: DockerRunnerSettings): Container {
     image: settings.image,
     imagePullPolicy: "IfNotPresent",
     command: ["/bin/sh", "-c", startScript(socket, nodeFolder(settings.namespace, settings.name))],
-    env: [...identity(settings), { name: "HOME", value: homeFolder }],
+    env: [
+      ...identity(settings),
+      { name: "HOME", value: homeFolder },
+      ...proxyEnvironment(settings, objectNames(settings.name).secret),
+    ],
     ...watched(settings),
     resources: managerResources(settings.size, settings.resources),
     securityContext,

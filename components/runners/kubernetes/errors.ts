@@ -10,6 +10,7 @@ import {
   sectionErrors,
   type UsedImage,
 } from "../errors";
+import { proxyErrors } from "../proxy";
 import { managerResources } from "../sizes";
 import { layersImage } from "./buildCache";
 import { buildCacheErrors } from "./buildCacheErrors";
@@ -42,6 +43,7 @@ export function kubernetesRunnerErrors(settings: KubernetesRunnerSettings): Inpu
     ),
     ...policyErrors(usedPullPolicy(settings), kubernetes.allowed_pull_policies, `${own}.allowed_pull_policies`),
     ...sectionErrors(settings, "kubernetes"),
+    ...proxyErrors(settings),
     ...configErrors(settings),
     ...buildCacheErrors(settings, own),
   ];

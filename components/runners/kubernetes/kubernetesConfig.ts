@@ -4,6 +4,7 @@ import type { PullPolicy } from "../configToml/settings/values";
 import { helperImage, images } from "../images";
 import { presetConfig } from "../manager/config";
 import { hostAliases, nodeLabels } from "../manager/pod";
+import { hasProxy, proxyEnvironment } from "../proxy";
 import type { Toleration } from "../settings";
 import { budgets } from "../sizes";
 import { keepLayersEnvironment, keepLayersScript, layersImage, layersPatch } from "./buildCache";
@@ -109,9 +110,25 @@ function podSpec(settings: KubernetesRunnerSettings): Pick<KubernetesSection, "p
     ...(settings.tolerations?.some(isBeyondToml) === true ? { tolerations: settings.tolerations } : {}),
     ...(settings.buildCache === undefined ? {} : layersPatch(settings, settings.buildCache)),
   };
-  return Object.keys(patch).length === 0
+  const patches = [
+    ...(Object.keys(patch).length === 0 ? [] : [{ name: "pi-runners", patch }]),
+    ...(hasProxy(settings) ? [{ name: "pi-runners-proxy", patch: proxyPatch(settings) }] : []),
+  ];
+  return patches.length === 0
     ? {}
-    : { pod_spec: [{ name: "pi-runners", patch_type: "strategic", patch: JSON.stringify(patch) }] };
+    : {
+        pod_spec: patches.map(({ name, patch }) => ({ name, patch_type: "strategic", patch: JSON.stringify(patch) })),
+      };
+}
+
+/**
+ * The proxy of a job's pod, out of the Secret: `environment` would stand in the pod itself, for all who may read pods. What the
+ * job says itself is taken out there, as a variable with two values is refused; its scripts set it again.
+ */
+function proxyPatch(settings: KubernetesRunnerSettings): object {
+  const variables = proxyEnvironment(settings, objectNames(settings.name).secret);
+  const env = [...variables.map(({ name }) => ({ name, $patch: "delete" })), ...variables];
+  return { containers: ["build", "helper"].map((name) => ({ name, env })) };
 }
 
 /** `node_tolerations` knows keys with or without a value, and their effect, and no more. */

@@ -15,6 +15,7 @@ import { shownConfigToml } from "../configToml/masked";
 import { encoded } from "../manager/config";
 import { identified, keptIdentity, makeIdentity } from "../manager/identity";
 import { selectorLabels } from "../manager/pod";
+import { proxyAnnotation, proxyDigest, shownProxy, withoutLogins } from "../proxy";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
 import { daemonFile, daemonScript } from "./buildCache";
@@ -57,7 +58,7 @@ function visible(name: string, { token: _token, config, ...args }: KubernetesRun
     const { settings: sound, errors } = checkKubernetesRunner(values);
     return errors.length > 0 || sound === undefined ? undefined : kubernetesRunnerConfig(sound, token);
   });
-  return { ...args, configToml };
+  return { ...args, ...shownProxy(args), configToml };
 }
 
 /**
@@ -78,22 +79,34 @@ export class KubernetesRunner extends pulumi.ComponentResource {
   public constructor(name: string, args: KubernetesRunnerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pi-runners:index:KubernetesRunner", name, visible(name, args), opts);
     const { token: _token, tags, waitForNodes: _wait, runnerName, mirrors, ...given } = args;
-    const own = { ...given, name: runnerName ?? name, way: "kubernetes" as const };
+    const full = { ...given, name: runnerName ?? name, way: "kubernetes" as const };
+    const own = given.proxy === undefined ? full : { ...full, proxy: withoutLogins(given.proxy) };
     const settings = pulumi.output(own).apply((values) => this.checked(name, values));
     // Where a mirror is to be made, its address is known late: only what holds it is not known in a preview, and no name is.
     const whole =
       mirrors === undefined
         ? settings
         : pulumi.all([settings, { ...own, mirrors }]).apply(([, values]) => this.checked(name, values));
+    // Only its Secret knows how to log in to a proxy, and that mirrors are reached without.
+    const secrets =
+      given.proxy === undefined
+        ? settings
+        : pulumi
+            .all([settings, mirrors === undefined ? full : { ...full, mirrors }])
+            .apply(([, values]) => this.checked(name, values));
     // Jobs find their layers only where a guard is.
     const guards = this.makeLayersGuard(name, args, settings, opts?.dependsOn);
     const dependsOn = [
-      this.makeSecret(name, args, settings, guards),
+      this.makeSecret(name, args, secrets, this.metadata(args, settings, "secret"), guards),
       ...this.makeBuildFiles(name, args, settings, whole),
       ...this.makeRights(name, args, settings),
       ...this.makePolicies(name, args, settings),
     ];
-    this.makeDeployment(name, args, settings, { parent: this, dependsOn });
+    const annotations = {
+      ...this.layersAnnotation(args, settings),
+      ...(given.proxy === undefined ? {} : { [proxyAnnotation]: pulumi.unsecret(secrets.apply(proxyDigest)) }),
+    };
+    this.makeDeployment(name, args, settings, annotations, { parent: this, dependsOn });
     this.makeDisruptionBudget(name, args, settings);
     this.runnerName = settings.apply((plain) => plain.name);
     this.tags = pulumi.output(tags ?? []);
@@ -112,11 +125,16 @@ export class KubernetesRunner extends pulumi.ComponentResource {
     return { name: settings.apply((plain) => objectNames(plain.name)[object]), namespace: args.namespace };
   }
 
-  private makeSecret(name: string, args: KubernetesRunnerArgs, settings: Settings, dependsOn: DaemonSet[]): Secret {
+  private makeSecret(
+    name: string,
+    args: KubernetesRunnerArgs,
+    settings: Settings,
+    metadata: ReturnType<KubernetesRunner["metadata"]>,
+    dependsOn: DaemonSet[],
+  ): Secret {
     const data = pulumi
       .all([settings, pulumi.secret(args.token)])
       .apply(([plain, token]) => encoded(secretFiles(plain, token)));
-    const metadata = this.metadata(args, settings, "secret");
     return new Secret(`${name}-config`, { metadata, data }, { parent: this, dependsOn });
   }
 
@@ -170,6 +188,7 @@ export class KubernetesRunner extends pulumi.ComponentResource {
     name: string,
     args: KubernetesRunnerArgs,
     settings: Settings,
+    annotations: Record<string, pulumi.Output<string>>,
     opts: pulumi.CustomResourceOptions,
   ): Deployment {
     const slow = `${drainOf(args) + 900}s`;
@@ -189,11 +208,7 @@ export class KubernetesRunner extends pulumi.ComponentResource {
           selector: { matchLabels: settings.apply((plain) => selectorLabels(plain.name)) },
           // The next one takes jobs while the one before lets its own finish.
           strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
-          template: identified(
-            settings.apply(podTemplate),
-            makeIdentity(name, opts),
-            this.layersAnnotation(args, settings),
-          ),
+          template: identified(settings.apply(podTemplate), makeIdentity(name, opts), annotations),
         },
       },
       { ...opts, ignoreChanges: [keptIdentity], customTimeouts: { create: "10m", update: "10m", delete: slow } },

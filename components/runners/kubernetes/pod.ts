@@ -4,6 +4,7 @@ import { identityVariable, systemIdScript } from "../identity";
 import { managerFiles, secretFolder } from "../manager/config";
 import { gracePeriod, hostAliases, placement, selectorLabels, watched } from "../manager/pod";
 import { homeFolder, runManager, stateFolder } from "../manager/scripts";
+import { proxyEnvironment, proxyFiles } from "../proxy";
 import { managerResources } from "../sizes";
 import { kubernetesRunnerConfig } from "./kubernetesConfig";
 import { objectNames } from "./names";
@@ -15,7 +16,7 @@ const user = 999;
 
 /** What the runner's Secret holds. */
 export function secretFiles(settings: KubernetesRunnerSettings, token: string): Record<string, string> {
-  return managerFiles(kubernetesRunnerConfig(settings, token), settings.serverCa);
+  return { ...managerFiles(kubernetesRunnerConfig(settings, token), settings.serverCa), ...proxyFiles(settings) };
 }
 
 /**
@@ -69,6 +70,7 @@ function managerContainer(settings: KubernetesRunnerSettings): types.input.core.
       identityVariable,
       { name: "POD_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "metadata.name" } } },
       { name: "HOME", value: homeFolder },
+      ...proxyEnvironment(settings, objectNames(settings.name).secret),
     ],
     ...watched(settings),
     resources: managerResources(settings.size, settings.resources),

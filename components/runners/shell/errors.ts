@@ -2,6 +2,7 @@ import { certificateError } from "../../certificate";
 import type { InputError } from "../../inputErrors";
 import { schemaErrors } from "../../schemaErrors";
 import { nameErrors, oneError, sectionErrors, urlError } from "../errors";
+import { proxyErrors } from "../proxy";
 import { fileError, isAddress } from "./places";
 import { shellRunnerSettings, type ShellRunnerSettings } from "./settings";
 
@@ -30,6 +31,7 @@ export function shellRunnerErrors(settings: ShellRunnerSettings): InputError[] {
     ...oneError("name", ownUnitError(settings.name)),
     ...oneError("user", userError(settings.user)),
     ...installErrors(settings),
+    ...proxyErrors(settings),
     ...configErrors(settings),
     ...sectionErrors(settings, "shell"),
   ];

@@ -9,6 +9,11 @@ export function configFolder(name: string): string {
   return `/etc/pi-runners/${name}`;
 }
 
+/** What the service of a runner with a proxy has of it. */
+export function proxyFile(name: string): string {
+  return `${configFolder(name)}/proxy.env`;
+}
+
 /** The folder of a runner's checkouts and local cache. Below it, the shell executor has a folder for each slot. */
 export function buildsFolder({ name, user }: Pick<ShellRunnerSettings, "name" | "user">): string {
   return `/var/lib/pi-runners/shell_builds/${name}/${user}`;

@@ -3,7 +3,8 @@ import { renderConfigToml } from "../configToml/render";
 import type { ConfigToml } from "../configToml/settings/config";
 import { systemId } from "../identity";
 import { presetConfig } from "../manager/config";
-import { buildsFolder, configFolder } from "./places";
+import { dockerClientScript, hasProxy, hostEnvironment } from "../proxy";
+import { buildsFolder, configFolder, proxyFile } from "./places";
 import type { ShellRunnerSettings } from "./settings";
 
 /** A file on the host: root's alone, as config.toml holds the token. */
@@ -35,8 +36,8 @@ function shellRunnerConfig(settings: ShellRunnerSettings, token: string): Config
     shell: "bash",
     builds_dir: `${builds}/builds`,
     cache_dir: `${builds}/cache`,
-    environment: [`DOCKER_CONFIG=${dockerConfig}`, "BUILDKIT_NO_CLIENT_TOKEN=1"],
-    pre_build_script: freshDockerConfig,
+    environment: [`DOCKER_CONFIG=${dockerConfig}`, "BUILDKIT_NO_CLIENT_TOKEN=1", ...hostEnvironment(settings)],
+    pre_build_script: [freshDockerConfig, ...(hasProxy(settings) ? [dockerClientScript(true)] : [])].join("\n"),
     ...(settings.serverCa === undefined ? {} : { "tls-ca-file": `${configFolder(settings.name)}/gitlab-ca.crt` }),
   });
   return merge({ ...preset, log_format: "text" }, settings.config ?? {});
@@ -51,6 +52,10 @@ export function shellFiles(settings: ShellRunnerSettings, token: string, node: s
   const file = (name: string, text: string): HostFile => ({ path: `${folder}/${name}`, text, mode: "600" });
   return [
     ...(settings.serverCa === undefined ? [] : [file("gitlab-ca.crt", settings.serverCa)]),
+    // By a file, as everybody on the host may read a unit.
+    ...(hasProxy(settings)
+      ? [{ path: proxyFile(settings.name), text: `${hostEnvironment(settings).join("\n")}\n`, mode: "600" }]
+      : []),
     { ...file(".runner_system_id", systemId(node, `shell/${settings.name}`, salt)), keep: true },
     file("config.toml", renderConfigToml(shellRunnerConfig(settings, token))),
   ];

@@ -1,5 +1,6 @@
 import type { HostProgram, HostSettings } from "../../../hosts/hostProgram";
-import { buildsFolder, configFolder, hostBinary, programPath, unitName, type HostBinary } from "./places";
+import { hasProxy } from "../proxy";
+import { buildsFolder, configFolder, hostBinary, programPath, proxyFile, unitName, type HostBinary } from "./places";
 import type { ShellRunnerSettings } from "./settings";
 import { shellFiles, type HostFile } from "./shellConfig";
 import { startMark, stopTimeout, unitText } from "./unit";
@@ -25,6 +26,8 @@ export interface ShellHostSettings extends HostSettings {
   folder: string;
   builds: string;
   files: HostFile[];
+  /** One of `files`, with the variables of the proxy, where there is one. */
+  proxy?: string;
   unit: HostFile & { name: string };
   /** Means nothing to the host; another text is another input, and so another run. */
   reapply?: string;
@@ -65,6 +68,7 @@ export function shellHostSettings(
     folder: configFolder(settings.name),
     builds: buildsFolder(settings),
     files: shellFiles(settings, token, node, salt),
+    ...(hasProxy(settings) ? { proxy: proxyFile(settings.name) } : {}),
     unit: { name: unit, path: `/etc/systemd/system/${unit}`, text: unitText(settings), mode: "644" },
     reapply,
   };

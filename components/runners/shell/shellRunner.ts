@@ -11,6 +11,7 @@ import { below, refuseInvalid, type InputError } from "../../inputErrors";
 import type { NodeFacts } from "../../registryTrust/report";
 import type { Inputs } from "../../schema";
 import { makeIdentity } from "../manager/identity";
+import { shownProxy, withoutLogins } from "../proxy";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
 import { checkShellRunner } from "./errors";
@@ -92,16 +93,19 @@ export class ShellRunner extends pulumi.ComponentResource {
     super("pi-runners:index:ShellRunner", name, visible(args), opts);
     refuseInvalid(`Runner ${name}`, shellHostErrors(args), this);
     const { token, tags, runnerName, nodes, ssh, rollout, probe, reapply, ...given } = args;
-    const settings = pulumi
-      .output({ ...given, name: runnerName ?? name, way: "shell" as const })
-      .apply((values) => checked(this, name, values));
+    const full = { ...given, name: runnerName ?? name, way: "shell" as const };
+    const own = given.proxy === undefined ? full : { ...full, proxy: withoutLogins(given.proxy) };
+    const settings = pulumi.output(own).apply((values) => checked(this, name, values));
+    // Only what goes to the hosts knows how to log in to a proxy.
+    const secrets =
+      given.proxy === undefined ? settings : pulumi.output(full).apply((values) => checked(this, name, values));
     const { connections } = hostConnections(nodes, ssh);
     const owner = `${pulumi.getProject()}/${pulumi.getStack()}/${name}`;
     const salt = makeIdentity(name, { parent: this });
     const works = nodes.map((node) => {
       const of = (id: pulumi.Input<string | undefined>) =>
         pulumi
-          .all([settings, pulumi.secret(token), id])
+          .all([secrets, pulumi.secret(token), id])
           .apply(([plain, value, known]) => shellHostSettings(plain, value, node.name, owner, reapply, known));
       // The id is not known in the first preview; a host that has one keeps it, whichever is asked for.
       return { node, name: `${name}-${node.name}`, settings: of(salt), probed: of(undefined), retain: node.retain };
@@ -136,7 +140,7 @@ export class ShellRunner extends pulumi.ComponentResource {
 
 /** What previews and the state show: the settings as they were given, without tokens, logins and `config`, whose words may be secrets. */
 function visible({ token: _token, config: _config, ssh: _ssh, nodes, ...args }: ShellRunnerArgs): pulumi.Inputs {
-  return { ...args, nodes: nodes.map((node) => node.name) };
+  return { ...args, ...shownProxy(args), nodes: nodes.map((node) => node.name) };
 }
 
 function checked(parent: pulumi.Resource, name: string, given: unknown): ShellRunnerSettings {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { shutdownTimeout } from "../manager/config";
-import { configFolder, programPath, unitName } from "./places";
+import { hasProxy, proxyDigest } from "../proxy";
+import { configFolder, programPath, proxyFile, unitName } from "./places";
 import type { ShellRunnerSettings } from "./settings";
 
 /** What every process of a runner's jobs has in its environment, so that what a job leaves running is found. */
@@ -22,6 +23,7 @@ export const startSettings = [
   "binary",
   "sha256",
   "packageVersion",
+  "proxy",
 ] as const satisfies (keyof ShellRunnerSettings)[];
 
 type StartSettings = Pick<ShellRunnerSettings, (typeof startSettings)[number]>;
@@ -38,7 +40,8 @@ function running(settings: StartSettings): string[] {
 
 /** With what the service is started: the program reports it, so that what runs is told from what is written. */
 export function startMark(settings: StartSettings): string {
-  const parts = [running(settings), sandbox, settings.packageVersion ?? ""];
+  const proxy = hasProxy(settings) ? [proxyDigest(settings)] : [];
+  const parts = [running(settings), sandbox, settings.packageVersion ?? "", ...proxy];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
 }
 
@@ -99,6 +102,7 @@ export function unitText(settings: ShellRunnerSettings): string {
     "StartLimitIntervalSec=0",
     "",
     "[Service]",
+    ...(hasProxy(settings) ? [`EnvironmentFile=${proxyFile(name)}`] : []),
     `ExecStart=/usr/bin/env ${mark}=${name} PI_RUNNERS_START=${startMark(settings)} ${running(settings).join(" ")}`,
     "ExecReload=/bin/kill -HUP $MAINPID",
     `ExecStop=${shell(drain(settings))}`,

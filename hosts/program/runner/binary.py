@@ -43,6 +43,12 @@ def digest(path):
         return None
 
 
+def proxy(settings):
+    """The variables of the runner's proxy, where it has one."""
+    text = next((one["text"] for one in settings["files"] if one["path"] == settings.get("proxy")), "")
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
 def make(settings, record):
     """Brings the file or the package there."""
     if "package" in settings:
@@ -54,12 +60,13 @@ def make(settings, record):
     if not one.get("url"):
         raise NodeError(STEP, "the host has no gitlab-runner with the checksum %s, and none was sent" % one["sha256"],
                         "A warning above says why it was not sent. Fix that, then run again.")
-    return fetch(one)
+    return fetch(one, proxy(settings))
 
 
-def fetch(one):
+def fetch(one, variables):
     """Downloads it; only a file with the right checksum gets the name."""
     import urllib.request
+    os.environ.update(variables)
     try:
         with urllib.request.urlopen(one["url"], timeout=60) as stream:
             keep(stream.read, one)
@@ -235,7 +242,7 @@ def verify(path, settings):
                 stream.write(one["text"].replace(settings["folder"] + "/", folder + "/"))
         try:
             done = subprocess.run([path, "verify", "--config", os.path.join(folder, "config.toml")], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ, **proxy(settings)), timeout=60)
         except subprocess.TimeoutExpired:
             return
         if done.returncode != 0:

@@ -22,9 +22,9 @@ describe("config.toml as previews show it", () => {
           cache: { s3: { SecretKey: secret, AccessKey: secret }, Path: secret },
           docker: { services: [{ name: "db:1", environment: [`PASS=${secret}`] }], hostname: secret },
         };
-        const text = maskedConfigToml(dockerRunnerConfig(settingsOf("dood", { config: { runners: [own] } }), secret), [
-          secret,
-        ]);
+        const proxy = { http: `http://me:${secret}@proxy.lan:3128` };
+        const settings = settingsOf("dood", { proxy, config: { runners: [own] } });
+        const text = maskedConfigToml(dockerRunnerConfig(settings, secret), [secret]);
         assert.ok(!text.includes(secret) && !text.includes(JSON.stringify(secret).slice(1, -1)), text);
         assert.match(text, /^hostname = "\[secret\]"$/m);
       }),

@@ -60,5 +60,6 @@ export const otherValues: { [K in keyof DockerRunnerInput]-?: NonNullable<Docker
   engineResources: { limits: { memory: "3Gi" } },
   registries: [{ address: "plain.lan", insecure: true }],
   mirrors: ["http://10.43.7.7:5000"],
+  proxy: { http: "http://proxy.lan:3128" },
   config: { log_level: "debug" },
 };

@@ -29,6 +29,7 @@ const others: { [K in keyof ShellRunnerInput]-?: NonNullable<ShellRunnerInput[K]
   sha256: sum,
   user: "builder",
   docker: true,
+  proxy: { http: "http://proxy.lan:3128" },
   config: { log_level: "debug" },
 };
 

@@ -1,0 +1,155 @@
+/** Runners behind a real proxy that asks for a password; its log says who went where, and who did not. */
+import assert from "node:assert/strict";
+import { findEngine } from "../../lab/engine/engine";
+import { squid, type Proxy } from "../../lab/stack/proxy";
+import { cluster, eventually, gitlab, onNode } from "../lab/stack/lab";
+import { blobsPulled, endOf, EngineStack, only, resident, type Ended, type RunnerEntry } from "./engineStack";
+
+const namespace = "proxied";
+const user = "builder";
+/** With what an address has to write in another way. */
+const password = "pa$s:w@rd-of-the-proxy";
+
+const [beside, engine, pods, host] = ["proxied-dind", "proxied-engine", "proxied-pods", "proxied-shell"] as const;
+const runners: RunnerEntry[] = [
+  { name: beside, way: "dind", layerCache: false, ...only(1) },
+  { name: engine, ...resident, ...only(1) },
+  { name: pods, way: "kubernetes", jobImage: "pi-lab/buildah:1", ...only(1) },
+  { name: host, way: "shell", hosts: ["node1"], docker: true, binary: ".lab/gitlab-runner" },
+];
+
+const base = "registry.lab:5000/base:1";
+const asked = "http://gitlab.lab:8929/lab/health";
+/** Containers of a build know no name of the LAN: the proxy does. */
+const files = (from: string): Record<string, string> => ({
+  Dockerfile: `FROM ${base}\nRUN curl -fsS '${asked}?built-by=${from}' >/dev/null && env | grep -c -i _proxy= >/seen\n`,
+});
+
+const docker = [`docker pull ${base}`, "docker build --progress plain --no-cache -t here . 2>&1"];
+const scripts: Record<string, string[]> = {
+  [beside]: docker,
+  [engine]: docker,
+  [pods]: [`buildah pull ${base}`, "buildah build -t here ."],
+  [host]: docker,
+};
+
+describe("runners behind a proxy", function () {
+  this.timeout(900_000);
+  let proxy: Proxy;
+  let stack: EngineStack;
+
+  const secrets = (url: string): Record<string, string> => ({
+    "runnerDefaults.proxy.http": url,
+    "runnerDefaults.proxy.https": url,
+  });
+
+  before(async () => {
+    proxy = await squid((await findEngine())!, user, password, (line) => console.log(line));
+    stack = await EngineStack.of(namespace, runners);
+    [password, encodeURIComponent(password)].forEach((text) => stack.stack.hide(text));
+    await stack.up(runners, {}, secrets(proxy.url));
+  });
+
+  after(async () => {
+    await stack?.destroy();
+    await proxy?.remove();
+  });
+
+  /** Runs a job, and gives what the proxy logged of it, without the time and the client. */
+  async function behind(runner: string, more: object = {}): Promise<Ended & { id: number; log: string[] }> {
+    const before = (await proxy.log()).length;
+    const job = {
+      ...{ tags: [runner], script: [`curl -fsS '${asked}?asked-by=${runner}'`, ...scripts[runner]!] },
+      ...{ after_script: [`curl -fsS '${asked}?after=${runner}'`] },
+      ...more,
+    };
+    await gitlab.createProject(runner, { files: { ...files(runner), ".gitlab-ci.yml": JSON.stringify({ job }) } });
+    const [ended] = await endOf((await gitlab.startPipeline(runner)).id);
+    stack.stack.saw("the log of a job", ended!.trace);
+    const log = (await proxy.log()).slice(before).map((line) => line.split(" ").slice(2).join(" "));
+    return { ...ended!, id: ended!.job.id, log };
+  }
+
+  for (const { name } of runners) {
+    it(`${name}: runner, clone, job and what it builds reach GitLab by it, and the daemon of the job a registry`, async () => {
+      const since = Math.ceil(Date.now() / 1000);
+      const { status, trace, id, log } = await behind(name);
+      assert.equal(status, "success", trace);
+      const went = log.filter((one) => one.startsWith(`${user} `) && / 20\d$/.test(one)).join("\n");
+      const passed = (line: string): void => assert.ok(went.includes(line), `no ${line} in\n${log.join("\n")}`);
+      passed("POST http://gitlab.lab:8929/api/v4/jobs/request");
+      passed(`PATCH http://gitlab.lab:8929/api/v4/jobs/${id}/trace`);
+      passed(`/${name}.git/info/refs?service=git-upload-pack`);
+      passed(`GET ${asked}?asked-by=${name}`);
+      passed(`GET ${asked}?built-by=${name}`);
+      passed(`GET ${asked}?after=${name}`);
+      const pulled = /GET http:\/\/registry\.lab:5000\/v2\/base\/blobs/.test(went);
+      assert.equal(pulled, name !== host, "the Docker of a host asks by itself");
+      if (name !== host) {
+        assert.equal(await blobsPulled(since), 0, "and by no other way");
+      }
+    });
+  }
+
+  it("a job in a pod that names a proxy itself has its own", async () => {
+    const own = { variables: { HTTP_PROXY: "http://own.lan:1" }, script: ["echo now $HTTP_PROXY"], after_script: [] };
+    const { status, trace } = await behind(pods, own);
+    assert.equal(status, "success", trace);
+    assert.match(trace, /^now http:\/\/own\.lan:1$/m);
+  });
+
+  it("what is beside a job, and the API server, is asked for by none of it", async () => {
+    const went = (await proxy.log()).filter((line) =>
+      / docker:2376|:6443|10\.96\.0\.1|localhost|127\.0\.0\.1/.test(line),
+    );
+    // The test itself asked the proxy whether it listens.
+    assert.deepEqual(
+      went.filter((line) => !line.split(" ")[1]!.startsWith("127.")),
+      [],
+    );
+  });
+
+  it("its password is in Secrets and in files of root alone, and nowhere else", async () => {
+    const { items } = await cluster().listNamespacedSecret({ namespace });
+    const holding = items
+      .filter(({ data = {} }) => data["HTTP_PROXY"] !== undefined)
+      .map(({ metadata }) => metadata!.name);
+    assert.deepEqual(
+      holding.sort(),
+      [beside, engine, pods].map((name) => `${name}-config`),
+    );
+    const modes = await onNode(1, `stat -c '%a %U' /etc/pi-runners/${host}/*.env /etc/pi-runners/${host}/config.toml`);
+    assert.deepEqual(modes.trim().split("\n"), ["600 root", "600 root"]);
+    const found = await onNode(1, "grep -l 'pa%24s' /proc/[0-9]*/cmdline /etc/systemd/system/* 2>/dev/null || true");
+    // This command itself.
+    const others = found
+      .trim()
+      .split("\n")
+      .filter((line) => line !== "" && !line.startsWith("/proc/"));
+    assert.deepEqual(others, []);
+    assert.match(await stack.stack.report(), /No changes|nothing/i);
+    assert.deepEqual(await stack.stack.leaks(), []);
+  });
+
+  it("one that is not there: the update ends well, and the log of each manager says what it could not reach", async () => {
+    const { port } = new URL(proxy.url);
+    await stack.up(runners, {}, secrets(proxy.url.replace(`:${port}`, ":3199")));
+    const reason = /proxyconnect tcp: dial tcp \S+:3199: connect: connection refused/;
+    for (const name of [beside, engine, pods]) {
+      const said = await eventually(`${name} says why it has no work`, 120, async () => {
+        const [pod] = await stack.pods(name);
+        const log = await stack.log(pod!.metadata!.name!, "runner").catch(() => "");
+        return reason.test(log) ? log : undefined;
+      });
+      console.log(said.split("\n").find((line) => reason.test(line)));
+    }
+    const journal = `journalctl -u pi-runners-${host} -n 200 -o cat --no-pager`;
+    await eventually("the service says why it has no work", 120, async () =>
+      reason.test(await onNode(1, journal)) ? true : undefined,
+    );
+    assert.deepEqual(await stack.stack.leaks(), []);
+    await stack.up(runners, {}, secrets(proxy.url));
+    const { status, trace } = await behind(beside);
+    assert.equal(status, "success", trace);
+  });
+});
