@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { findEngine } from "../../lab/engine/engine";
+import { images } from "../../lab/images/images";
+import { loadBuildkit } from "../../lab/images/nodeImages";
+import { nodes } from "../../lab/machine/places";
 import { squid, type Proxy } from "../../lab/stack/proxy";
 import { cluster, eventually, gitlab, onNode } from "../lab/stack/lab";
 import { labRunner, serveFiles } from "../host/shell/lab";
@@ -12,14 +15,19 @@ const user = "builder";
 /** With what an address has to write in another way. */
 const password = "pa$s:w@rd-of-the-proxy";
 
-const [beside, engine, pods, host] = ["proxied-dind", "proxied-engine", "proxied-pods", "proxied-shell"] as const;
+const [beside, inside, engine, pods] = ["proxied-dind", "proxied-job", "proxied-engine", "proxied-pods"] as const;
+/** Whose jobs build by the Docker of the node. */
+const [onNodes, host] = ["proxied-dood", "proxied-shell"] as const;
 const runnersWith = (binary: object): RunnerEntry[] => [
   { name: beside, way: "dind", layerCache: false, ...only(1) },
+  { name: inside, way: "dind-job", jobImage: "pi-lab/docker:dind", layerCache: false, ...only(1) },
+  { name: onNodes, way: "dood", ...only(1) },
   { name: engine, ...resident, ...only(1) },
   { name: pods, way: "kubernetes", jobImage: "pi-lab/buildah:1", ...only(1) },
   { name: host, way: "shell", hosts: ["node1"], docker: true, ...binary },
 ];
 
+const buildkit = images.buildkit.alias!;
 const base = "registry.lab:5000/base:1";
 const asked = "http://gitlab.lab:8929/lab/health";
 /** Command lines on this machine, which runs the nodes and all that is in them, with the password. */
@@ -43,13 +51,13 @@ const files = (from: string): Record<string, string> => ({
   Dockerfile: `FROM ${base}\nRUN curl -fsS '${asked}?built-by=${from}' >/dev/null && env | grep -c -i _proxy= >/seen\n`,
 });
 
-const docker = [`docker pull ${base}`, "docker build --progress plain --no-cache -t here . 2>&1"];
-const scripts: Record<string, string[]> = {
-  [beside]: docker,
-  [engine]: docker,
-  [pods]: [`buildah pull ${base}`, "buildah build -t here ."],
-  [host]: docker,
-};
+const image = "registry.lab:5000/lab/proxied:$CI_JOB_ID";
+const docker = [
+  `docker pull ${base}`,
+  `docker build --progress plain --no-cache -t ${image} . 2>&1`,
+  `docker push ${image}`,
+];
+const buildah = [`buildah pull ${base}`, `buildah build -t ${image} .`, `buildah push ${image}`];
 
 describe("runners behind a proxy", function () {
   this.timeout(900_000);
@@ -64,7 +72,9 @@ describe("runners behind a proxy", function () {
   });
 
   before(async () => {
-    proxy = await squid((await findEngine())!, user, password, (line) => console.log(line));
+    const lab = (await findEngine())!;
+    await loadBuildkit(lab, nodes(1), () => undefined);
+    proxy = await squid(lab, user, password, (line) => console.log(line));
     const { file, sha256 } = await labRunner();
     served = await serveFiles({ "gitlab-runner": file });
     runners = runnersWith({ binary: `${served.url}/gitlab-runner`, sha256 });
@@ -80,14 +90,21 @@ describe("runners behind a proxy", function () {
   });
 
   /** Runs a job, and gives what the proxy logged of it, without the time and the client. */
-  async function behind(runner: string, more: object = {}): Promise<Ended & { id: number; log: string[] }> {
+  async function behind(
+    runner: string,
+    more: object = {},
+    project = files(runner),
+  ): Promise<Ended & { id: number; log: string[] }> {
     const before = (await proxy.log()).length;
     const job = {
-      ...{ tags: [runner], script: [`curl -fsS '${asked}?asked-by=${runner}'`, ...scripts[runner]!] },
+      ...{
+        tags: [runner],
+        script: [`curl -fsS '${asked}?asked-by=${runner}'`, ...(runner === pods ? buildah : docker)],
+      },
       ...{ after_script: [`curl -fsS '${asked}?after=${runner}'`] },
       ...more,
     };
-    await gitlab.createProject(runner, { files: { ...files(runner), ".gitlab-ci.yml": JSON.stringify({ job }) } });
+    await gitlab.createProject(runner, { files: { ...project, ".gitlab-ci.yml": JSON.stringify({ job }) } });
     const watch = setInterval(look, 200);
     const [ended] = await endOf((await gitlab.startPipeline(runner)).id).finally(() => clearInterval(watch));
     stack.stack.saw("the log of a job", ended!.trace);
@@ -103,7 +120,7 @@ describe("runners behind a proxy", function () {
     );
   });
 
-  for (const name of [beside, engine, pods, host]) {
+  for (const name of [beside, inside, onNodes, engine, pods, host]) {
     it(`${name}: runner, clone, job and what it builds reach GitLab by it, and the daemon of the job a registry`, async () => {
       const since = Math.ceil(Date.now() / 1000);
       const { status, trace, id, log } = await behind(name);
@@ -116,13 +133,33 @@ describe("runners behind a proxy", function () {
       passed(`GET ${asked}?asked-by=${name}`);
       passed(`GET ${asked}?built-by=${name}`);
       passed(`GET ${asked}?after=${name}`);
-      const pulled = /GET http:\/\/registry\.lab:5000\/v2\/base\/blobs/.test(went);
-      assert.equal(pulled, name !== host, "the Docker of a host asks by itself");
-      if (name !== host) {
-        assert.equal(await blobsPulled(since), 0, "and by no other way");
+      const own = name !== host && name !== onNodes;
+      assert.equal(went.includes("GET http://registry.lab:5000/v2/base/blobs/"), own, log.join("\n"));
+      assert.equal(went.includes(`PUT http://registry.lab:5000/v2/lab/proxied/manifests/${id} `), own);
+      if (own) {
+        assert.equal(await blobsPulled(since), 0, "the registry was asked by no other way");
       }
     });
   }
+
+  it("BuildKit in a pod pulls and pushes by it", async () => {
+    const build = [
+      "buildctl-daemonless.sh build --progress plain --frontend dockerfile.v0 --local context=. --local dockerfile=.",
+      `--output type=image,name=${image},push=true`,
+    ];
+    const files = { Dockerfile: `FROM ${base}\nRUN echo built\n` };
+    const own = { image: { name: buildkit, entrypoint: [""] }, script: [build.join(" ")], after_script: [] };
+    const since = Math.ceil(Date.now() / 1000);
+    const { status, trace, id, log } = await behind(pods, own, files);
+    assert.equal(status, "success", trace);
+    for (const line of ["GET http://registry.lab:5000/v2/base/blobs/", `/v2/lab/proxied/manifests/${id} 201`]) {
+      assert.ok(
+        log.some((one) => one.startsWith(`${user} `) && one.includes(line)),
+        log.join("\n"),
+      );
+    }
+    assert.equal(await blobsPulled(since), 0);
+  });
 
   it("a job in a pod that names a proxy itself has its own", async () => {
     const own = { variables: { HTTP_PROXY: "http://own.lan:1" }, script: ["echo now $HTTP_PROXY"], after_script: [] };
@@ -149,7 +186,7 @@ describe("runners behind a proxy", function () {
       .map(({ metadata }) => metadata!.name);
     assert.deepEqual(
       holding.sort(),
-      [beside, engine, pods].map((name) => `${name}-config`),
+      [beside, onNodes, engine, inside, pods].map((name) => `${name}-config`),
     );
     const modes = await onNode(1, `stat -c '%a %U' /etc/pi-runners/${host}/*.env /etc/pi-runners/${host}/config.toml`);
     assert.deepEqual(modes.trim().split("\n"), ["600 root", "600 root"]);
@@ -165,7 +202,7 @@ describe("runners behind a proxy", function () {
     const { port } = new URL(proxy.url);
     await stack.up(runners, {}, secrets(proxy.url.replace(`:${port}`, ":3199")));
     const reason = /proxyconnect tcp: dial tcp \S+:3199: connect: connection refused/;
-    for (const name of [beside, engine, pods]) {
+    for (const name of [beside, inside, onNodes, engine, pods]) {
       const said = await eventually(`${name} says why it has no work`, 120, async () => {
         const [pod] = await stack.pods(name);
         const log = await stack.log(pod!.metadata!.name!, "runner").catch(() => "");
