@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import type { types } from "@pulumi/kubernetes";
-import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { InputError } from "../inputErrors";
 import { about, optional, text } from "../schema";
@@ -122,31 +121,13 @@ export function hasLogin(address: string): boolean {
   return login.test(address);
 }
 
-function mapped(proxy: Proxy | undefined, change: (address: string) => string): Proxy | undefined {
-  return (
-    proxy && {
-      ...proxy,
-      ...(proxy.http === undefined ? {} : { http: change(proxy.http) }),
-      ...(proxy.https === undefined ? {} : { https: change(proxy.https) }),
-    }
-  );
-}
-
-const withoutLogin = (address: string): string => address.replace(login, "$1");
-
-/**
- * A proxy as everything but Secrets may know it, without logins, and no secret then: marked as one, it would hide a whole pod
- * from previews.
- */
-export function withoutLogins(proxy: pulumi.Input<object | undefined>): pulumi.Output<Proxy | undefined> {
-  return pulumi.unsecret(pulumi.output(proxy)).apply((given) => mapped(given as Proxy | undefined, withoutLogin));
-}
-
-/** What previews and the state show of it: what was given as a secret is one there, and a password nowhere. */
-export function shownProxy(args: { proxy?: pulumi.Input<object | undefined> }): pulumi.Inputs {
-  return args.proxy === undefined
-    ? {}
-    : { proxy: pulumi.output(args.proxy).apply((given) => mapped(given as Proxy | undefined, withoutLogin)) };
+/** The same proxy without logins. */
+export function withoutLogins(proxy: Proxy | undefined): Proxy | undefined {
+  const known = httpNames.flatMap((kind) => {
+    const address = proxy?.[kind];
+    return address === undefined ? [] : [[kind, address.replace(login, "$1")]];
+  });
+  return proxy && { ...proxy, ...(Object.fromEntries(known) as Proxy) };
 }
 
 /**
@@ -155,7 +136,7 @@ export function shownProxy(args: { proxy?: pulumi.Input<object | undefined> }): 
  */
 export function proxyDigest(settings: Proxied): string {
   const digest = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("hex");
-  const plain = proxyFiles({ ...settings, proxy: mapped(settings.proxy, withoutLogin) });
+  const plain = proxyFiles({ ...settings, proxy: withoutLogins(settings.proxy) });
   return digest(plain).slice(0, 8) + digest(proxyFiles(settings)).slice(0, 3);
 }
 

@@ -2,7 +2,8 @@ import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { refuseInvalid } from "../inputErrors";
 import { urlError } from "../runners/errors";
-import { withoutLogins, type Proxy } from "../runners/proxy";
+import type { Proxy } from "../runners/proxy";
+import { openProxy } from "../runners/proxyInput";
 import { defaultDrainTimeout } from "../runners/settings";
 import type { Inputs } from "../schema";
 import { createdToken } from "./createdToken";
@@ -127,7 +128,7 @@ export class RunnerToken extends pulumi.ComponentResource {
       registration: register,
       tags: pulumi.output(tags),
       place: pulumi.output(
-        proxy === undefined ? where : { ...where, proxy: withoutLogins(proxy) },
+        proxy === undefined ? where : { ...where, proxy: openProxy(proxy) },
       ) as pulumi.Output<RegistrationPlace>,
       proxy: pulumi.output(proxy) as pulumi.Output<Proxy | undefined>,
     });

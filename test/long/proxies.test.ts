@@ -8,6 +8,7 @@ import { nodes } from "../../lab/machine/places";
 import { squid, type Proxy } from "../../lab/stack/proxy";
 import { cluster, eventually, gitlab, onNode } from "../lab/stack/lab";
 import { labRunner, serveFiles } from "../host/shell/lab";
+import { labConfig, tokenStack } from "./tokenStack";
 import { blobsPulled, endOf, EngineStack, only, resident, type Ended, type RunnerEntry } from "./engineStack";
 
 const namespace = "proxied";
@@ -52,10 +53,11 @@ const files = (from: string): Record<string, string> => ({
 });
 
 const image = "registry.lab:5000/lab/proxied:$CI_JOB_ID";
-const docker = [
+const docker = (runner: string): string[] => [
   `docker pull ${base}`,
   `docker build --progress plain --no-cache -t ${image} . 2>&1`,
   `docker push ${image}`,
+  `docker run --rm ${image} curl -fsS '${asked}?run-by=${runner}'`,
 ];
 const buildah = [`buildah pull ${base}`, `buildah build -t ${image} .`, `buildah push ${image}`];
 
@@ -99,8 +101,9 @@ describe("runners behind a proxy", function () {
     const job = {
       ...{
         tags: [runner],
-        script: [`curl -fsS '${asked}?asked-by=${runner}'`, ...(runner === pods ? buildah : docker)],
+        script: [`curl -fsS '${asked}?asked-by=${runner}'`, ...(runner === pods ? buildah : docker(runner))],
       },
+      artifacts: { paths: ["Dockerfile"] },
       ...{ after_script: [`curl -fsS '${asked}?after=${runner}'`] },
       ...more,
     };
@@ -121,7 +124,7 @@ describe("runners behind a proxy", function () {
   });
 
   for (const name of [beside, inside, onNodes, engine, pods, host]) {
-    it(`${name}: runner, clone, job and what it builds reach GitLab by it, and the daemon of the job a registry`, async () => {
+    it(`${name}: runner, clone, artifacts, job and what it builds reach GitLab by it, and the daemon of the job a registry`, async () => {
       const since = Math.ceil(Date.now() / 1000);
       const { status, trace, id, log } = await behind(name);
       assert.equal(status, "success", trace);
@@ -129,10 +132,12 @@ describe("runners behind a proxy", function () {
       const passed = (line: string): void => assert.ok(went.includes(line), `no ${line} in\n${log.join("\n")}`);
       passed("POST http://gitlab.lab:8929/api/v4/jobs/request");
       passed(`PATCH http://gitlab.lab:8929/api/v4/jobs/${id}/trace`);
+      passed(`POST http://gitlab.lab:8929/api/v4/jobs/${id}/artifacts`);
       passed(`/${name}.git/info/refs?service=git-upload-pack`);
       passed(`GET ${asked}?asked-by=${name}`);
       passed(`GET ${asked}?built-by=${name}`);
       passed(`GET ${asked}?after=${name}`);
+      assert.equal(went.includes(`GET ${asked}?run-by=${name}`), name !== pods);
       const own = name !== host && name !== onNodes;
       assert.equal(went.includes("GET http://registry.lab:5000/v2/base/blobs/"), own, log.join("\n"));
       assert.equal(went.includes(`PUT http://registry.lab:5000/v2/lab/proxied/manifests/${id} `), own);
@@ -177,6 +182,29 @@ describe("runners behind a proxy", function () {
       went.filter((line) => !line.split(" ")[1]!.startsWith("127.")),
       [],
     );
+  });
+
+  it("a Job registers a runner by it", async () => {
+    const registrationToken = "GR1348941labOnlyLabOnly1";
+    const legacy = await tokenStack("proxied-legacy");
+    await gitlab.setSettings({ registrationToken });
+    try {
+      const old = { name: "proxied-old", way: "dood", ...only(1) };
+      legacy.configure({ ...labConfig("proxied-legacy"), runners: [old] });
+      await legacy.secret("pi-runners:registrationTokens.proxied-old", registrationToken);
+      await legacy.secret("pi-runners:runnerDefaults.proxy.http", proxy.url);
+      [password, encodeURIComponent(password)].forEach((text) => legacy.hide(text));
+      const before = (await proxy.log()).length;
+      await legacy.pulumi("up", "--yes", "--skip-preview");
+      const log = (await proxy.log()).slice(before).join("\n");
+      assert.ok(log.includes(` ${user} POST http://gitlab.lab:8929/api/v4/runners 201`), log);
+      assert.doesNotMatch(log, /10\.96\.0\.1/);
+      assert.deepEqual(await legacy.leaks(), []);
+    } finally {
+      await legacy.attempt("destroy", "--yes", "--skip-preview");
+      await legacy.remove();
+      await gitlab.setSettings({});
+    }
   });
 
   it("its password is in Secrets and in files of root alone, and nowhere else", async () => {

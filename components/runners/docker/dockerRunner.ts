@@ -10,7 +10,8 @@ import { shownConfigToml } from "../configToml/masked";
 import { encoded } from "../manager/config";
 import { identified, keptIdentity, makeIdentity } from "../manager/identity";
 import { selectorLabels } from "../manager/pod";
-import { proxyAnnotation, proxyDigest, shownProxy, withoutLogins } from "../proxy";
+import { proxyAnnotation, proxyDigest } from "../proxy";
+import { openProxy, shownProxy } from "../proxyInput";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
 import { dockerRunnerConfig } from "./dockerConfig";
@@ -78,7 +79,7 @@ export function dockerRunner(
 ): DockerRunnerOutputs {
   const { token, tags, waitForNodes: _wait, runnerName, mirrors, ...given } = args;
   const full = { ...given, name: runnerName ?? name, way };
-  const own = given.proxy === undefined ? full : { ...full, proxy: withoutLogins(given.proxy) };
+  const own = given.proxy === undefined ? full : { ...full, proxy: openProxy(given.proxy) };
   const settings = pulumi.output(own).apply((values) => checked(parent, name, values));
   // Where a mirror is to be made, its address is known late: only what holds it is not known in a preview, and no name is.
   const whole =

@@ -15,7 +15,8 @@ import { shownConfigToml } from "../configToml/masked";
 import { encoded } from "../manager/config";
 import { identified, keptIdentity, makeIdentity } from "../manager/identity";
 import { selectorLabels } from "../manager/pod";
-import { proxyAnnotation, proxyDigest, shownProxy, withoutLogins } from "../proxy";
+import { proxyAnnotation, proxyDigest } from "../proxy";
+import { openProxy, shownProxy } from "../proxyInput";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
 import { daemonFile, daemonScript } from "./buildCache";
@@ -80,7 +81,7 @@ export class KubernetesRunner extends pulumi.ComponentResource {
     super("pi-runners:index:KubernetesRunner", name, visible(name, args), opts);
     const { token: _token, tags, waitForNodes: _wait, runnerName, mirrors, ...given } = args;
     const full = { ...given, name: runnerName ?? name, way: "kubernetes" as const };
-    const own = given.proxy === undefined ? full : { ...full, proxy: withoutLogins(given.proxy) };
+    const own = given.proxy === undefined ? full : { ...full, proxy: openProxy(given.proxy) };
     const settings = pulumi.output(own).apply((values) => this.checked(name, values));
     // Where a mirror is to be made, its address is known late: only what holds it is not known in a preview, and no name is.
     const whole =

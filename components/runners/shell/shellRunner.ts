@@ -11,7 +11,7 @@ import { below, refuseInvalid, type InputError } from "../../inputErrors";
 import type { NodeFacts } from "../../registryTrust/report";
 import type { Inputs } from "../../schema";
 import { makeIdentity } from "../manager/identity";
-import { shownProxy, withoutLogins } from "../proxy";
+import { openProxy, shownProxy } from "../proxyInput";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
 import { checkShellRunner } from "./errors";
@@ -94,7 +94,7 @@ export class ShellRunner extends pulumi.ComponentResource {
     refuseInvalid(`Runner ${name}`, shellHostErrors(args), this);
     const { token, tags, runnerName, nodes, ssh, rollout, probe, reapply, ...given } = args;
     const full = { ...given, name: runnerName ?? name, way: "shell" as const };
-    const own = given.proxy === undefined ? full : { ...full, proxy: withoutLogins(given.proxy) };
+    const own = given.proxy === undefined ? full : { ...full, proxy: openProxy(given.proxy) };
     const settings = pulumi.output(own).apply((values) => checked(this, name, values));
     // Only what goes to the hosts knows how to log in to a proxy.
     const secrets =
