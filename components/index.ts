@@ -10,7 +10,7 @@ export {
 } from "./runners/shell/shellRunner";
 export { KubernetesRunner, type KubernetesRunnerArgs } from "./runners/kubernetes/kubernetesRunner";
 export { LayersCleanup, type LayersCleanupArgs } from "./runners/kubernetes/layersCleanup";
-export type { CleanupNode } from "./runners/cleanupNode";
+export type { CleanupNode } from "./runners/nodeCleanup";
 export { RunnerCleanup, type RunnerCleanupArgs } from "./runners/docker/runnerCleanup";
 export type { HostAccess, HostBastion, HostLogin, HostNode, HostSsh, LoginSecret } from "../hosts/ssh";
 export type { RolloutSettings } from "../hosts/rollout";

@@ -1,10 +1,6 @@
-import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { asRoot } from "../../../hosts/asRoot";
-import { hostConnections } from "../../../hosts/connection";
 import type { HostSsh } from "../../../hosts/ssh";
-import { refuseInvalid } from "../../inputErrors";
-import type { CleanupNode } from "../cleanupNode";
+import { cleanUpOnRemoval, type CleanupNode } from "../nodeCleanup";
 import { cleanupScript } from "./cleanupScript";
 
 /** Settings of RunnerCleanup. */
@@ -38,25 +34,10 @@ export class RunnerCleanup extends pulumi.ComponentResource {
       { namespace: args.namespace, runnerName: args.runnerName, nodes: args.nodes.map((node) => node.name) },
       opts,
     );
-    const { connections, errors } = hostConnections(args.nodes, args.ssh);
-    refuseInvalid(`RunnerCleanup ${name}`, errors, this);
-    const remove = pulumi
+    const script = pulumi
       .all([args.namespace, args.runnerName ?? name])
       .apply(([namespace, runner]) => cleanupScript(namespace, runner));
-    for (const node of args.nodes) {
-      const after = args.after?.[node.name];
-      const password = node.sudoPassword ?? args.ssh?.sudoPassword;
-      new remote.Command(
-        `${name}-cleanup-${node.name}`,
-        {
-          connection: connections.get(node.name)!,
-          delete: remove.apply((script) => asRoot(node.name, script)),
-          stdin: password === undefined ? "\n" : pulumi.secret(password).apply((text) => `${text}\n`),
-          addPreviousOutputInEnv: false,
-        },
-        { parent: this, retainOnDelete: node.retain, dependsOn: after === undefined ? [] : [after] },
-      );
-    }
+    cleanUpOnRemoval(this, `RunnerCleanup ${name}`, args, { prefix: `${name}-cleanup`, script });
     this.registerOutputs({});
   }
 }

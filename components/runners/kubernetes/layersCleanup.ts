@@ -1,10 +1,6 @@
-import { remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { asRoot } from "../../../hosts/asRoot";
-import { hostConnections } from "../../../hosts/connection";
 import type { HostSsh } from "../../../hosts/ssh";
-import { refuseInvalid } from "../../inputErrors";
-import type { CleanupNode } from "../cleanupNode";
+import { cleanUpOnRemoval, type CleanupNode } from "../nodeCleanup";
 import { drainOf } from "../settings";
 import { layersCleanupScript } from "./layersCleanupScript";
 
@@ -37,33 +33,17 @@ export class LayersCleanup extends pulumi.ComponentResource {
     const { namespace, runnerName, hostFolder } = args;
     const nodes = args.nodes.map((node) => node.name);
     super("pi-runners:index:LayersCleanup", name, { namespace, runnerName, hostFolder, nodes }, opts);
-    const { connections, errors } = hostConnections(args.nodes, args.ssh);
-    refuseInvalid(`LayersCleanup ${name}`, errors, this);
     const patience = drainOf(args) + 300;
-    const remove = pulumi
+    const script = pulumi
       .all([namespace, runnerName ?? name, hostFolder])
       .apply(([place, runner, folder]) => layersCleanupScript(place, runner, folder, patience));
-    for (const node of args.nodes) {
-      const after = args.after?.[node.name];
-      const password = node.sudoPassword ?? args.ssh?.sudoPassword;
-      new remote.Command(
-        `${name}-layers-${node.name}`,
-        {
-          connection: connections.get(node.name)!,
-          delete: remove.apply((script) => asRoot(node.name, script)),
-          stdin: password === undefined ? "\n" : pulumi.secret(password).apply((text) => `${text}\n`),
-          addPreviousOutputInEnv: false,
-          // What is in another place belongs to another command: this one's delete still knows the old one.
-          triggers: [namespace, runnerName ?? name, hostFolder],
-        },
-        {
-          parent: this,
-          retainOnDelete: node.retain,
-          dependsOn: after === undefined ? [] : [after],
-          customTimeouts: { delete: `${patience + 900}s` },
-        },
-      );
-    }
+    cleanUpOnRemoval(this, `LayersCleanup ${name}`, args, {
+      prefix: `${name}-layers`,
+      script,
+      // What is in another place belongs to another command: this one's delete still knows the old one.
+      triggers: [namespace, runnerName ?? name, hostFolder],
+      timeout: patience + 900,
+    });
     this.registerOutputs({});
   }
 }
