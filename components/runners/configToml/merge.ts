@@ -55,7 +55,7 @@ const mergedLists = new Map<string, (entry: never) => string[]>([
 
 /**
  * Puts what the stack file says over a preset. Tables are merged key by key; a value replaces the preset's, except that
- * lists on which the build mode depends are merged (see above), and `pre_build_script` is appended to.
+ * lists on which the build mode depends are merged (see above), and scripts of the preset are appended to.
  */
 export function merge(preset: ConfigToml, rest: ConfigRest): ConfigToml {
   const { runners = [], ...global } = rest;
@@ -89,7 +89,7 @@ function mergeValues(path: string, preset: unknown, own: unknown): unknown {
       ...(own as unknown[]),
     ];
   }
-  if (path === "runners.pre_build_script") {
+  if (path === "runners.pre_get_sources_script" || path === "runners.pre_build_script") {
     return `${String(preset)}\n${String(own)}`;
   }
   return isTable(preset) && isTable(own) ? mergeTables(preset, own, `${path}.`) : own;

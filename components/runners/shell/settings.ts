@@ -43,7 +43,7 @@ export const commonSettings = {
 /** What one runner says for itself only. */
 export const ownSettings = {
   config: configSetting(
-    "Everything else that config.toml accepts, in its own words. Values replace those of the way; entries of `environment` are added to its own, and take the place of those with the same name; `pre_build_script` runs after its own.",
+    "Everything else that config.toml accepts, in its own words. Values replace those of the way; entries of `environment` are added to its own, and take the place of those with the same name; `pre_get_sources_script` and `pre_build_script` run after its own.",
   ),
 };
 

@@ -5,6 +5,7 @@ import { systemId } from "../identity";
 import { presetConfig } from "../manager/config";
 import { dockerClientScript, hasProxy, hostEnvironment } from "../proxy";
 import { buildsFolder, configFolder, proxyFile } from "./places";
+import { roomScript } from "./roomScript";
 import type { ShellRunnerSettings } from "./settings";
 
 /** A file on the host: root's alone, as config.toml holds the token. */
@@ -30,13 +31,14 @@ const freshDockerConfig = [
 ].join("\n");
 
 /** The config.toml of a runner: the preset of the way, and over it what the stack file says. */
-function shellRunnerConfig(settings: ShellRunnerSettings, token: string): ConfigToml {
+function shellRunnerConfig(settings: ShellRunnerSettings, token: string, node: string): ConfigToml {
   const builds = buildsFolder(settings);
   const { listen_address: _flag, ...preset } = presetConfig(settings, token, "shell", {
     shell: "bash",
     builds_dir: `${builds}/builds`,
     cache_dir: `${builds}/cache`,
     environment: [`DOCKER_CONFIG=${dockerConfig}`, "BUILDKIT_NO_CLIENT_TOKEN=1", ...hostEnvironment(settings)],
+    pre_get_sources_script: roomScript(`${builds}/builds`, node),
     pre_build_script: [freshDockerConfig, ...(hasProxy(settings) ? [dockerClientScript(true)] : [])].join("\n"),
     ...(settings.serverCa === undefined ? {} : { "tls-ca-file": `${configFolder(settings.name)}/gitlab-ca.crt` }),
   });
@@ -57,6 +59,6 @@ export function shellFiles(settings: ShellRunnerSettings, token: string, node: s
       ? [{ path: proxyFile(settings.name), text: `${hostEnvironment(settings).join("\n")}\n`, mode: "600" }]
       : []),
     { ...file(".runner_system_id", systemId(node, `shell/${settings.name}`, salt)), keep: true },
-    file("config.toml", renderConfigToml(shellRunnerConfig(settings, token))),
+    file("config.toml", renderConfigToml(shellRunnerConfig(settings, token, node))),
   ];
 }
