@@ -18,6 +18,13 @@ export function shutdownTimeout(settings: { config?: ConfigRest }): number {
   return given > 0 ? given : defaultShutdownTimeout;
 }
 
+/**
+ * How often a manager tells GitLab how a job ended, where GitLab does not answer: it waits a second, then twice as long each
+ * time (gitlab-runner 19.4.0, network/trace.go, finishWithFinalUpdate). Its default of 10 is over after nine minutes, and a
+ * job that ended at the beginning of a longer outage would stay "running" there for good; 12 come to 34 minutes.
+ */
+const finalUpdates = 12;
+
 /** What the manager of every runner in the cluster is told of itself. */
 interface ManagerSettings {
   name: string;
@@ -53,6 +60,7 @@ export function presetConfig(
         request_concurrency: Math.max(2, settings.concurrent),
         // A job's log, KiB: enough for a build, too little to fill a card.
         output_limit: 8192,
+        job_status_final_update_retry_limit: finalUpdates,
         // All managers have the same token: the first to rotate it would cut the others off, and what it got would be
         // lost, as the file is not written to.
         feature_flags: { FF_DISABLE_AUTOMATIC_TOKEN_ROTATION: true, ...feature_flags },
