@@ -90,6 +90,41 @@ describe("faults around jobs of the shell executor", function () {
     assert.equal((await ended(await start("no-registry", ...push))).status, "success");
   });
 
+  describe("the disk with the checkouts is full", () => {
+    const builds = (): string => `${shell.settings().builds}/builds`;
+
+    beforeEach(async () => {
+      assert.equal((await ended(await start("full", "true"))).status, "success");
+      await shell.host.ok(`mount -t tmpfs -o size=100m,mode=700,uid=$(id -u gitlab-runner) tmpfs ${builds()}`);
+    });
+    afterEach(() => shell.host.ok(`umount -l ${builds()}`));
+
+    it("of what a job left: it fails and says so, and the next one of its project makes room", async () => {
+      const pid = await shell.pid();
+      const { status, trace } = await ended(await start("full", "head -c 200M /dev/zero >fills", "echo ne''ver"));
+      assert.equal(status, "failed", trace);
+      assert.match(trace, /No space left on device/);
+      assert.doesNotMatch(trace, /^never/m);
+      const next = await ended(await start("full", "head -c 2M /dev/zero >little"));
+      assert.equal(next.status, "success", next.trace);
+      assert.match(next.trace, /has 0 MiB left: what earlier jobs left in this one goes/);
+      assert.equal(await shell.pid(), pid);
+    });
+
+    it("of anything else: the next job says which disk of which host is full, and passes once there is room", async () => {
+      await shell.host.sh(`head -c 200M /dev/zero >${builds()}/others`);
+      const { status, trace } = await ended(await pipeline("full", "true"));
+      assert.equal(status, "failed", trace);
+      assert.match(trace, /the disk with the checkouts is full: 0 MiB are left/);
+      assert.match(trace, /where: host n1, \/var\/lib\/pi-runners\/shell_builds\/\S+ \(tmpfs, mounted at \S+\)/);
+      assert.match(trace, /what to do: Make room there/);
+      await shell.host.ok(`rm ${builds()}/others`);
+      const next = await ended(await pipeline("full", "true"));
+      assert.equal(next.status, "success", next.trace);
+      assert.doesNotMatch(next.trace, /the disk with the checkouts/);
+    });
+  });
+
   it("the host starts again during a job: nothing of the job stays, and the runner is back with the same identity", async () => {
     const seen = await managers();
     const id = await start("reboot", "echo $CI_PROJECT_DIR >left", "sleep 300");
@@ -104,11 +139,16 @@ describe("faults around jobs of the shell executor", function () {
     assert.deepEqual(await managers(), seen);
   });
 
-  /** A job with this script, once it runs. */
-  async function start(project: string, ...script: string[]): Promise<number> {
+  /** A job with this script. */
+  async function pipeline(project: string, ...script: string[]): Promise<number> {
     const lines = ["echo began", ...script].map((line) => `    - ${JSON.stringify(line)}\n`).join("");
     await standIn.lab.createProject(project, { files: { ".gitlab-ci.yml": `job:\n  script:\n${lines}` } });
-    const { id } = await standIn.lab.startPipeline(project);
+    return (await standIn.lab.startPipeline(project)).id;
+  }
+
+  /** The same, once it runs. */
+  async function start(project: string, ...script: string[]): Promise<number> {
+    const id = await pipeline(project, ...script);
     await until(`${project} runs`, async () => {
       const { jobs } = await standIn.lab.pipeline(id);
       return (await standIn.lab.trace(jobs[0]!.id)).includes("began");
