@@ -28,6 +28,16 @@ export const resident = {
   engineFolder,
 };
 
+/** What a runner of each way with Docker needs on the lab. */
+export const dockerWays = {
+  dood: { way: "dood" },
+  dind: { way: "dind" },
+  "dind-job": { way: "dind-job", jobImage: "pi-lab/docker:dind" },
+  "dind-plain": { way: "dind-plain", allowTlsOff: true },
+  "dind-resident": resident,
+} as const satisfies Record<string, Record<string, unknown>>;
+export type DockerWay = keyof typeof dockerWays;
+
 /** A stack with runners in a namespace of the same name. */
 export class EngineStack {
   private constructor(

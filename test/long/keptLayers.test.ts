@@ -1,16 +1,14 @@
 /** Layers that the daemon of a job leaves to the next one of its project, and to nobody else. */
 import assert from "node:assert/strict";
-import { build, cachedSteps, endOf, EngineStack, only, startJobs, type RunnerEntry } from "./engineStack";
+import { build, cachedSteps, dockerWays, endOf, EngineStack, only, startJobs, type RunnerEntry } from "./engineStack";
 
 const ways = ["dind", "dind-job", "dind-plain"] as const;
 const nameOf = (way: string): string => `kept-${way}`;
 const runners: RunnerEntry[] = ways.map((way) => ({
   name: nameOf(way),
-  way,
+  ...dockerWays[way],
   concurrent: 2,
   ...only(1),
-  ...(way === "dind-plain" ? { allowTlsOff: true } : {}),
-  ...(way === "dind-job" ? { jobImage: "pi-lab/docker:dind" } : {}),
 }));
 
 /** A daemon keeps its id with its layers, so it tells one volume from another. */
