@@ -1,32 +1,32 @@
 /**
  * What happens to a job, to its containers and to the next job when something breaks while it runs: by each way that uses
- * Docker, all at once. docs/ways.md has the table. Outages last a minute here, where people may have ten.
+ * Docker, all at once. docs/ways.md has the table; longer outages are in outages.test.ts and gitlabGone.test.ts, full disks in
+ * diskFull.test.ts.
  */
 import assert from "node:assert/strict";
-import { eventually, gitlab, onNode, run, environment } from "../lab/stack/lab";
+import { gitlab, onNode, run, environment } from "../lab/stack/lab";
 import {
+  dockerWays,
   endOf,
-  engineFolder,
   EngineStack,
   onServer,
   only,
   printed,
-  resident,
   runJob,
   startJobs,
+  type DockerWay,
   type Ended,
   type RunnerEntry,
 } from "./engineStack";
 
 const namespace = "faulty";
-const names = ["faulty-dood", "faulty-dind", "faulty-engine"] as const;
-type Name = (typeof names)[number];
-const ofWay: Record<Name, Record<string, unknown> & { way: string }> = {
-  "faulty-dood": { way: "dood" },
-  "faulty-dind": { way: "dind" },
-  "faulty-engine": resident,
-};
-const runners: RunnerEntry[] = names.map((name) => ({ name, ...ofWay[name], ...only(1) }));
+const ways = Object.keys(dockerWays) as DockerWay[];
+/** Those whose jobs have a daemon of their own. */
+const withDaemon = ways.filter((way) => !["dood", "dind-resident"].includes(way));
+const nameOf = (way: DockerWay): string => `faulty-${way}`;
+const projectOf = (way: DockerWay): string => `faulty-${way}-long`;
+const runners: RunnerEntry[] = ways.map((way) => ({ name: nameOf(way), ...dockerWays[way], ...only(1) }));
+
 const outage = 60;
 
 const began = "now it began";
@@ -38,190 +38,176 @@ const lasting = (seconds: number): string[] => [
   "docker rm -f child-$CI_JOB_ID",
 ];
 
+type Started = Map<DockerWay, number>;
+/** What is to become of the job of each way. */
+type Fate = Partial<Record<DockerWay, "success" | "failed">>;
+const all = (fate: "success" | "failed", of: DockerWay[] = ways): Fate =>
+  Object.fromEntries(of.map((way) => [way, fate]));
+
 describe("faults while jobs run", function () {
   this.timeout(900_000);
   let stack: EngineStack;
+  let identities: Map<DockerWay, string>;
 
   before(async () => {
     stack = await EngineStack.of(namespace, runners);
     await stack.up(runners);
+    const idOf = (way: DockerWay): string => `cat /var/lib/pi-runners/${namespace}/${nameOf(way)}/system-id`;
+    identities = new Map(await Promise.all(ways.map(async (way) => [way, await onNode(1, idOf(way))] as const)));
   });
   after(async () => {
     await stack?.destroy();
     await onNode(1, "docker ps -aq --filter name=child- | xargs -r docker rm -f");
   });
 
-  /** Starts a job on each runner, and waits until each is in the midst of its script. Gives the pipelines. */
-  async function jobs(script: string[]): Promise<Map<Name, number>> {
-    const started = new Map<Name, number>();
-    for (const name of names) {
-      started.set(name, await startJobs(name, `${name}-long`, { job: script }));
+  /** Starts a job by each of the ways, and waits until each is in the midst of its script. Gives the pipelines. */
+  async function jobs(script: string[], of: DockerWay[] = ways): Promise<Started> {
+    const started: Started = new Map();
+    for (const way of of) {
+      started.set(way, await startJobs(nameOf(way), projectOf(way), { job: script }));
     }
     await Promise.all([...started.values()].map((pipeline) => printed(pipeline, began)));
     return started;
   }
 
-  const ends = async (started: Map<Name, number>, seconds: number): Promise<Ended[]> =>
-    Promise.all([...started.values()].map(async (pipeline) => (await endOf(pipeline, seconds))[0]!));
-
-  const ids = async (): Promise<string[]> =>
-    Promise.all(names.map((name) => onNode(1, `cat /var/lib/pi-runners/${namespace}/${name}/system-id`)));
-
-  /** The next job of each runner passes, by the same identity, and finds no container of those before. */
-  async function nextJobsPass(before: string[], dead: Map<Name, number>): Promise<void> {
-    for (const [index, name] of names.entries()) {
-      const { status, trace, job } = await runJob(name, `${name}-next`, [
-        `docker ps -a --format 'sees {{.Label "com.gitlab.gitlab-runner.job.id"}}.'`,
-      ]);
-      assert.equal(status, "success", `${name}: ${trace}`);
-      assert.equal(job.runner!.systemId, before[index]);
-      const { id } = (await gitlab.pipeline(dead.get(name)!)).jobs[0]!;
-      assert.doesNotMatch(trace, new RegExp(`sees ${id}\\.`), `${name} left containers`);
-      const left = await onNode(1, `docker ps -aq --filter label=com.gitlab.gitlab-runner.job.id=${id}`);
-      assert.equal(left, "", `${name} left containers on the node's Docker`);
+  /** Waits for the ends of the jobs, which are to be these. */
+  async function expectEnds(started: Started, fates: Fate, seconds = 240): Promise<Map<DockerWay, Ended>> {
+    const ends = new Map<DockerWay, Ended>();
+    await Promise.all([...started].map(async ([way, id]) => ends.set(way, (await endOf(id, seconds))[0]!)));
+    for (const [way, { status, trace }] of ends) {
+      assert.equal(status, fates[way], `${way}: ${trace}`);
     }
+    return ends;
   }
 
-  const pidOf = (name: string): string =>
-    `for p in $(pgrep -x gitlab-runner); do tr '\\0' '\\n' </proc/$p/environ | grep -qx RUNNER_POOL=${namespace}/${name} && echo $p; done`;
+  /** The next job by each way passes, by the same identity, and finds no container of the one before. */
+  async function nextJobsPass(dead: Started): Promise<void> {
+    await Promise.all(
+      [...dead].map(async ([way, pipeline]) => {
+        const { status, trace, job } = await runJob(nameOf(way), projectOf(way), [
+          `docker ps -a --format 'sees {{.Label "com.gitlab.gitlab-runner.job.id"}}. {{.Names}}.'`,
+        ]);
+        assert.equal(status, "success", `${way}: ${trace}`);
+        assert.equal(job.runner!.systemId, identities.get(way));
+        const { id } = (await gitlab.pipeline(pipeline)).jobs[0]!;
+        assert.doesNotMatch(trace, new RegExp(`sees ${id}\\.`), `${way} left containers`);
+        if (withDaemon.includes(way)) {
+          assert.doesNotMatch(trace, / child-\d+\./, `${way} left what the job had started`);
+        }
+        const left = await onNode(1, `docker ps -aq --filter label=com.gitlab.gitlab-runner.job.id=${id}`);
+        assert.equal(left, "", `${way} left containers on the node's Docker`);
+      }),
+    );
+  }
+
+  const pidOf = (way: DockerWay): string =>
+    `for p in $(pgrep -x gitlab-runner); do tr '\\0' '\\n' </proc/$p/environ | grep -qx RUNNER_POOL=${namespace}/${nameOf(way)} && echo $p; done`;
 
   it("managers are killed: GitLab hears no more of the job, the next manager removes its containers", async () => {
-    const before = await ids();
     const started = await jobs(lasting(900));
-    for (const name of names) {
-      await onNode(1, `kill -9 $(${pidOf(name)})`);
+    for (const way of ways) {
+      await onNode(1, `kill -9 $(${pidOf(way)})`);
     }
-    await nextJobsPass(before, started);
+    await nextJobsPass(started);
     for (const pipeline of started.values()) {
       assert.equal((await gitlab.pipeline(pipeline)).status, "running", "until GitLab's own time limit");
       await gitlab.cancelPipeline(pipeline);
     }
   });
 
-  it("the node's Docker is restarted: its jobs fail, those of a resident engine go on", async () => {
-    const before = await ids();
-    const started = await jobs(lasting(45));
-    await onNode(1, "systemctl restart docker");
-    const [dood, dind, engine] = await ends(started, 240);
-    assert.deepEqual([dood!.status, dind!.status, engine!.status], ["failed", "failed", "success"]);
-    await nextJobsPass(before, started);
-  });
+  for (const [what, command] of [
+    ["restarted", "systemctl restart docker"],
+    ["killed", "kill -9 $(systemctl show -p MainPID --value docker)"],
+  ]) {
+    it(`the node's Docker is ${what}: its jobs fail, those of a resident engine go on`, async () => {
+      const started = await jobs(lasting(45));
+      await onNode(1, command!);
+      await expectEnds(started, { ...all("failed"), "dind-resident": "success" });
+      await nextJobsPass(started);
+    });
+  }
 
-  it(`the API server is gone for ${outage} s: jobs go on, and end well`, async () => {
-    const before = await ids();
-    const started = await jobs(lasting(30));
-    await onServer("systemctl stop lab-apiserver");
-    try {
-      await new Promise((done) => setTimeout(done, outage * 1000));
-      for (const { status, trace } of await ends(started, 5)) {
-        assert.equal(status, "success", trace);
-      }
-    } finally {
-      await onServer("systemctl start lab-apiserver");
+  it("the daemon of a job is killed: the job fails and says so, the next one has one again", async () => {
+    const started = await jobs(lasting(20), withDaemon);
+    for (const pipeline of started.values()) {
+      const { id } = (await gitlab.pipeline(pipeline)).jobs[0]!;
+      const daemon =
+        `for c in $(docker ps -q --filter label=com.gitlab.gitlab-runner.job.id=${id}); do docker top $c -eo pid,comm; done | ` +
+        "sed -n 's/^ *\\([0-9]*\\) *dockerd$/\\1/p'";
+      await onNode(1, `pids=$(${daemon}) && test -n "$pids" && kill -9 $pids`);
     }
-    await eventually("the API server answers", 120, () => stack.pods(names[0]).catch(() => undefined));
-    await nextJobsPass(before, started);
+    for (const [way, { trace }] of await expectEnds(started, all("failed", withDaemon))) {
+      assert.match(
+        trace,
+        /cannot connect to the docker daemon|no such host|connection refused|error during connect/i,
+        `${way}: ${trace}`,
+      );
+    }
+    await nextJobsPass(started);
   });
 
   it(`GitLab is gone for ${outage} s, while jobs end: it hears of them afterwards, and they end well`, async () => {
-    const before = await ids();
     const started = await jobs(lasting(20));
     await gitlab.setFault({ mode: "down" });
     await new Promise((done) => setTimeout(done, outage * 1000));
     await gitlab.setFault({ mode: "up" });
-    for (const { status, trace } of await ends(started, 240)) {
-      assert.equal(status, "success", trace);
-    }
-    await nextJobsPass(before, started);
+    await expectEnds(started, all("success"));
+    await nextJobsPass(started);
   });
 
   it("the registry is gone during a push: the job fails and says so, the next one pushes", async () => {
-    const before = await ids();
-    const push = (content: string): string[] => [
+    const push = (content: string, wait: string[] = []): string[] => [
       `printf 'FROM registry.lab:5000/base:1\\nRUN head -c 20000000 /dev/urandom >/${content}\\n' >Dockerfile`,
       "docker build -t registry.lab:5000/lab/$CI_PROJECT_NAME:$CI_JOB_ID .",
       "echo now it be''gan",
-      `for i in $(seq 15); do sleep 1; done`,
+      ...wait,
       "docker push registry.lab:5000/lab/$CI_PROJECT_NAME:$CI_JOB_ID",
     ];
-    const started = await jobs(push("one"));
+    const untilGone = "while docker pull -q registry.lab:5000/base:1 >/dev/null 2>&1; do sleep 1; done";
+    const started = await jobs(push("one", [untilGone]));
     await onServer("systemctl stop lab-registry");
     try {
-      for (const { status, trace } of await ends(started, 400)) {
-        assert.equal(status, "failed", trace);
-        assert.match(trace, /connection refused|unexpected EOF|connection reset/i);
+      for (const [way, { trace }] of await expectEnds(started, all("failed"), 400)) {
+        assert.match(trace, /connection refused|unexpected EOF|connection reset/i, `${way}: ${trace}`);
       }
     } finally {
       await onServer("systemctl start lab-registry");
     }
-    const again = await jobs(push("two"));
-    for (const { status, trace } of await ends(again, 240)) {
-      assert.equal(status, "success", trace);
-    }
-    await nextJobsPass(before, started);
+    await expectEnds(await jobs(push("two")), all("success"));
+    await nextJobsPass(started);
   });
 
-  it("a token is revoked: the job ends well, no other begins, until the stack has a good one", async () => {
-    const [name] = names;
-    const before = await ids();
+  it("tokens are revoked: jobs end well, no other begins, until the stack has good ones", async () => {
     const started = await jobs(lasting(20));
-    const runner = (await gitlab.runners()).find(({ description }) => description === name)!;
-    await gitlab.deleteRunner(runner.id);
-    for (const { status, trace } of await ends(started, 240)) {
-      assert.equal(status, "success", trace);
+    const known = await gitlab.runners();
+    await Promise.all(
+      ways.map((way) => gitlab.deleteRunner(known.find(({ description }) => description === nameOf(way))!.id)),
+    );
+    await expectEnds(started, all("success"));
+    const waiting: Started = new Map();
+    for (const way of ways) {
+      waiting.set(way, await startJobs(nameOf(way), projectOf(way), { job: ["echo at last"] }));
     }
-    const waiting = await startJobs(name, `${name}-waiting`, { job: ["echo at last"] });
     await new Promise((done) => setTimeout(done, 10_000));
-    assert.equal((await gitlab.pipeline(waiting)).jobs[0]!.status, "pending");
-    const [pod] = await stack.pods(name);
-    await stack.renew(name);
+    const pods = new Map<DockerWay, string>();
+    for (const way of ways) {
+      assert.equal((await gitlab.pipeline(waiting.get(way)!)).jobs[0]!.status, "pending");
+      pods.set(way, (await stack.pods(nameOf(way)))[0]!.metadata!.uid!);
+      await stack.renew(nameOf(way));
+    }
     await stack.up(runners);
-    const [ended] = await endOf(waiting, 240);
-    assert.equal(ended!.status, "success", ended!.trace);
-    assert.equal((await stack.pods(name))[0]!.metadata!.uid, pod!.metadata!.uid, "in the same pod");
-    await nextJobsPass(before, started);
+    await expectEnds(waiting, all("success"));
+    for (const [way, uid] of pods) {
+      assert.equal((await stack.pods(nameOf(way)))[0]!.metadata!.uid, uid, `${way}: in the same pod`);
+    }
+    await nextJobsPass(started);
   });
 
   it("the node starts again: jobs are lost, runners come back as they were, nothing of the jobs is left", async () => {
-    const before = await ids();
     const started = await jobs(lasting(900));
     const { code, output } = await run("docker", ["restart", "--time", "5", "pi-lab-node1"], await environment());
     assert.equal(code, 0, output);
-    await nextJobsPass(before, started);
-    for (const pipeline of started.values()) {
-      await gitlab.cancelPipeline(pipeline);
-    }
-  });
-});
-
-describe("the disk of a resident engine is full", function () {
-  this.timeout(600_000);
-  const name = "full-engine";
-  const folder = "/var/lib/kubelet/pi-full";
-  const full: RunnerEntry[] = [{ name, ...resident, engineFolder: folder, ...only(1) }];
-  let stack: EngineStack;
-
-  before(async () => {
-    await onNode(1, `mkdir -p ${folder} && mount -t tmpfs -o size=2000m tmpfs ${folder}`);
-    stack = await EngineStack.of("full", full);
-    await stack.up(full);
-  });
-  after(async () => {
-    await stack?.destroy();
-    await onNode(1, `umount ${folder} && rmdir ${folder}`);
-  });
-
-  it("the job fails and says so; what its build took is free again, and the next job passes", async () => {
-    assert.notEqual(folder, engineFolder);
-    const first = await runJob(name, "full", ["docker pull -q registry.lab:5000/base:1"]);
-    assert.equal(first.status, "success", first.trace);
-    const filling = "FROM registry.lab:5000/base:1\nRUN head -c 3000000000 /dev/zero >/much\n";
-    const { status, trace } = await runJob(name, "full", ["docker build --progress plain ."], { Dockerfile: filling });
-    assert.equal(status, "failed", trace);
-    assert.match(trace, /no space left on device/i);
-    const next = await runJob(name, "full", ["docker build --progress plain ."], {
-      Dockerfile: "FROM registry.lab:5000/base:1\nRUN echo small >/little\n",
-    });
-    assert.equal(next.status, "success", next.trace);
+    await nextJobsPass(started);
+    await Promise.all([...started.values()].map((pipeline) => gitlab.cancelPipeline(pipeline)));
   });
 });
