@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { hasLogin, type Proxy } from "../components/runners/proxy";
+import { hasLogin, httpNames, type Proxy } from "../components/runners/proxy";
 import { isEncryptedValue } from "./plainSecrets";
 import type { RawConfig } from "./stackFile";
 
@@ -42,7 +42,7 @@ export function markSecrets<R extends { settings: { config?: unknown; proxy?: Pr
 /** A proxy with a user is a secret wherever it comes from. */
 function markedProxy(written: unknown, proxy: Proxy): unknown {
   const known = marked(written, proxy);
-  const logins = (["http", "https"] as const).filter((kind) => hasLogin(proxy[kind] ?? ""));
+  const logins = httpNames.filter((kind) => hasLogin(proxy[kind] ?? ""));
   return pulumi.Output.isInstance(known)
     ? known
     : { ...(known as object), ...Object.fromEntries(logins.map((kind) => [kind, pulumi.secret(proxy[kind])])) };

@@ -46,14 +46,14 @@ const always = ["localhost", "127.0.0.1", "::1"];
 /** Beside it, in the cluster: a job's own daemon, services of the cluster, and the API server. */
 const inCluster = ["docker", "kubernetes.default", ".svc", ".cluster.local"];
 
-const httpNames = ["http", "https"] as const;
+export const httpNames = ["http", "https"] as const;
 
 /** Is there one? */
 export function hasProxy({ proxy }: Proxied): boolean {
   return httpNames.some((kind) => proxy?.[kind] !== undefined);
 }
 
-/** What is reached without the proxy, as Go, curl and Docker read it. */
+/** What is reached without the proxy, as Go, curl and Docker read it; not every program reads networks, and none looks a name up to compare it. */
 function noProxy({ proxy, mirrors = [] }: Proxied, direct: string[]): string {
   return [...new Set([...direct, ...mirrors.map((url) => new URL(url).hostname), ...(proxy?.noProxy ?? [])])].join(",");
 }
@@ -95,13 +95,13 @@ export function proxyFiles(settings: Proxied): Record<string, string> {
 const listVariable = "PI_RUNNERS_NO_PROXY";
 
 /**
- * The variables of a container in a pod, out of a Secret. client-go takes a proxy for the API server, too, which every pod
+ * The variables of a container in a pod, out of a Secret. (Optional: while a proxy is being taken away, a pod of before finds none.) client-go takes a proxy for the API server, too, which every pod
  * knows by its address.
  */
 export function proxyEnvironment(settings: Proxied, secret: string): types.input.core.v1.EnvVar[] {
   const refers = (name: string, key: string): types.input.core.v1.EnvVar => ({
     name,
-    valueFrom: { secretKeyRef: { name: secret, key } },
+    valueFrom: { secretKeyRef: { name: secret, key, optional: true } },
   });
   return Object.keys(proxyFiles(settings)).flatMap((key) =>
     key === "NO_PROXY"
@@ -114,7 +114,7 @@ export function proxyEnvironment(settings: Proxied, secret: string): types.input
 }
 
 /** The user and the password in an address. */
-const login = /^(\w+:\/\/)[^/]*@/;
+const login = /^(\w+:\/\/).*@/;
 
 /** Does an address have a user, and so mostly a password? */
 export function hasLogin(address: string): boolean {
@@ -143,7 +143,7 @@ export function proxyDigest(settings: Proxied): string {
 /** Annotation of pods with a proxy. */
 export const proxyAnnotation = "pi-runners/proxy";
 
-const ports: Record<string, number> = { "http:": 80, "https:": 443, "socks5:": 1080 };
+const ports: Record<string, number> = { "http:": 80, "https:": 443 };
 
 /** TCP ports of the proxies, which the network policy has to let pods reach. */
 export function proxyPorts({ proxy }: Proxied): number[] {
@@ -154,6 +154,9 @@ export function proxyPorts({ proxy }: Proxied): number[] {
   });
 }
 
+/** The part of an address before its host as Go reads one (net/url, validUserinfo), with sound escapes; `/ ? #` are judged by themselves. */
+const goReads = /^(\w+:\/\/)?(?:[\w.:~!&()*+,;=@/?#-]|%[0-9A-Fa-f]{2})*$/;
+
 /** What is wrong with an address; never with the login that may be in it. */
 function addressError(address: string): string | undefined {
   const url = URL.canParse(address) ? new URL(address) : undefined;
@@ -161,7 +164,10 @@ function addressError(address: string): string | undefined {
     return "holds a blank, a quote, $ or \\, which shells and config.toml read as something else; write such a character of a password as % and two digits, $ as %24";
   }
   if (url === undefined || url.hostname === "" || !(url.protocol in ports)) {
-    return "is no address of a proxy; write such as http://proxy.lan:3128 (http, https or socks5)";
+    return "is no address of a proxy; write such as http://proxy.lan:3128 (http or https)";
+  }
+  if (!goReads.test(login.exec(address)?.[0] ?? "")) {
+    return "has a user or a password with a character that Go's programs refuse, and would go without a proxy for; write it as % and two digits: % as %25, ^ as %5E, { as %7B, ü as %C3%BC";
   }
   return /^\w+:\/\/[^/?#]*\/?$/.test(address)
     ? undefined
@@ -184,7 +190,7 @@ export function proxyErrors(settings: Proxied & { config?: ConfigRest }): InputE
       : [
           {
             propertyPath: `proxy.noProxy[${index}]`,
-            reason: `"${one}" is no name, address or network; write such as gitlab.lan, .lan (all below it), 192.168.1.10 or 192.168.0.0/16`,
+            reason: `${one.includes("@") ? "this" : `"${one}"`} is no name, address or network; write such as gitlab.lan, .lan (all below it), 192.168.1.10 or 192.168.0.0/16`,
           },
         ],
   );
@@ -214,19 +220,23 @@ export function proxyErrors(settings: Proxied & { config?: ConfigRest }): InputE
  * Shell, for `pre_build_script`: docker's client takes the proxy of the containers that it has built and run from its settings
  * alone (docker/cli, ParseProxyConfig). POSIX sh; an image that has settings keeps them.
  *
- * @param fresh a folder that pipelines make anew is made here, and says so
+ * What a job may pack or publish, its checkout, gets none; nor does, on a host, any folder but `own`.
+ *
+ * @param own the folder of docker's settings on a host, as shells read it. Pipelines make it anew: it says that this is done.
+ * Default: any, as a container's go with it
  */
-export function dockerClientScript(fresh = false): string {
+export function dockerClientScript(own?: string): string {
   return [
     "# pi-runners: docker build and docker run tell their containers of the proxy",
-    "if command -v docker >/dev/null 2>&1; then",
+    `if ${own === undefined ? "" : `[ "\${DOCKER_CONFIG:-}" = "${own}" ] && `}command -v docker >/dev/null 2>&1; then`,
     "  (",
     "    umask 077",
     "    file=${DOCKER_CONFIG:-${HOME:-/root}/.docker}/config.json",
+    '    case $file in "${CI_PROJECT_DIR:-/}"/*) echo "pi-runners: docker is not told of the proxy, as its settings are in the checkout: builds of this job go without" >&2; exit 0 ;; esac',
     '    [ -e "$file" ] || { mkdir -p "${file%/*}" &&',
     `    printf '{"proxies":{"default":{"httpProxy":"%s","httpsProxy":"%s","noProxy":"%s"}}}\\n' "\${HTTP_PROXY:-}" "\${HTTPS_PROXY:-}" "\${NO_PROXY:-}" >"$file"; }`,
     '  ) || echo "pi-runners: docker is not told of the proxy, as its settings cannot be written: builds of this job go without" >&2',
-    ...(fresh ? ["  PI_RUNNERS_FRESH_LOGINS=${DOCKER_CONFIG:-}"] : []),
+    ...(own === undefined ? [] : ["  PI_RUNNERS_FRESH_LOGINS=$DOCKER_CONFIG"]),
     "fi",
   ].join("\n");
 }

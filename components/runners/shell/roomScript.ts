@@ -16,12 +16,15 @@ export function roomScript(builds: string, node: string): string {
   return [
     "# pi-runners: is there room for the checkout?",
     "(",
+    "  set -f", // patterns in GIT_CLEAN_FLAGS are Git's
     "  export LC_ALL=C",
     `  builds=${quote(builds)} node=${quote(node)}`,
     `  room() { df -Pk "$builds" | sed -n '2s/.* \\([0-9][0-9]*\\)  *[0-9]*% .*/\\1/p'; }`,
     `  low() { free=$(room) && [ "\${free:-${leastRoom * 1024}}" -lt ${leastRoom * 1024} ]; }`,
     "  low || exit 0",
-    '  if [ -d "$CI_PROJECT_DIR/.git" ] && [ "${GIT_CLEAN_FLAGS:-}" != none ]; then',
+    // As the runner does: a job that wants the checkout as it is may have come for what is in it.
+    '  clean="${GIT_STRATEGY:-fetch} ${GIT_CHECKOUT:-true} ${GIT_CLEAN_FLAGS:--ffdx}"',
+    '  if [ -d "$CI_PROJECT_DIR/.git" ] && [ "${clean% none}" = "$clean" ] && [ "${clean#fetch true }" != "$clean" ]; then',
     '    echo "pi-runners: the disk with the checkouts has $((free / 1024)) MiB left: what earlier jobs left in this one goes"',
     '    git -C "$CI_PROJECT_DIR" clean ${GIT_CLEAN_FLAGS:--ffdx} || :',
     "  fi",

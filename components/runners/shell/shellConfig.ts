@@ -39,7 +39,7 @@ function shellRunnerConfig(settings: ShellRunnerSettings, token: string, node: s
     cache_dir: `${builds}/cache`,
     environment: [`DOCKER_CONFIG=${dockerConfig}`, "BUILDKIT_NO_CLIENT_TOKEN=1", ...hostEnvironment(settings)],
     pre_get_sources_script: roomScript(`${builds}/builds`, node),
-    pre_build_script: [freshDockerConfig, ...(hasProxy(settings) ? [dockerClientScript(true)] : [])].join("\n"),
+    pre_build_script: [freshDockerConfig, ...(hasProxy(settings) ? [dockerClientScript(dockerConfig)] : [])].join("\n"),
     ...(settings.serverCa === undefined ? {} : { "tls-ca-file": `${configFolder(settings.name)}/gitlab-ca.crt` }),
   });
   return merge({ ...preset, log_format: "text" }, settings.config ?? {});

@@ -27,7 +27,7 @@ describe("the proxy of a stack", () => {
     const ports = (proxy: object): number[] => stackOf(runners, { nodes, runnerDefaults: { proxy } }).egressPorts;
     assert.deepEqual(ports({}), []);
     assert.deepEqual(ports({ http, https: "http://proxy.lan" }), [3128, 80]);
-    assert.deepEqual(ports({ http: "socks5://proxy.lan" }), [1080]);
+    assert.deepEqual(ports({ http: "https://proxy.lan" }), [443]);
   });
 
   it("is for the Job that registers a runner, too", () => {

@@ -69,7 +69,7 @@ describe("a proxy", () => {
     const all = [...(containers as Container[]), ...(initContainers as Container[])];
     for (const name of ["runner", "engine"]) {
       const env = all.find((one) => one.name === name)!.env!;
-      const secretKeyRef = { name: "builder-config", key: "HTTP_PROXY" };
+      const secretKeyRef = { name: "builder-config", key: "HTTP_PROXY", optional: true };
       assert.deepEqual(env.find((one) => one.name === "http_proxy")?.valueFrom, { secretKeyRef });
       const list = env.find((one) => one.name === "no_proxy")!.value;
       assert.equal(list, "$(PI_RUNNERS_NO_PROXY),$(KUBERNETES_SERVICE_HOST)");
@@ -97,7 +97,7 @@ describe("a proxy", () => {
     const named = containers[0]!.env!.filter(({ name }) => name === "HTTPS_PROXY");
     assert.deepEqual(named, [
       { name: "HTTPS_PROXY", $patch: "delete" },
-      { name: "HTTPS_PROXY", valueFrom: { secretKeyRef: { name: "pods-config", key: "HTTPS_PROXY" } } },
+      { name: "HTTPS_PROXY", valueFrom: { secretKeyRef: { name: "pods-config", key: "HTTPS_PROXY", optional: true } } },
     ]);
     assert.match(files["config.toml"]!, /FF_USE_ADVANCED_POD_SPEC_CONFIGURATION = true/);
   });
@@ -143,14 +143,32 @@ describe("a proxy", () => {
       "http://proxy.lan:3128",
       "http://proxy.lan/",
       "https://a:b%24@10.0.0.1",
-      "socks5://[fd00::1]:1080",
+      "http://[fd00::1]:1080",
+      "http://me:a%25b~c!d:e;f=g@proxy.lan",
     ]) {
       assert.equal(errors({ http: good }), "", good);
     }
-    for (const wrong of ["proxy.lan:3128", "ftp://u:marked@proxy.lan", "http://", "http://u:marked@proxy.lan/path"]) {
+    for (const wrong of [
+      "proxy.lan:3128",
+      "socks5://proxy.lan",
+      "ftp://u:marked@proxy.lan",
+      "http://",
+      "http://u:marked@proxy.lan/path",
+    ]) {
       assert.match(errors({ https: wrong }), /^proxy\.https: .*write such as http:\/\/proxy\.lan:3128/, wrong);
     }
     assert.match(errors({ http: "http://u:marked$1@proxy.lan" }), /^proxy\.http: .*\$ as %24/);
+    // What Go cannot read it goes without, in silence.
+    for (const refused of ["50%", "p%zz", "a^b", "{a}", "a|b", "<a>", "[a]", "gr\u00fcn"]) {
+      assert.match(
+        errors({ http: `http://me:${refused}@proxy.lan` }),
+        /^proxy\.http: .*write it as % and two digits/,
+        refused,
+      );
+    }
+    const pasted = errors({ ...proxy, noProxy: ["http://me:marked@proxy.lan"] });
+    assert.match(pasted, /^proxy\.noProxy\[0\]: this is no name/);
+    assert.doesNotMatch(pasted, /marked/);
     assert.doesNotMatch(errors({ http: "ftp://u:marked@h", https: "http://u:marked$@h/x y" }), /marked/);
     for (const good of ["gitlab.lan", ".lan", "10.0.0.1", "10.0.0.0/8", "gitlab.lan:8443", "fd00::1", "fd00::/8"]) {
       assert.equal(errors({ http: proxy.http, noProxy: [good] }), "", good);
@@ -210,7 +228,7 @@ describe("the password of a proxy", () => {
   const pod = (all: Registered[]): Registered =>
     all.find(({ type }) => /:(DaemonSet|Deployment|Job)$/.test(type)) ?? only(all, "command:remote:Command");
 
-  const password = fc.stringMatching(/^[A-Za-z0-9._~%-]{8,20}$/).map((text) => `MARK${text}`);
+  const password = fc.stringMatching(/^([A-Za-z0-9._~-]|%[0-9A-F]{2}){8,20}$/).map((text) => `MARK${text}`);
 
   for (const [way, make] of Object.entries(ways)) {
     it(`is nowhere but in secrets, given as one or not, and hides nothing else: ${way}`, async () => {
@@ -288,13 +306,21 @@ describe("what docker is told of the proxy in a job", () => {
     });
   }
 
+  it("is not in the checkout, which a job may publish, and on a host in no folder but the runner's own", () => {
+    command(folder, "docker", "exit 0");
+    const inside = environment({ CI_PROJECT_DIR: folder });
+    assert.match(run(["bash"], dockerClientScript(), inside).output, /its settings are in the checkout/);
+    assert.equal(run(["bash"], dockerClientScript("$CI_PROJECT_DIR.tmp/own"), environment()).output, "");
+    assert.ok(!existsSync(settings()));
+  });
+
   it("stays where the pipeline of way shell makes a folder for its logins, and what a job before had left goes", () => {
     command(folder, "docker", "exit 0");
     const [, job = ""] = component("shell").split(/^---$/m);
     const [line] = (Object.values(parse(job) as object)[0] as { before_script: string[] }).before_script;
-    const own = { DOCKER_CONFIG: join(folder, "logins") };
-    const file = join(folder, "logins/config.json");
-    const with_ = run(["bash"], `${dockerClientScript(true)}\n${line}`, environment(own));
+    const own = { CI_PROJECT_DIR: join(folder, "slot"), DOCKER_CONFIG: join(folder, "slot.tmp/logins") };
+    const file = join(folder, "slot.tmp/logins/config.json");
+    const with_ = run(["bash"], `${dockerClientScript("$CI_PROJECT_DIR.tmp/logins")}\n${line}`, environment(own));
     assert.equal(with_.status, 0, with_.output);
     assert.match(readFileSync(file, "utf8"), /proxy\.lan/);
     assert.equal(run(["bash"], line!, environment(own)).status, 0);

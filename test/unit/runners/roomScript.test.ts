@@ -35,8 +35,16 @@ describe("room on the disk with the checkouts of a shell runner", () => {
     const { left, env } = checkout({ before: 1, after: 900 });
     const kept = run(shell, script, { ...env, GIT_CLEAN_FLAGS: "-ffdx --exclude left" });
     assert.match(kept.output, /the disk with the checkouts is full/);
-    assert.match(run(shell, script, { ...env, GIT_CLEAN_FLAGS: "none" }).output, /is full/);
-    assert.ok(existsSync(left));
+    const strategies: Record<string, string>[] = [
+      { GIT_STRATEGY: "none" },
+      { GIT_STRATEGY: "empty" },
+      { GIT_CHECKOUT: "false" },
+    ];
+    const patterns = [{ GIT_CLEAN_FLAGS: "-ffdx --exclude l*" }, { GIT_CLEAN_FLAGS: "none" }];
+    for (const variables of [...strategies, ...patterns]) {
+      assert.match(run(shell, script, { ...env, ...variables }).output, /is full/);
+      assert.ok(existsSync(left), JSON.stringify(variables));
+    }
     const { status, output } = run(shell, script, env);
     assert.equal(status, 0, output);
     assert.match(output, /has 1 MiB left: what earlier jobs left in this one goes/);
