@@ -1,7 +1,10 @@
-/** The API server gone for five minutes while jobs of every way run and end: all ways at once, so that it costs no more than that. */
+/**
+ * The API server gone for five minutes, GitLab for ten, while jobs of every way run and end: all ways at once, so that it costs
+ * no more than that. When GitLab hears of a job that ended right at the beginning: gitlabGone.test.ts.
+ */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { eventually } from "../lab/stack/lab";
+import { eventually, gitlab } from "../lab/stack/lab";
 import {
   dockerWays,
   endOf,
@@ -15,6 +18,7 @@ import {
 } from "./engineStack";
 
 const namespace = "outages";
+// Two at a time: one that ends during the outage, and one that outlasts it.
 const inCluster = { ...dockerWays, kubernetes: { way: "kubernetes", jobImage: "pi-lab/buildah:1" } };
 const runners: RunnerEntry[] = [
   ...Object.values(inCluster).map((one) => ({ ...one, name: `outages-${one.way}`, concurrent: 2, ...only(1) })),
@@ -22,6 +26,7 @@ const runners: RunnerEntry[] = [
 ];
 const names = runners.map(({ name }) => name);
 
+const gitlabGone = 600_000;
 const apiServerGone = 300_000;
 
 /** A job that says a line each second. */
@@ -45,6 +50,7 @@ describe("outages at their full length", function () {
       [...(await ends(await start("first", ["true"])))].map(([name, one]) => [name, identityOf(one)]),
     );
   });
+  afterEach(() => gitlab.setFault({ mode: "up" }));
   after(() => stack?.destroy());
 
   const identityOf = ({ job, trace }: Ended): string => {
@@ -113,6 +119,22 @@ describe("outages at their full length", function () {
     }
     await eventually("the API server answers", 120, () => managers().catch(() => undefined));
     await endWell(inPod, 60);
+    await nextJobsPass();
+    assert.deepEqual(await managers(), before);
+  });
+
+  it("GitLab gone for ten minutes: jobs go on, or end and GitLab is told when it is back, and the next one runs", async () => {
+    const before = await managers();
+    const goesOn = await running("goes-on", lasting(gitlabGone / 1000 + 60));
+    const endsMeanwhile = await running("ends", lasting(200));
+    await gitlab.setFault({ mode: "down" });
+    await sleep(gitlabGone);
+    for (const [name, pipeline] of endsMeanwhile) {
+      assert.equal((await gitlab.pipeline(pipeline)).status, "running", `${name} has ended before GitLab went`);
+    }
+    await gitlab.setFault({ mode: "up" });
+    await endWell(endsMeanwhile, 200);
+    await endWell(goesOn, gitlabGone / 1000 + 60);
     await nextJobsPass();
     assert.deepEqual(await managers(), before);
   });
