@@ -50,12 +50,15 @@ export async function plugins(env: NodeJS.ProcessEnv, say: Say): Promise<Plugins
   return { folder, sources };
 }
 
-/** Makes the folder hold these links and nothing else; a Pulumi that runs meanwhile never finds a wanted one missing. */
+/**
+ * Makes the folder hold these links and no other plugin; a Pulumi that runs meanwhile never finds a wanted one missing. What
+ * begins with a dot is another process's, which is at the same.
+ */
 function linkAll(folder: string, links: Map<string, string>): void {
   mkdirSync(folder, { recursive: true });
   for (const found of readdirSync(folder)) {
-    if (!links.has(found)) {
-      rmSync(join(folder, found));
+    if (!links.has(found) && !found.startsWith(".")) {
+      rmSync(join(folder, found), { force: true });
     }
   }
   for (const [name, target] of links) {
