@@ -192,10 +192,14 @@ describe("the pipeline of a merge request, run by a deployed runner", function (
     const [engine, host] = [(await findEngine())!, labNode(1).container];
     try {
       await deployHost(engine, host, image);
-      const { iid, preview } = await opened(changed, { ".gitlab-ci.yml": pipelineOf(image, "shell") });
+      const more = (config: TeamConfig): void => {
+        changed(config);
+        config["pi-runners:runners"][0]!.concurrent = 5;
+      };
+      const { iid, preview } = await opened(more, { ".gitlab-ci.yml": pipelineOf(image, "shell") });
       assert.equal(preview.runner?.description, "shell");
       assert.deepEqual([preview.status, preview.exitCode], ["failed", 2], await gitlab.trace(preview.id));
-      assert.match(await note(iid), /concurrent: 1 => 3/);
+      assert.match(await note(iid), /concurrent: \d => 5/);
       const home = (await onNode(1, "getent passwd gitlab-runner | cut -d: -f6")).trim();
       assert.equal(await onNode(1, `ls -d ${home}/.ssh /tmp/tmp.* 2>/dev/null; pgrep -a ssh-agent; true`), "");
     } finally {
