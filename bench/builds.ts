@@ -1,4 +1,5 @@
 /** How long building and pushing an image takes, and what it pulls: by each way, and as the article that this project began with does it. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { runnerVersion } from "../components/runners/images";
 import { labDockerVersion } from "../lab/builds/builds";
 import { LabGitlab, type JobView } from "../lab/gitlab/client";
@@ -22,23 +23,23 @@ const mebibytes = 100;
 export async function builds(runs: number): Promise<Section> {
   const runners = await deployedRunners();
   await pushLargeImage();
-  const measured = new Map<string, Builds>();
-  for (const runner of [...runners, ...(await articleRunners())]) {
-    measured.set(runner.way, await buildsOf(runner, runs));
-  }
+  const rest = await atRest();
+  const measured = await buildsOf([...runners, ...(await articleRunners())], runs);
   // Last, as it takes the place of a runner that was measured before.
-  const kept = await keptLayersRunner();
-  measured.set(kept.way, await buildsOf(kept, runs));
+  for (const [way, found] of await buildsOf([await keptLayersRunner()], runs)) {
+    measured.set(way, found);
+  }
   const dood = measured.get("dood")!;
   return {
     title: "Building and pushing",
     about: [
       `The pipeline that the stack prints for each way, from hand-out to the job's end (gitlab-runner ${runnerVersion}, nodes with Debian 13 and Docker 26.1, jobs' own daemons Docker ${labDockerVersion}): a base image of ${mebibytes} MiB and more that does not compress, three layers, one file that changes.`,
       "Cold: the daemon that builds has neither the base image nor a build cache. Warm: another build of the project, on a node that had one before. Pulled: the bytes that the registry sent meanwhile, by its own log. The base shares no layer with anything that a node has, so everyone pulls all of it when cold. Jobs of way `kubernetes` with Buildah keep no layers, so they are cold each time; `kubernetes buildkit` is the same way with `buildCache`, by which BuildKit keeps them.",
-      "Written: the bytes that all processes of the nodes, those in containers included, wrote to files of a disk meanwhile, by the kernel's count for each process (`write_bytes` of `/proc/PID/io`). A file that is removed again within seconds may never come to the disk; what the file system writes for itself is not in it, nor the registry, which is on no node. Not given where the daemon ends with its job: most of what it wrote was missing in the counters.",
+      "The ways took turns: each has built cold before one does so again, then warm likewise. `kubernetes buildkit` came after them, as it takes the place of `kubernetes`.",
+      "Written: what came to the machine's disk from before the build's hand-out until after its end, by the kernel's count for the disk (`/proc/diskstats`), with everything that waits in memory written out at both moments. So it has what the file system writes for itself, the registry's copy of what is pushed, and whatever else the lab writes, of which a figure shows how much that is at rest. A file that is removed again within seconds may never have come to the disk.",
       "Article: config.toml and .gitlab-ci.yml of the article that this project began with, as they stand there, but for addresses, the images' names, and `CI_JOB_TOKEN`, as GitLab has no `CI_BUILD_TOKEN` any more.",
     ],
-    figures: [...measured].flatMap(([way, builds]) => figures(way, builds, dood)),
+    figures: [...[...measured].flatMap(([way, builds]) => figures(way, builds, dood)), rest],
     listing: listing(measured, dood),
     plot: {
       name: "builds",
@@ -58,15 +59,12 @@ interface Builds {
   /** Pulled, in MB. */
   coldPulled: number[];
   warmPulled: number[];
-  /** Written to the nodes' disks, in MB. */
+  /** Written to disk, in MB. */
   coldWritten: number[];
   warmWritten: number[];
 }
 
 const daemonPerJob = ["dind", "dind-job", "dind-plain", "kubernetes buildkit"];
-
-/** Of these most of what was written was missing in the counters: a cold build that pulls 174 MB had 11. Why was not looked into. */
-const daemonEndsWithJob = ["dind", "dind-job", "dind-plain", "article dind"];
 
 function figures(way: string, builds: Builds, dood: Builds): Figure[] {
   const ours = !way.startsWith("article");
@@ -77,12 +75,8 @@ function figures(way: string, builds: Builds, dood: Builds): Figure[] {
     figure(`${way}, warm`, "s", builds.warm),
     figure(`${way}, pulled cold`, "MB", builds.coldPulled),
     figure(`${way}, pulled warm`, "MB", builds.warmPulled, kept ? { goal: { most: 0.1 } } : {}),
-    ...(daemonEndsWithJob.includes(way)
-      ? []
-      : [
-          figure(`${way}, written cold`, "MB", builds.coldWritten),
-          figure(`${way}, written warm`, "MB", builds.warmWritten),
-        ]),
+    figure(`${way}, written cold`, "MB", builds.coldWritten),
+    figure(`${way}, written warm`, "MB", builds.warmWritten),
     ...(way === "dood"
       ? []
       : [
@@ -103,43 +97,75 @@ function listing(measured: Map<string, Builds>, dood: Builds): Section["listing"
       `${middle(way, warm).toFixed(1)} s`,
       `${middle(way, coldPulled).toFixed(1)} MB`,
       `${middle(way, warmPulled).toFixed(2)} MB`,
-      ...[coldWritten, warmWritten].map((values) =>
-        daemonEndsWithJob.includes(way) ? "not counted" : `${middle(way, values).toFixed(1)} MB`,
-      ),
+      `${middle(way, coldWritten).toFixed(1)} MB`,
+      `${middle(way, warmWritten).toFixed(1)} MB`,
       ratio(way, warm, dood.warm).value.toFixed(2),
     ]),
   };
 }
 
-async function buildsOf(runner: DeployedRunner, runs: number): Promise<Builds> {
-  say(`builds: by ${runner.way}`);
-  const found: Builds = { cold: [], warm: [], coldPulled: [], warmPulled: [], coldWritten: [], warmWritten: [] };
+/** What the lab writes while it builds nothing; the median of five times ten seconds. */
+async function atRest(): Promise<Figure> {
+  say("builds: what is written while nothing builds");
+  const megabytes: number[] = [];
+  for (let run = 0; run < 5; run++) {
+    megabytes.push((await writtenBytes(() => sleep(10_000, undefined, { signal: interrupted }))).megabytes);
+  }
+  return figure("nothing built for 10 s, written", "MB", megabytes);
+}
+
+/** Of each runner; they take turns. */
+async function buildsOf(runners: DeployedRunner[], runs: number): Promise<Map<string, Builds>> {
+  const places = runners.map((runner) => ({ runner, seen: new Set<string>(), found: noBuilds() }));
   // An engine of a pod pulls the images of its jobs first; a job for each node.
-  for (const _ of clusterNodes()) {
-    await build(runner, `bench-first-${runner.name}`);
+  for (const { runner } of places) {
+    say(`builds: first ones by ${runner.way}`);
+    for (const _ of clusterNodes()) {
+      await build(runner, `bench-first-${runner.name}`);
+    }
   }
   for (let run = 0; run < coldRuns; run++) {
-    await onEach(clusterNodes(), chill);
-    // A project of its own: daemons of jobs keep their layers by project.
-    const { seconds, pulled, written } = await build(runner, `bench-cold-${runner.name}-${run}-${Date.now()}`);
-    found.cold.push(seconds);
-    found.coldPulled.push(pulled);
-    found.coldWritten.push(written);
+    for (const { runner, found } of places) {
+      say(`builds: cold by ${runner.way}, ${run + 1} of ${coldRuns}`);
+      await onEach(clusterNodes(), chill);
+      // A project of its own: daemons of jobs keep their layers by project.
+      const { seconds, pulled, written } = await build(runner, `bench-cold-${runner.name}-${run}-${Date.now()}`);
+      found.cold.push(seconds);
+      found.coldPulled.push(pulled);
+      found.coldWritten.push(written);
+    }
   }
-  const project = `bench-warm-${runner.name}`;
-  const seen = new Set<string>();
-  for (let counted = 0; counted < runs;) {
-    const { job, seconds, pulled, written } = await build(runner, project);
-    // Its first build on a node is not warm.
-    if (seen.has(job.runner!.systemId)) {
+  for (let run = 0; run < runs; run++) {
+    for (const { runner, seen, found } of places) {
+      say(`builds: warm by ${runner.way}, ${run + 1} of ${runs}`);
+      const { seconds, pulled, written } = await warmBuild(runner, seen);
       found.warm.push(seconds);
       found.warmPulled.push(pulled);
       found.warmWritten.push(written);
-      counted++;
     }
-    seen.add(job.runner!.systemId);
   }
-  return found;
+  return new Map(places.map(({ runner, found }) => [runner.way, found]));
+}
+
+const noBuilds = (): Builds => ({
+  cold: [],
+  warm: [],
+  coldPulled: [],
+  warmPulled: [],
+  coldWritten: [],
+  warmWritten: [],
+});
+
+/** A build on a node that had one of this project before, which `seen` remembers. */
+async function warmBuild(runner: DeployedRunner, seen: Set<string>) {
+  for (;;) {
+    const built = await build(runner, `bench-warm-${runner.name}`);
+    const node = built.job.runner!.systemId;
+    if (seen.has(node)) {
+      return built;
+    }
+    seen.add(node);
+  }
 }
 
 async function build(runner: DeployedRunner, project: string) {

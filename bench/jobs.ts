@@ -13,47 +13,54 @@ import { interrupted } from "./stops";
 const gitlab = new LabGitlab(gitlabUrl);
 
 export async function jobs(runs: number): Promise<Section> {
-  const figures: Figure[] = [];
-  const begun = new Map<string, number[]>();
-  for (const runner of await deployedRunners()) {
-    const { begun: seconds, queued } = await starts(runner, runs);
-    begun.set(runner.way, seconds);
-    const goal = runner.way === "kubernetes" ? {} : { goal: { most: 2 } };
-    figures.push(figure(`handed out to first script line, ${runner.way}`, "s", seconds, goal));
-    figures.push(figure(`queued to handed out, ${runner.way}`, "s", queued));
+  const found = (await deployedRunners()).map((runner) => ({ runner, ...noStarts() }));
+  const api = clusterApi();
+  const pods: number[] = [];
+  await barePod(api); // not counted, as the first job of each way is not
+  for (let run = 0; run < runs; run++) {
+    for (const place of found) {
+      say(`jobs: first script line by ${place.runner.way}, ${run + 1} of ${runs}`);
+      await start(place);
+    }
+    say(`jobs: a bare pod, ${run + 1} of ${runs}`);
+    pods.push(await barePod(api));
   }
-  const pods = await barePods(runs);
+  const figures = found.flatMap(({ runner: { way }, begun, queued }): Figure[] => [
+    figure(`handed out to first script line, ${way}`, "s", begun, way === "kubernetes" ? {} : { goal: { most: 2 } }),
+    figure(`queued to handed out, ${way}`, "s", queued),
+  ]);
   figures.push(figure("a bare pod of two containers, created to running", "s", pods));
-  figures.push(ratio("first script line by kubernetes : a bare pod", begun.get("kubernetes")!, pods, { most: 1.2 }));
+  const { begun } = found.find(({ runner }) => runner.way === "kubernetes")!;
+  figures.push(ratio("first script line by kubernetes : a bare pod", begun, pods, { most: 1.2 }));
   return {
     title: "Jobs",
     about: [
-      `Jobs on the runners of the lab's two stacks (gitlab-runner ${runnerVersion}, on nodes with Debian 13 and Docker 26.1, jobs' own daemons Docker ${labDockerVersion}), with the stand-in for GitLab keeping the times: queued, handed out. When a script begins the job says itself, by the same clock. Before what is measured, one job of the kind has run on the node.`,
+      `Jobs on the runners of the lab's two stacks (gitlab-runner ${runnerVersion}, on nodes with Debian 13 and Docker 26.1, jobs' own daemons Docker ${labDockerVersion}), with the stand-in for GitLab keeping the times: queued, handed out. When a script begins the job says itself, by the same clock. Before what is measured, one job of the kind has run on the node. The ways took turns, the bare pod among them.`,
       "Bare pod: two containers of an image that the node has, created through the API, looked at every 50 ms until both run.",
     ],
     figures,
   };
 }
 
-/** Seconds from hand-out to the script's first line, and from queued to handed out; each on a node that had run one. */
-async function starts({ name, way, tags }: DeployedRunner, runs: number) {
-  say(`jobs: first script line by ${way}, ${runs} runs`);
-  const project = `bench-start-${name}`;
-  const ci = { probe: { tags, script: ['echo "script began at $(date +%s%3N)"'] } };
+/** Of one runner: seconds from hand-out to the script's first line, and from queued to handed out. */
+const noStarts = () => ({ begun: [] as number[], queued: [] as number[], seen: new Set<string>() });
+
+/** A job on a node that had one of this kind before. */
+async function start({ runner, begun, queued, seen }: { runner: DeployedRunner } & ReturnType<typeof noStarts>) {
+  const project = `bench-start-${runner.name}`;
+  const ci = { probe: { tags: runner.tags, script: ['echo "script began at $(date +%s%3N)"'] } };
   await gitlab.createProject(project, { files: { ".gitlab-ci.yml": JSON.stringify(ci) } });
-  const [queued, begun]: [number[], number[]] = [[], []];
-  const seen = new Set<string>();
-  while (begun.length < runs) {
+  for (;;) {
     const job = await finishedJob(project);
     const node = job.runner!.systemId;
     if (seen.has(node)) {
       const began = Number(/script began at (\d{13})/.exec(await gitlab.trace(job.id))?.[1]);
       queued.push((job.handedOutAt! - job.pendingAt!) / 1000);
       begun.push((began - job.handedOutAt!) / 1000);
+      return;
     }
     seen.add(node);
   }
-  return { begun, queued };
 }
 
 async function finishedJob(project: string): Promise<JobView> {
@@ -62,25 +69,16 @@ async function finishedJob(project: string): Promise<JobView> {
   return jobs[0]!;
 }
 
-/** What starting a pod costs by itself: the floor for a job of the Kubernetes executor. */
-async function barePods(runs: number): Promise<number[]> {
-  say(`jobs: bare pods, ${runs} runs`);
+function clusterApi(): CoreV1Api {
   const config = new KubeConfig();
   config.loadFromFile(adminKubeconfig);
-  const api = config.makeApiClient(CoreV1Api);
-  const seconds: number[] = [];
-  // The first one is not counted, as with jobs.
-  for (let run = 0; run <= runs; run++) {
-    const took = await barePod(api, `bench-bare-${run}-${Date.now()}`);
-    if (run > 0) {
-      seconds.push(took);
-    }
-  }
-  return seconds;
+  return config.makeApiClient(CoreV1Api);
 }
 
-async function barePod(api: CoreV1Api, name: string): Promise<number> {
+/** Seconds that starting a pod takes by itself: the floor for a job of the Kubernetes executor. */
+async function barePod(api: CoreV1Api): Promise<number> {
   interrupted.throwIfAborted();
+  const name = `bench-bare-${Date.now()}`;
   const at = { namespace: "default", name };
   const container = (of: string) => ({
     name: of,

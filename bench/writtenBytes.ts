@@ -1,14 +1,15 @@
-/** What the lab's nodes write to their disks, by the kernel's own counters. */
-import { clusterNodes } from "./labRunners";
-import { onEach } from "./rawSsh";
+/** What comes to the machine's disks, by the kernel's own counters. */
+import { existsSync, readFileSync } from "node:fs";
+import { run } from "../lab/machine/processes";
 
 /**
- * Does something, and gives what came of it with the megabytes (10^6 bytes) that processes of the cluster's nodes wrote to
- * files of a disk meanwhile, those of containers included.
+ * Does something, and gives what came of it with the megabytes (10^6 bytes) that were written to the machine's disks meanwhile:
+ * by everything on it, what the file systems write for themselves included.
  *
- * Linux counts them for each process (`write_bytes` of /proc/PID/io, man 5 proc_pid_io), and adds those of one that has ended to
- * the parent that waited for it. So the sum over all processes of a node only grows. The counters of control groups (blkio,
- * version 1) miss what goes through the page cache, and /proc/diskstats has the whole machine's.
+ * Whatever waits in memory is written out before and after (`sync`), so a file that is removed before the end may never have come
+ * to a disk. The counts of processes (`write_bytes` of /proc/PID/io) would leave the rest of the machine out, but the kernel
+ * throws them away where a container's first process is killed: its children are then waited for by nobody. Those of control
+ * groups (blkio, version 1) miss what goes through the page cache.
  */
 export async function writtenBytes<T>(work: () => Promise<T>): Promise<{ result: T; megabytes: number }> {
   const before = await written();
@@ -17,11 +18,21 @@ export async function writtenBytes<T>(work: () => Promise<T>): Promise<{ result:
 }
 
 async function written(): Promise<number> {
-  // A process may end between the shell's list and the look at it.
-  const outputs = await onEach(clusterNodes(), "cat /proc/[0-9]*/io 2>/dev/null || true");
-  return [...outputs.values()].reduce((sum, text) => sum + writeBytes(text), 0);
+  await run("sync", []);
+  const isDisk = (name: string): boolean => existsSync(`/sys/block/${name}/device`);
+  return diskBytes(readFileSync("/proc/diskstats", "utf8"), isDisk);
 }
 
-/** The sum over the processes whose /proc/PID/io this is. What was written and cut off again is in it: a card may have had it. */
-export const writeBytes = (text: string): number =>
-  [...text.matchAll(/^write_bytes: (\d+)$/gm)].reduce((sum, [, bytes]) => sum + Number(bytes), 0);
+/**
+ * The bytes written to all disks, by /proc/diskstats (the kernel's Documentation/admin-guide/iostats.rst: the tenth column is
+ * sectors written, of 512 bytes whatever the disk's own are).
+ *
+ * @param isDisk tells a disk from its parts, and from what lies on other disks or in memory
+ */
+export const diskBytes = (diskstats: string, isDisk: (name: string) => boolean): number =>
+  diskstats
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , name]) => isDisk(name!))
+    .reduce((sum, columns) => sum + Number(columns[9]) * 512, 0);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { figure, median, met, ratio } from "../../../bench/figures";
 import { table } from "../../../bench/results";
 import { perMinute } from "../../../bench/throughput";
-import { writeBytes } from "../../../bench/writtenBytes";
+import { diskBytes } from "../../../bench/writtenBytes";
 
 describe("figures of the bench", () => {
   it("takes the middle of an odd number of runs, and between the two middle ones of an even number", () => {
@@ -36,8 +36,18 @@ describe("rates and counts of the bench", () => {
     assert.equal(perMinute(jobs), 9);
   });
 
-  it("adds up what processes wrote, and nothing else that the kernel tells of them", () => {
-    const one = "rchar: 9\nwchar: 9\nread_bytes: 9\nwrite_bytes: 4096\ncancelled_write_bytes: 9\n";
-    assert.equal(writeBytes(`${one}${one.replace("4096", "0")}${one}`), 8192);
+  it("adds up what came to disks, once, and nothing that came to their parts or to memory", () => {
+    const diskstats = [
+      " 254       0 vda 33594 6774 2232346 15526 7270 60219 1991856 9702 0 8528 27410 3043 219 141232 2160 249 19",
+      " 254       1 vda1 33594 6774 2232346 15526 7270 60219 1991850 9702 0 8528 27410 3043 219 141232 2160 249 19",
+      " 179       0 mmcblk0 1 2 3 4 5 6 8 9 0 0 0",
+      " 253       0 zram0 1 2 3 4 5 6 7 8 0 0 0 0 0 0 0 0 0",
+      "",
+    ];
+    const disks = ["vda", "mmcblk0"];
+    assert.equal(
+      diskBytes(diskstats.join("\n"), (name) => disks.includes(name)),
+      (1991856 + 8) * 512,
+    );
   });
 });
