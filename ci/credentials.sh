@@ -4,32 +4,60 @@
 set -eu
 umask 077
 
+refuse() {
+  echo "$1" >&2
+  exit 1
+}
+
+quoted() {
+  printf "'"
+  printf %s "$1" | sed "s/'/'\\\\''/g"
+  printf "'"
+}
+
 # What is to be undone when the job ends, or at once where this script fails.
 cleanup=:
 trap '[ $? = 0 ] || eval "$cleanup"' EXIT
 
-# Pulumi keeps the token of Pulumi Cloud: not where later jobs would find it. (GitLab sets the first one for the shell executor.)
-if [ -n "${CI_SHARED_ENVIRONMENT:-}" ] && [ -n "${PULUMI_ACCESS_TOKEN:-}" ]; then
-  folder="$(mktemp -d)"
-  cleanup="rm -rf '$folder' || :"
-  echo "export PULUMI_CREDENTIALS_PATH='$folder'"
+# A plain variable's own text would be taken for the name of a file, and come into the log by the complaint that there is none.
+for name in PI_RUNNERS_SSH_KEY PI_RUNNERS_KNOWN_HOSTS KUBECONFIG; do
+  eval "file=\${$name:-}"
+  [ -z "$file" ] || { [ -f "${file%%:*}" ] && [ -r "${file%%:*}" ]; } ||
+    refuse "$name names no file that can be read: make it a variable of type file."
+done
+
+# GitLab writes such files anew for each part of a job, and forgets to remove them where the job's time is up.
+given="${CI_PROJECT_DIR:-/none}.tmp"
+case "${KUBECONFIG:-}" in "$given"/*) cleanup="rm -f $(quoted "$KUBECONFIG") || :; $cleanup" ;; esac
+
+if [ -n "${CI_SHARED_ENVIRONMENT:-}" ]; then # which GitLab sets for the shell executor
+  # What was compiled is kept among temporary files, and taken from there again: not where another user could put it.
+  temporary="$HOME/.cache/pi-runners/tmp"
+  mkdir -p "$temporary"
+  echo "export TMPDIR=$(quoted "$temporary")"
+  # Pulumi keeps the token of Pulumi Cloud: not where later jobs would find it. What a killed job left, this place's next one removes.
+  if [ -n "${PULUMI_ACCESS_TOKEN:-}" ]; then
+    folder="$given/pi-runners-pulumi"
+    cleanup="rm -rf $(quoted "$folder") || :; $cleanup"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    echo "export PULUMI_CREDENTIALS_PATH=$(quoted "$folder")"
+  fi
 fi
 
 # An agent keeps the key out of Pulumi's state, so that previews with another key than the deployment's show no change.
 if [ -n "${PI_RUNNERS_SSH_KEY:-}" ]; then
   if [ -z "${SSH_AUTH_SOCK:-}" ] || [ -n "${CI_SHARED_ENVIRONMENT:-}" ]; then
-    eval "$(ssh-agent -s)" >/dev/null
+    agent="$(ssh-agent -s)"
+    eval "$agent" >/dev/null
     cleanup="kill $SSH_AGENT_PID || :; $cleanup"
-    echo "export SSH_AUTH_SOCK='$SSH_AUTH_SOCK'"
+    echo "export SSH_AUTH_SOCK=$(quoted "$SSH_AUTH_SOCK")"
   fi
-  # GitLab's file variables may lack the last line end, without which the key is not taken. A job that is killed ends no agent,
-  # so that one forgets the key after a day.
-  { cat "$PI_RUNNERS_SSH_KEY"; echo; } | ssh-add -q -t 86400 - >&2
+  # GitLab's file variables may have the line ends of Windows, or lack the last one: such a key is not taken. A job that is
+  # killed ends no agent, so that one forgets the key when the job's time would be up.
+  { tr -d '\r' <"$PI_RUNNERS_SSH_KEY"; echo; } | ssh-add -q -t "${CI_JOB_TIMEOUT:-86400}" - >&2 ||
+    refuse "PI_RUNNERS_SSH_KEY holds no private key that can be used: give one key, without a passphrase."
+  case "$PI_RUNNERS_SSH_KEY" in "$given"/*) rm -f "$PI_RUNNERS_SSH_KEY" ;; esac
 fi
 
-# The program reads this one itself.
-if [ -n "${PI_RUNNERS_KNOWN_HOSTS:-}" ] && [ ! -r "$PI_RUNNERS_KNOWN_HOSTS" ]; then
-  echo "PI_RUNNERS_KNOWN_HOSTS names no file that can be read: make it a variable of type file." >&2
-  exit 1
-fi
-[ "$cleanup" = : ] || printf 'trap "%s" EXIT\n' "$cleanup"
+[ "$cleanup" = : ] || printf 'pi_runners_end() { %s; }\ntrap pi_runners_end EXIT\n' "$cleanup"

@@ -11,9 +11,10 @@ import { GitlabError, GitlabProject, tokenVariable } from "./gitlabApi";
 import { MergeRequestNote } from "./mergeRequestNote";
 import { runPulumi } from "./pulumi";
 import { noLimits, noteOf, unchangedNote, type Links } from "./report/note";
+import { wordJoiner } from "./report/markdown";
 import { readPreview } from "./report/preview";
 import { machineReport, reportOf, terraformReport, type Report } from "./report/report";
-import { secretTexts, without, withoutSecrets, type ShownKey } from "./report/secrets";
+import { environmentSecrets, secretTexts, without, withoutSecrets, type ShownKey } from "./report/secrets";
 import { codeQuality } from "./report/stackFileErrors";
 
 const usage = `Previews a stack, and writes what a merge request shows of it.
@@ -152,14 +153,15 @@ async function previewed({ stack, plan, drift, configFile }: Options): Promise<R
     runPulumi(["preview", "--json", ...where, ...(plan === undefined ? [] : ["--save-plan", plan]), ...looked]),
     secretsOf(stack, where, configFile),
   ]);
-  // Where the stack cannot be decrypted, the preview itself says so, and holds no secret.
+  const given = environmentSecrets(process.env);
+  // Where the stack cannot be decrypted, the preview itself says so, and holds no secret of the stack.
   if ("unknown" in secrets && preview.code === 0) {
     throw new Error(
-      `The secrets of stack ${stack} cannot be read, so nothing of its preview is shown: ${secrets.unknown}\n` +
+      `The secrets of stack ${stack} cannot be read, so nothing of its preview is shown: ${without(given, secrets.unknown) as string}\n` +
         "Run the job again; if that is no remedy, see what pulumi config --show-secrets says.",
     );
   }
-  const texts = "unknown" in secrets ? [] : secrets.texts;
+  const texts = "unknown" in secrets ? given : [...secrets.texts, ...given];
   process.stderr.write(without(texts, preview.stderr) as string);
   const read = readPreview(preview);
   const file = stackFileText(nameOf(stack), configFile);
@@ -225,6 +227,7 @@ function tell(report: Report, { stack, out }: Options): void {
     lines
       .filter((line) => line !== "")
       .join("\n")
+      .replaceAll(wordJoiner, "") // GitLab looks in a log for what it masks
       .replace(/^###.*/, headline(report)),
   );
   console.log(`The whole report is ${join(out, `${nameOf(stack)}.full.md`)}`);

@@ -28,7 +28,7 @@ export function html(text: string): string {
 }
 
 /** Invisible, between a sign and the name behind it: GitLab looks for `@name` and its like in the text that was rendered. */
-const wordJoiner = "\u2060";
+export const wordJoiner = "\u2060";
 
 function unreferenced(text: string): string {
   return text.replace(/[@#!~$%^](?=[\w"'])|&(?=\d)/g, `$&${wordJoiner}`);

@@ -32,12 +32,44 @@ export function secretTexts(file: Table, shown: Record<string, ShownKey>): strin
     .flatMap(([key, { value, objectValue }]) =>
       encryptedIn(Object.hasOwn(written, key) ? written[key] : { secure: "" }, objectValue ?? value),
     );
+  return searched(found);
+}
+
+/** What a report is searched for: whole texts and their lines, the longest first, as one may be part of another. */
+function searched(found: string[]): string[] {
   const lines = found.flatMap((text) => [text, ...text.split(/\r?\n/)]).map((text) => text.trim());
   const long = lines.filter((text) => text.length >= shortest && !/^-----(BEGIN|END) [A-Z ]*-----$/.test(text));
   // As they are within JSON, too, which is how nodes and providers say what they were given.
   const escaped = long.map((text) => JSON.stringify(text).slice(1, -1));
-  // The longest first: one may be part of another.
   return [...new Set([...long, ...escaped])].sort((a, b) => b.length - a.length);
+}
+
+/** Names of variables that hold a secret: Pulumi's passphrase and token, GitLab's tokens, the keys of a store for the state. */
+const secretNames = /(TOKEN|SECRET|PASSWORD|PASSPHRASE|CREDENTIALS|_KEY)$/i;
+
+/**
+ * The texts of a job's variables that its report must not hold: an error message may, such as Pulumi's of a database that does
+ * not answer, which has the whole PULUMI_BACKEND_URL.
+ */
+export function environmentSecrets(env: NodeJS.ProcessEnv): string[] {
+  const given = Object.entries(env).map(([name, value]) => [name, value ?? ""] as const);
+  return searched(given.flatMap(([name, value]) => (secretNames.test(name) ? [value] : loginsIn(value))));
+}
+
+/** An address with a password: it, and the password as it is written there and as it is. */
+function loginsIn(address: string): string[] {
+  const [, user] = /^[a-z][\w+.-]*:\/\/[^:@/]*:(.+)@/i.exec(address) ?? [];
+  const [, query] = /[?&](?:ssl)?password=([^&]+)/.exec(address) ?? [];
+  const passwords = [user, query].filter((text) => text !== undefined);
+  return passwords.length === 0 ? [] : [address, ...passwords, ...passwords.map(decoded)];
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function encryptedIn(value: unknown, plain: unknown): string[] {

@@ -53,7 +53,7 @@ export async function tokenStack(name: string): Promise<TokenStack> {
   const env = {
     ...(await environment()),
     PULUMI_BACKEND_URL: `file://${folder}`,
-    PULUMI_CONFIG_PASSPHRASE: "tokens",
+    PULUMI_CONFIG_PASSPHRASE: "passphrase of a test",
   };
   const hidden = new Set<string>();
   const printed: string[] = [];

@@ -79,4 +79,23 @@ describe("the pipeline of a stack", () => {
     const started = await gitlab.lab.startPipeline("stacks", { ref: "fork", source: "merge_request_event", variables });
     assert.deepEqual(await jobs(started), []);
   });
+
+  it("has none in this repository, not even its checks, and checks what a branch of its own changes", async () => {
+    const pipeline = readFileSync(join(__dirname, "../../../.gitlab-ci.yml"), "utf8");
+    const own = { ...files, ".gitlab-ci.yml": pipeline.replaceAll("stack: home", "stack: home, tags: [stacks]") };
+    const { id: project } = await gitlab.lab.createProject("own", { files: own });
+    await gitlab.lab.createProject("own", {
+      files: { ...own, "Pulumi.home.yaml": "config: {o: o}\n" },
+      branch: "change",
+    });
+    const start = async (variables: { key: string; value: string }[]): Promise<string[]> =>
+      (
+        await jobs(await gitlab.lab.startPipeline("own", { ref: "change", source: "merge_request_event", variables }))
+      ).sort();
+    const id = (key: string, value: string) => ({ key: `CI_MERGE_REQUEST_${key}PROJECT_ID`, value });
+    assert.deepEqual(await start([id("", String(project)), id("SOURCE_", String(project))]), ["check", "preview:home"]);
+    await assert.rejects(start([id("", String(project)), id("SOURCE_", "999")]), /No job of .gitlab-ci.yml is to run/);
+    // As the fork itself has it.
+    assert.deepEqual(await start([id("", "998"), id("SOURCE_", String(project))]), ["check"]);
+  });
 });

@@ -3,7 +3,7 @@ import { driftTitle, hasDrift } from "../../../ci/driftIssue";
 import { noteOf } from "../../../ci/report/note";
 import { readPreview, type Preview } from "../../../ci/report/preview";
 import { reportOf, terraformReport, type Report } from "../../../ci/report/report";
-import { secretTexts, without, withoutSecrets } from "../../../ci/report/secrets";
+import { environmentSecrets, secretTexts, without, withoutSecrets } from "../../../ci/report/secrets";
 import { codeQuality } from "../../../ci/report/stackFileErrors";
 import { described } from "../../../components/registryTrust/look";
 import { podTemplate, secretFiles } from "../../../components/runners/docker/pod";
@@ -284,6 +284,26 @@ describe("secrets of the stack file", () => {
       const secrets = secretTexts(file, { "pi-runners:runners": { value, secret: true } });
       assert.ok(secrets.includes("marked one"), secrets.join("; "));
     }
+  });
+
+  it("are taken out of errors, too, where a variable of the job holds them", () => {
+    const env = {
+      PULUMI_BACKEND_URL: "postgres://pi:S3cret%40Db@10.0.0.5:5432/pulumi",
+      PULUMI_CONFIG_PASSPHRASE: "marked passphrase",
+      AWS_SECRET_ACCESS_KEY: "marked/key+of-s3",
+      https_proxy: "http://user:marked-proxy@proxy.lan:3128",
+      CI_PROJECT_DIR: "/builds/group/project",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+    };
+    const said = [
+      "unable to open bucket postgres://pi:S3cret%40Db@10.0.0.5:5432/pulumi: failed to ping: S3cret@Db is wrong, S3cret%40Db",
+      "proxyconnect marked-proxy; marked/key+of-s3; marked passphrase; /builds/group/project true http://proxy.lan:3128",
+    ];
+    assert.deepEqual(without(environmentSecrets(env), said), [
+      "unable to open bucket [secret]: failed to ping: [secret] is wrong, [secret]",
+      "proxyconnect [secret]; [secret]; [secret]; /builds/group/project true http://proxy.lan:3128",
+    ]);
+    assert.deepEqual(environmentSecrets({ PULUMI_BACKEND_URL: "s3://state?region=eu", HOME: "/root" }), []);
   });
 
   it("change nothing of what came out, whatever word somebody took for a password", () => {
