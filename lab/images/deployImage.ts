@@ -70,7 +70,9 @@ async function push(engine: Engine, reference: string, tag: string, say: Say): P
 export async function deployHost(engine: Engine, container: string, reference: string): Promise<void> {
   const guide = readFileSync(join(checkout, "docs/merge-requests.md"), "utf8");
   const [, commands] = /### By a runner of way `shell`[^]*?```sh\n([^]*?)```/.exec(guide)!;
-  const own = commands!.replaceAll(/^docker log(in|out) .*\n/gm, "").replaceAll("REGISTRY/GROUP/PROJECT/deploy:latest", reference);
+  const own = commands!
+    .replaceAll(/^docker log(in|out) .*\n/gm, "")
+    .replaceAll("REGISTRY/GROUP/PROJECT/deploy:latest", reference);
   // What stands for an installation of Pulumi is where the image's base has it.
   const pulumi = [
     "docker cp deploy:/usr/local/bin - | tar -x -C /usr/local --wildcards 'bin/pulumi*'",
