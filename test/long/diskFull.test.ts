@@ -21,6 +21,28 @@ async function buildsAgain(runner: string): Promise<void> {
   assert.equal(next.status, "success", next.trace);
 }
 
+/** A job that leaves a volume as large as what there is. */
+const leaves = (runner: string): Promise<Ended> =>
+  runJob(runner, projectOf(runner), [
+    "docker pull -q registry.lab:5000/base:1",
+    "docker run --rm -v hog:/hog --entrypoint sh registry.lab:5000/base:1 -c 'cat /dev/zero >/hog/much'",
+  ]);
+const next = (runner: string): Promise<Ended> => runJob(runner, projectOf(runner), build, little("after a volume"));
+
+/** What a job left in a daemon that the next one has as well is in its way, which says so, until it is removed. */
+async function inTheWay(runner: string, full: () => Promise<string>, remove: () => Promise<unknown>): Promise<void> {
+  const { status, trace } = await leaves(runner);
+  assert.equal(status, "failed", trace);
+  assert.match(trace, /no space left on device/i);
+  const disk = await full();
+  const { status: then, trace: said } = await next(runner);
+  assert.equal(then, "failed", `${disk}\n${said}`);
+  assert.match(said, /no space left on device/i);
+  await remove();
+  const { status: atLast, trace: now } = await next(runner);
+  assert.equal(atLast, "success", now);
+}
+
 describe("the disk of the node's Docker is full", function () {
   this.timeout(900_000);
   const ways = ["dood", "dind", "dind-job", "dind-plain"] as const;
@@ -47,14 +69,6 @@ describe("the disk of the node's Docker is full", function () {
     await onNode(2, "systemctl start docker.socket docker");
   });
 
-  /** A job that leaves a volume as large as what there is. */
-  const leaves = (way: string): Promise<Ended> =>
-    runJob(nameOf(way), projectOf(nameOf(way)), [
-      "docker pull -q registry.lab:5000/base:1",
-      "docker run --rm -v hog:/hog --entrypoint sh registry.lab:5000/base:1 -c 'cat /dev/zero >/hog/much'",
-    ]);
-  const next = (way: string): Promise<Ended> =>
-    runJob(nameOf(way), projectOf(nameOf(way)), build, little("after a volume"));
   const free = (): Promise<string> => onNode(2, "df -Pm /var/lib/docker | tail -n 1");
   const ofJobs = (): Promise<string> => onNode(2, "docker ps -aq --filter label=com.gitlab.gitlab-runner.job.id");
 
@@ -67,27 +81,18 @@ describe("the disk of the node's Docker is full", function () {
 
   for (const way of ["dind", "dind-job", "dind-plain"]) {
     it(`${way}: what a job left there goes with the next one, which passes`, async () => {
-      const { status, trace } = await leaves(way);
+      const { status, trace } = await leaves(nameOf(way));
       assert.equal(status, "failed", trace);
       assert.match(trace, /no space left on device/i);
       const full = await free();
-      const { status: then, trace: said } = await next(way);
+      const { status: then, trace: said } = await next(nameOf(way));
       assert.equal(then, "success", `${full}\n${said}`);
       assert.equal(await ofJobs(), "");
     });
   }
 
   it("dood: what a job left there keeps the next one from building, which says so, until there is room", async () => {
-    const { status, trace } = await leaves("dood");
-    assert.equal(status, "failed", trace);
-    assert.match(trace, /no space left on device/i);
-    const full = await free();
-    const { status: then, trace: said } = await next("dood");
-    assert.equal(then, "failed", `${full}\n${said}`);
-    assert.match(said, /no space left on device/i);
-    await onNode(2, "docker volume rm hog");
-    const { status: atLast, trace: now } = await next("dood");
-    assert.equal(atLast, "success", now);
+    await inTheWay(nameOf("dood"), free, () => onNode(2, "docker volume rm hog"));
     assert.equal(await ofJobs(), "");
   });
 });
@@ -113,5 +118,13 @@ describe("the disk of a resident engine is full", function () {
     const first = await runJob(name, "full", ["docker pull -q registry.lab:5000/base:1"]);
     assert.equal(first.status, "success", first.trace);
     await buildsAgain(name);
+  });
+
+  it("what a job left there keeps the next one from building, which says so, until a job removes it", async () => {
+    const free = () => onNode(2, `df -Pm ${folder} | tail -n 1`);
+    await inTheWay(name, free, async () => {
+      const { status, trace } = await runJob(name, projectOf(name), ["docker volume rm hog"]);
+      assert.equal(status, "success", trace);
+    });
   });
 });

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { V1PersistentVolumeSpec, V1Pod } from "@kubernetes/client-node";
+import { machine } from "../../lab/machine/places";
 import { cluster, eventually, onNode } from "../lab/stack/lab";
 import { EngineStack, onServer, only, resident, runJob, type RunnerEntry } from "./engineStack";
 
@@ -98,6 +99,15 @@ describe("a pull-through mirror in the cluster", function () {
     await new Promise((done) => setTimeout(done, 1100));
     await jobs();
     assert.equal(await pulledFromHub(later), 0, "a daemon that begins with nothing found it in the cluster");
+  });
+
+  it("is reached without the proxy that its runners have", async () => {
+    // Nothing listens there: who goes by it fails.
+    const proxy = { http: `http://${machine}:9`, https: `http://${machine}:9`, noProxy: [".lab"] };
+    const proxied = runners.map((runner) => ({ ...runner, proxy }));
+    await stack.up(proxied, { mirror });
+    await jobs();
+    await stack.up(runners, { mirror });
   });
 
   it("is not needed: while it is down, builds from other registries go on, and Docker Hub itself is asked", async () => {

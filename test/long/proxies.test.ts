@@ -4,29 +4,46 @@ import { readdirSync, readFileSync } from "node:fs";
 import { findEngine } from "../../lab/engine/engine";
 import { images } from "../../lab/images/images";
 import { loadBuildkit } from "../../lab/images/nodeImages";
-import { nodes } from "../../lab/machine/places";
+import { gitlabRegistry, machine, nodes } from "../../lab/machine/places";
 import { squid, type Proxy } from "../../lab/stack/proxy";
 import { cluster, eventually, gitlab, onNode } from "../lab/stack/lab";
 import { labRunner, serveFiles } from "../host/shell/lab";
 import { labConfig, tokenStack } from "./tokenStack";
-import { blobsPulled, endOf, EngineStack, only, resident, type Ended, type RunnerEntry } from "./engineStack";
+import { jobCache, s3, secretKeyPath, type Bucket } from "./s3";
+import {
+  blobsPulled,
+  dockerWays,
+  endOf,
+  EngineStack,
+  only,
+  resident,
+  type Ended,
+  type RunnerEntry,
+} from "./engineStack";
 
 const namespace = "proxied";
 const user = "builder";
 /** With what an address has to write in another way. */
 const password = "pa$s:w@rd-of-the-proxy";
 
-const [beside, inside, engine, pods] = ["proxied-dind", "proxied-job", "proxied-engine", "proxied-pods"] as const;
+const [beside, plain, inside] = ["proxied-dind", "proxied-plain", "proxied-job"] as const;
+const [engine, pods] = ["proxied-engine", "proxied-pods"] as const;
 /** Whose jobs build by the Docker of the node. */
 const [onNodes, host] = ["proxied-dood", "proxied-shell"] as const;
-const runnersWith = (binary: object): RunnerEntry[] => [
-  { name: beside, way: "dind", layerCache: false, ...only(1) },
-  { name: inside, way: "dind-job", jobImage: "pi-lab/docker:dind", layerCache: false, ...only(1) },
-  { name: onNodes, way: "dood", ...only(1) },
-  { name: engine, ...resident, ...only(1) },
-  { name: pods, way: "kubernetes", jobImage: "pi-lab/buildah:1", ...only(1) },
-  { name: host, way: "shell", hosts: ["node1"], docker: true, ...binary },
-];
+/** Those whose jobs have their cache in an S3 server. */
+const caching: string[] = [beside, pods, host];
+const runnersWith = (binary: object, bucket: Bucket): RunnerEntry[] =>
+  [
+    { name: beside, way: "dind", layerCache: false, ...only(1) },
+    { name: plain, ...dockerWays["dind-plain"], layerCache: false, ...only(1) },
+    { name: inside, ...dockerWays["dind-job"], layerCache: false, ...only(1) },
+    { name: onNodes, way: "dood", ...only(1) },
+    { name: engine, ...resident, ...only(1) },
+    { name: pods, way: "kubernetes", jobImage: "pi-lab/buildah:1", ...only(1) },
+    { name: host, way: "shell", hosts: ["node1"], docker: true, ...binary },
+  ].map((runner) =>
+    caching.includes(runner.name) ? { ...runner, config: { runners: [{ cache: jobCache(bucket, "jobs") }] } } : runner,
+  );
 
 const buildkit = images.buildkit.alias!;
 const base = "registry.lab:5000/base:1";
@@ -66,12 +83,18 @@ describe("runners behind a proxy", function () {
   let proxy: Proxy;
   let stack: EngineStack;
   let served: Awaited<ReturnType<typeof serveFiles>>;
+  let bucket: Bucket;
   let runners: RunnerEntry[];
 
-  const secrets = (url: string): Record<string, string> => ({
-    "runnerDefaults.proxy.http": url,
-    "runnerDefaults.proxy.https": url,
-  });
+  const secrets = (url: string): Record<string, string> => {
+    const key = bucket.env["AWS_SECRET_ACCESS_KEY"]!;
+    const keys = runners.flatMap(({ name }, index) => (caching.includes(name) ? [[secretKeyPath(index), key]] : []));
+    return {
+      "runnerDefaults.proxy.http": url,
+      "runnerDefaults.proxy.https": url,
+      ...(Object.fromEntries(keys) as Record<string, string>),
+    };
+  };
 
   before(async () => {
     const lab = (await findEngine())!;
@@ -79,7 +102,8 @@ describe("runners behind a proxy", function () {
     proxy = await squid(lab, user, password, (line) => console.log(line));
     const { file, sha256 } = await labRunner();
     served = await serveFiles({ "gitlab-runner": file });
-    runners = runnersWith({ binary: `${served.url}/gitlab-runner`, sha256 });
+    bucket = await s3(machine);
+    runners = runnersWith({ binary: `${served.url}/gitlab-runner`, sha256 }, bucket);
     stack = await EngineStack.of(namespace, runners);
     [password, encodeURIComponent(password)].forEach((text) => stack.stack.hide(text));
     await stack.up(runners, {}, secrets(proxy.url));
@@ -88,6 +112,7 @@ describe("runners behind a proxy", function () {
   after(async () => {
     await stack?.destroy();
     await proxy?.remove();
+    await bucket?.remove();
     served?.server.close();
   });
 
@@ -123,7 +148,7 @@ describe("runners behind a proxy", function () {
     );
   });
 
-  for (const name of [beside, inside, onNodes, engine, pods, host]) {
+  for (const name of [beside, plain, inside, onNodes, engine, pods, host]) {
     it(`${name}: runner, clone, artifacts, job and what it builds reach GitLab by it, and the daemon of the job a registry`, async () => {
       const since = Math.ceil(Date.now() / 1000);
       const { status, trace, id, log } = await behind(name);
@@ -144,6 +169,35 @@ describe("runners behind a proxy", function () {
       if (own) {
         assert.equal(await blobsPulled(since), 0, "the registry was asked by no other way");
       }
+    });
+  }
+
+  for (const name of [beside, plain, inside, engine, pods]) {
+    it(`${name}: a registry with a CA of its own is reached by it, too`, async () => {
+      const image = `${gitlabRegistry.tlsAddress}/${name}/tls:1`;
+      const login = (tool: string): string =>
+        `echo "$CI_JOB_TOKEN" | ${tool} login -u gitlab-ci-token --password-stdin ${gitlabRegistry.tlsAddress}`;
+      const [builds, pushes] = [`build -t ${image} .`, `push ${image}`];
+      const tool = name === pods ? "buildah" : "docker";
+      const script = [login(tool), ...[builds, pushes].map((words) => `${tool} ${words}`)];
+      const { status, trace, log } = await behind(name, { script, after_script: [] }, { Dockerfile: `FROM ${base}\n` });
+      assert.equal(status, "success", trace);
+      // What is in the tunnel a proxy does not see.
+      assert.ok(log.includes(`${user} CONNECT ${gitlabRegistry.tlsAddress} 200`), log.join("\n"));
+    });
+  }
+
+  for (const name of caching) {
+    it(`${name}: a cache in an S3 server is reached by it`, async () => {
+      const cache = { key: "kept", paths: ["kept/"] };
+      const script = ["mkdir -p kept", "date >kept/file"];
+      const own = { cache, script, artifacts: undefined, after_script: [] };
+      const { status, trace, log } = await behind(name, own);
+      assert.equal(status, "success", trace);
+      assert.ok(
+        log.some((one) => one.startsWith(`${user} PUT http://${bucket.address}/state/`) && one.endsWith(" 200")),
+        log.join("\n"),
+      );
     });
   }
 
@@ -216,7 +270,7 @@ describe("runners behind a proxy", function () {
       .map(({ metadata }) => metadata!.name);
     assert.deepEqual(
       holding.sort(),
-      [beside, onNodes, engine, inside, pods].map((name) => `${name}-config`),
+      [beside, onNodes, engine, inside, plain, pods].map((name) => `${name}-config`),
     );
     const modes = await onNode(1, `stat -c '%a %U' /etc/pi-runners/${host}/*.env /etc/pi-runners/${host}/config.toml`);
     assert.deepEqual(modes.trim().split("\n"), ["600 root", "600 root"]);
@@ -232,7 +286,7 @@ describe("runners behind a proxy", function () {
     const { port } = new URL(proxy.url);
     await stack.up(runners, {}, secrets(proxy.url.replace(`:${port}`, ":3199")));
     const reason = /proxyconnect tcp: dial tcp \S+:3199: connect: connection refused/;
-    for (const name of [beside, inside, onNodes, engine, pods]) {
+    for (const name of [beside, plain, inside, onNodes, engine, pods]) {
       const said = await eventually(`${name} says why it has no work`, 120, async () => {
         const [pod] = await stack.pods(name);
         const log = await stack.log(pod!.metadata!.name!, "runner").catch(() => "");

@@ -20,6 +20,18 @@ export interface Bucket {
   remove(): Promise<void>;
 }
 
+/** `[runners.cache]` with what jobs leave in the bucket, but for the secret key. */
+export const jobCache = ({ address, env }: Bucket, folder: string): object => ({
+  ...{ Type: "s3", Shared: true, Path: folder },
+  s3: {
+    ...{ ServerAddress: address, Insecure: true, BucketName: "state", BucketLocation: "us-east-1" },
+    ...{ AuthenticationType: "access-key", AccessKey: env["AWS_ACCESS_KEY_ID"] },
+  },
+});
+
+/** Where the secret key is in the stack file, for one of its runners. */
+export const secretKeyPath = (runner: number): string => `runners[${runner}].config.runners[0].cache.s3.SecretKey`;
+
 /** @param host address of this machine that it listens on */
 export async function s3(host = "127.0.0.1"): Promise<Bucket> {
   const program = join(await built("s3", (line) => console.log(line)), "versitygw");

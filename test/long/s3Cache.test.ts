@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { machine } from "../../lab/machine/places";
 import { cluster, gitlab } from "../lab/stack/lab";
 import { endOf, EngineStack, only, type Ended, type RunnerEntry } from "./engineStack";
-import { s3, type Bucket } from "./s3";
+import { jobCache, s3, secretKeyPath, type Bucket } from "./s3";
 
 const namespace = "cached";
 
@@ -12,14 +12,7 @@ const names = [node1, pods, inner];
 
 /** One on a node, two on the other, of three executors or daemons that share nothing there. */
 const runners = (bucket: Bucket, folder: string): RunnerEntry[] => {
-  const cache = {
-    ...{ Type: "s3", Shared: true, Path: folder },
-    s3: {
-      ...{ ServerAddress: bucket.address, Insecure: true, BucketName: "state", BucketLocation: "us-east-1" },
-      ...{ AuthenticationType: "access-key", AccessKey: bucket.env["AWS_ACCESS_KEY_ID"] },
-    },
-  };
-  const config = { runners: [{ cache }] };
+  const config = { runners: [{ cache: jobCache(bucket, folder) }] };
   return [
     { name: node1, way: "dood", config, ...only(1) },
     { name: pods, way: "kubernetes", jobImage: "pi-lab/buildah:1", config, ...only(2) },
@@ -57,7 +50,7 @@ describe("the cache of jobs in an S3 server", function () {
   const settings = (folder: string): Parameters<EngineStack["up"]> => [
     runners(bucket, folder),
     { egressPorts: [Number(bucket.address.split(":")[1])] },
-    Object.fromEntries(names.map((_, index) => [`runners[${index}].config.runners[0].cache.s3.SecretKey`, key])),
+    Object.fromEntries(names.map((_, index) => [secretKeyPath(index), key])),
   ];
 
   before(async () => {
