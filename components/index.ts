@@ -27,7 +27,7 @@ export type { RegistrationPlace } from "./token/registration";
 export type { Registry } from "./registryTrust/registry";
 export type { Architecture } from "./runners/architecture";
 export type { DockerRunnerArgs, InnerDaemonArgs } from "./runners/docker/dockerRunner";
-export type { Proxy } from "./runners/proxy";
+export type { RunnerProxy } from "./runners/proxy";
 export type { Toleration } from "./runners/settings";
 export type { Arguments, Inputs } from "./schema";
 export type { NodeSize, Resources } from "./runners/sizes";

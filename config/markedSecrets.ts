@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { hasLogin, httpNames, type Proxy } from "../components/runners/proxy";
+import { hasLogin, httpNames, type RunnerProxy } from "../components/runners/proxy";
 import { isEncryptedValue } from "./plainSecrets";
 import type { RawConfig } from "./stackFile";
 
@@ -9,7 +9,7 @@ import type { RawConfig } from "./stackFile";
  *
  * @param isEncrypted is any part of a key encrypted? All there is to know where it stands in no file
  */
-export function markSecrets<R extends { settings: { config?: unknown; proxy?: Proxy } }>(
+export function markSecrets<R extends { settings: { config?: unknown; proxy?: RunnerProxy } }>(
   runners: R[],
   file: RawConfig | undefined,
   isEncrypted: (key: string) => boolean,
@@ -40,7 +40,7 @@ export function markSecrets<R extends { settings: { config?: unknown; proxy?: Pr
 }
 
 /** A proxy with a user is a secret wherever it comes from. */
-function markedProxy(written: unknown, proxy: Proxy): unknown {
+function markedProxy(written: unknown, proxy: RunnerProxy): unknown {
   const known = marked(written, proxy);
   const logins = httpNames.filter((kind) => hasLogin(proxy[kind] ?? ""));
   return pulumi.Output.isInstance(known)

@@ -32,11 +32,12 @@ export const proxySetting = about(
   },
 );
 
-export type Proxy = NonNullable<z.infer<typeof proxySetting>>;
+/** A runner's proxy: addresses for `http://` and `https://`, which may hold a login, and what is reached without it. */
+export type RunnerProxy = NonNullable<z.infer<typeof proxySetting>>;
 
 /** What of a runner's settings its proxy depends on. */
 export interface Proxied {
-  proxy?: Proxy;
+  proxy?: RunnerProxy;
   mirrors?: string[];
 }
 
@@ -122,12 +123,12 @@ export function hasLogin(address: string): boolean {
 }
 
 /** The same proxy without logins. */
-export function withoutLogins(proxy: Proxy | undefined): Proxy | undefined {
+export function withoutLogins(proxy: RunnerProxy | undefined): RunnerProxy | undefined {
   const known = httpNames.flatMap((kind) => {
     const address = proxy?.[kind];
     return address === undefined ? [] : [[kind, address.replace(login, "$1")]];
   });
-  return proxy && { ...proxy, ...(Object.fromEntries(known) as Proxy) };
+  return proxy && { ...proxy, ...(Object.fromEntries(known) as RunnerProxy) };
 }
 
 /**

@@ -8,7 +8,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { refuseInvalid } from "../inputErrors";
 import { apiServerPorts } from "../namespace/network";
 import { encoded } from "../runners/manager/config";
-import { proxyFiles, type Proxy } from "../runners/proxy";
+import { proxyFiles, type RunnerProxy } from "../runners/proxy";
 import { untaggedErrors } from "./errors";
 import { RegisteredRunner } from "./gitlab/registeredResource";
 import type { GitlabAddress } from "./gitlab/request";
@@ -33,7 +33,7 @@ interface RegisteredTokenArgs {
   tags: pulumi.Output<string[]>;
   /** Its proxy without a login, which `proxy` has. */
   place: pulumi.Output<RegistrationPlace>;
-  proxy: pulumi.Output<Proxy | undefined>;
+  proxy: pulumi.Output<RunnerProxy | undefined>;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { types } from "@pulumi/kubernetes";
 import { confinedContainer, confinedPod } from "../confined";
 import { hostAliases } from "../runners/manager/pod";
-import { hasProxy, proxyEnvironment, type Proxy } from "../runners/proxy";
+import { hasProxy, proxyEnvironment, type RunnerProxy } from "../runners/proxy";
 import type { RegisteredAttributes } from "./gitlab/registeredResource";
 import type { GitlabAddress } from "./gitlab/request";
 import type { Registration } from "./settings";
@@ -134,7 +134,7 @@ export interface RegistrationPlace {
   tolerations?: types.input.core.v1.Toleration[];
   imagePullSecrets?: string[];
   /** By which it reaches GitLab. */
-  proxy?: Proxy;
+  proxy?: RunnerProxy;
 }
 
 /** The Job: one try, as a second one might register a second runner. */

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { refuseInvalid } from "../inputErrors";
 import { urlError } from "../runners/errors";
-import type { Proxy } from "../runners/proxy";
+import type { RunnerProxy } from "../runners/proxy";
 import { openProxy } from "../runners/proxyInput";
 import { defaultDrainTimeout } from "../runners/settings";
 import type { Inputs } from "../schema";
@@ -130,7 +130,7 @@ export class RunnerToken extends pulumi.ComponentResource {
       place: pulumi.output(
         proxy === undefined ? where : { ...where, proxy: openProxy(proxy) },
       ) as pulumi.Output<RegistrationPlace>,
-      proxy: pulumi.output(proxy) as pulumi.Output<Proxy | undefined>,
+      proxy: pulumi.output(proxy) as pulumi.Output<RunnerProxy | undefined>,
     });
   }
 

@@ -10,8 +10,7 @@ import { shownConfigToml } from "../configToml/masked";
 import { encoded } from "../manager/config";
 import { identified, keptIdentity, makeIdentity } from "../manager/identity";
 import { selectorLabels } from "../manager/pod";
-import { proxyAnnotation, proxyDigest } from "../proxy";
-import { openProxy, shownProxy } from "../proxyInput";
+import { knownSettings, shownProxy, type KnownSettings } from "../proxyInput";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
 import { dockerRunnerConfig } from "./dockerConfig";
@@ -78,21 +77,10 @@ export function dockerRunner(
   args: DockerRunnerArgs & InnerDaemonArgs,
 ): DockerRunnerOutputs {
   const { token, tags, waitForNodes: _wait, runnerName, mirrors, ...given } = args;
-  const full = { ...given, name: runnerName ?? name, way };
-  const own = given.proxy === undefined ? full : { ...full, proxy: openProxy(given.proxy) };
-  const settings = pulumi.output(own).apply((values) => checked(parent, name, values));
-  // Where a mirror is to be made, its address is known late: only what holds it is not known in a preview, and no name is.
-  const whole =
-    mirrors === undefined
-      ? settings
-      : pulumi.all([settings, { ...own, mirrors }]).apply(([, values]) => checked(parent, name, values));
-  // Only its Secret knows how to log in to a proxy, and that mirrors are reached without.
-  const secrets =
-    given.proxy === undefined
-      ? settings
-      : pulumi
-          .all([settings, mirrors === undefined ? full : { ...full, mirrors }])
-          .apply(([, values]) => checked(parent, name, values));
+  const known = knownSettings({ ...given, name: runnerName ?? name, way }, mirrors, (values) =>
+    checked(parent, name, values),
+  );
+  const { settings, mirrored, secrets, annotations } = known;
   const objectName = (kind: keyof ReturnType<typeof objectNames>): pulumi.Output<string> =>
     settings.apply((plain) => objectNames(plain.name)[kind]);
   const inside = { parent };
@@ -104,7 +92,7 @@ export function dockerRunner(
     },
     inside,
   );
-  const files = makeInnerDaemonFiles(name, way, args, { settings, whole }, inside);
+  const files = makeInnerDaemonFiles(name, way, args, known, inside);
   if (hasResidentEngine(way)) {
     const metadata = { name: objectName("jobs"), namespace: args.namespace };
     new NetworkPolicy(`${name}-jobs`, { metadata, spec: settings.apply((plain) => engineNetwork(plain.name)) }, inside);
@@ -114,8 +102,8 @@ export function dockerRunner(
     args,
     settings,
     {
-      ...(hasInnerDaemon(way) ? { [filesAnnotation]: whole.apply(filesDigest) } : {}),
-      ...(given.proxy === undefined ? {} : { [proxyAnnotation]: pulumi.unsecret(secrets.apply(proxyDigest)) }),
+      ...(hasInnerDaemon(way) ? { [filesAnnotation]: mirrored.apply(filesDigest) } : {}),
+      ...annotations,
     },
     { parent, dependsOn: [secret, ...files] },
   );
@@ -133,24 +121,18 @@ function checked(parent: pulumi.Resource, name: string, given: unknown): DockerR
   return settings!;
 }
 
-/** The settings of a runner, and the same with its mirrors, which may be known only later. */
-interface KnownSettings {
-  settings: pulumi.Output<DockerRunnerSettings>;
-  whole: pulumi.Output<DockerRunnerSettings>;
-}
-
 /** The files of the inner daemon hold nothing secret: addresses and certificates of registries. */
 function makeInnerDaemonFiles(
   name: string,
   way: DockerWay,
   args: DockerRunnerArgs,
-  { settings, whole }: KnownSettings,
+  { settings, mirrored }: KnownSettings<DockerRunnerSettings>,
   opts: pulumi.CustomResourceOptions,
 ): ConfigMap[] {
   if (!hasInnerDaemon(way)) {
     return [];
   }
-  const data = whole.apply(innerDaemonData);
+  const data = mirrored.apply(innerDaemonData);
   const metadata = { name: settings.apply((plain) => objectNames(plain.name).files), namespace: args.namespace };
   return [new ConfigMap(`${name}-inner-daemon`, { metadata, data }, opts)];
 }

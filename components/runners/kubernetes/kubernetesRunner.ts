@@ -15,8 +15,7 @@ import { shownConfigToml } from "../configToml/masked";
 import { encoded } from "../manager/config";
 import { identified, keptIdentity, makeIdentity } from "../manager/identity";
 import { selectorLabels } from "../manager/pod";
-import { proxyAnnotation, proxyDigest } from "../proxy";
-import { openProxy, shownProxy } from "../proxyInput";
+import { knownSettings, shownProxy } from "../proxyInput";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
 import { daemonFile, daemonScript } from "./buildCache";
@@ -80,32 +79,20 @@ export class KubernetesRunner extends pulumi.ComponentResource {
   public constructor(name: string, args: KubernetesRunnerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pi-runners:index:KubernetesRunner", name, visible(name, args), opts);
     const { token: _token, tags, waitForNodes: _wait, runnerName, mirrors, ...given } = args;
-    const full = { ...given, name: runnerName ?? name, way: "kubernetes" as const };
-    const own = given.proxy === undefined ? full : { ...full, proxy: openProxy(given.proxy) };
-    const settings = pulumi.output(own).apply((values) => this.checked(name, values));
-    // Where a mirror is to be made, its address is known late: only what holds it is not known in a preview, and no name is.
-    const whole =
-      mirrors === undefined
-        ? settings
-        : pulumi.all([settings, { ...own, mirrors }]).apply(([, values]) => this.checked(name, values));
-    // Only its Secret knows how to log in to a proxy, and that mirrors are reached without.
-    const secrets =
-      given.proxy === undefined
-        ? settings
-        : pulumi
-            .all([settings, mirrors === undefined ? full : { ...full, mirrors }])
-            .apply(([, values]) => this.checked(name, values));
+    const own = { ...given, name: runnerName ?? name, way: "kubernetes" as const };
+    const known = knownSettings(own, mirrors, (values) => this.checked(name, values));
+    const { settings, mirrored, secrets } = known;
     // Jobs find their layers only where a guard is.
     const guards = this.makeLayersGuard(name, args, settings, opts?.dependsOn);
     const dependsOn = [
       this.makeSecret(name, args, secrets, this.metadata(args, settings, "secret"), guards),
-      ...this.makeBuildFiles(name, args, settings, whole),
+      ...this.makeBuildFiles(name, args, settings, mirrored),
       ...this.makeRights(name, args, settings),
       ...this.makePolicies(name, args, settings),
     ];
     const annotations = {
       ...this.layersAnnotation(args, settings),
-      ...(given.proxy === undefined ? {} : { [proxyAnnotation]: pulumi.unsecret(secrets.apply(proxyDigest)) }),
+      ...known.annotations,
     };
     this.makeDeployment(name, args, settings, annotations, { parent: this, dependsOn });
     this.makeDisruptionBudget(name, args, settings);
@@ -140,11 +127,16 @@ export class KubernetesRunner extends pulumi.ComponentResource {
   }
 
   /** What builders in jobs' pods are told of registries. A pod that starts after a change has it. Nothing in it is secret. */
-  private makeBuildFiles(name: string, args: KubernetesRunnerArgs, settings: Settings, whole: Settings): ConfigMap[] {
-    const containers = whole.apply(({ registries = [], mirrors }) =>
+  private makeBuildFiles(
+    name: string,
+    args: KubernetesRunnerArgs,
+    settings: Settings,
+    mirrored: Settings,
+  ): ConfigMap[] {
+    const containers = mirrored.apply(({ registries = [], mirrors }) =>
       Object.fromEntries(containersItems(registries, mirrors).map(({ key, content }) => [key, content])),
     );
-    const buildkit = whole.apply(({ registries = [], mirrors, buildCache }) => ({
+    const buildkit = mirrored.apply(({ registries = [], mirrors, buildCache }) => ({
       "buildkitd.toml": buildkitFile(registries, mirrors, buildCache),
       ...(buildCache === undefined ? {} : { [daemonFile]: daemonScript }),
     }));

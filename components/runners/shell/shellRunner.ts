@@ -11,7 +11,7 @@ import { below, refuseInvalid, type InputError } from "../../inputErrors";
 import type { NodeFacts } from "../../registryTrust/report";
 import type { Inputs } from "../../schema";
 import { makeIdentity } from "../manager/identity";
-import { openProxy, shownProxy } from "../proxyInput";
+import { knownSettings, shownProxy } from "../proxyInput";
 import type { Risk } from "../risk";
 import { drainOf } from "../settings";
 import { checkShellRunner } from "./errors";
@@ -93,12 +93,8 @@ export class ShellRunner extends pulumi.ComponentResource {
     super("pi-runners:index:ShellRunner", name, visible(args), opts);
     refuseInvalid(`Runner ${name}`, shellHostErrors(args), this);
     const { token, tags, runnerName, nodes, ssh, rollout, probe, reapply, ...given } = args;
-    const full = { ...given, name: runnerName ?? name, way: "shell" as const };
-    const own = given.proxy === undefined ? full : { ...full, proxy: openProxy(given.proxy) };
-    const settings = pulumi.output(own).apply((values) => checked(this, name, values));
-    // Only what goes to the hosts knows how to log in to a proxy.
-    const secrets =
-      given.proxy === undefined ? settings : pulumi.output(full).apply((values) => checked(this, name, values));
+    const own = { ...given, name: runnerName ?? name, way: "shell" as const };
+    const { settings, secrets } = knownSettings(own, undefined, (values) => checked(this, name, values));
     const { connections } = hostConnections(nodes, ssh);
     const owner = `${pulumi.getProject()}/${pulumi.getStack()}/${name}`;
     const salt = makeIdentity(name, { parent: this });

@@ -10,7 +10,7 @@ import { checkDockerRunner } from "../../../components/runners/docker/errors";
 import { podTemplate, secretFiles } from "../../../components/runners/docker/pod";
 import { dockerWays } from "../../../components/runners/docker/ways";
 import * as pods from "../../../components/runners/kubernetes/pod";
-import { dockerClientScript, proxyDigest, type Proxy } from "../../../components/runners/proxy";
+import { dockerClientScript, proxyDigest, type RunnerProxy } from "../../../components/runners/proxy";
 import { shellRunnerSettings } from "../../../components/runners/shell/settings";
 import { shellHostSettings } from "../../../components/runners/shell/shellProgram";
 import { component } from "../../../templates/component";
@@ -38,7 +38,7 @@ function environmentOf(files: Record<string, string>): Record<string, string> {
   return variables(JSON.parse(list) as string[]);
 }
 
-const host = (given?: Proxy) =>
+const host = (given?: RunnerProxy) =>
   shellHostSettings(
     shellRunnerSettings.parse({ name: "pi", way: "shell", url: "https://gitlab.lan", proxy: given }),
     "glrt-t",
@@ -117,7 +117,7 @@ describe("a proxy", () => {
 
   it("that is none changes nothing", () => {
     for (const way of dockerWays) {
-      const made = (given?: Proxy): unknown => {
+      const made = (given?: RunnerProxy): unknown => {
         const settings = settingsOf(way, { proxy: given });
         return [podTemplate(settings), secretFiles(settings, "t")];
       };
@@ -134,7 +134,7 @@ describe("a proxy", () => {
   });
 
   it("is refused where it is none, without its password in the message", () => {
-    const errors = (given: Proxy, environment: string[] = []): string => {
+    const errors = (given: RunnerProxy, environment: string[] = []): string => {
       const config = { runners: [{ environment }] };
       const found = checkDockerRunner({ ...givenSettings("dood"), proxy: given, config }).errors;
       return found.map(({ propertyPath, reason }) => `${propertyPath}: ${reason}`).join("\n");
@@ -190,7 +190,7 @@ describe("the password of a proxy", () => {
 
   const common = { namespace: "ci", url: "https://gitlab.lan", token: pulumi.secret("glrt-t") };
   const nodes = [{ name: "n1", host: "192.0.2.1", hostKey: hostKey("a") }];
-  type Made = (proxy: pulumi.Input<Proxy>) => pulumi.Resource;
+  type Made = (proxy: pulumi.Input<RunnerProxy>) => pulumi.Resource;
   const ways: Record<string, Made> = {
     dood: (given) => new components.DoodRunner("r", { ...common, proxy: given }),
     dind: (given) => new components.DindRunner("r", { ...common, proxy: given }),
@@ -236,7 +236,7 @@ describe("the password of a proxy", () => {
         fc.asyncProperty(password, fc.boolean(), async (secret, isMarked) => {
           const http = `http://me:${secret}@proxy.lan:3128`;
           const given = isMarked ? { http: pulumi.secret(http), https: pulumi.secret(http) } : { http, https: http };
-          const all = await during(() => make(given as Proxy));
+          const all = await during(() => make(given as RunnerProxy));
           const shown = JSON.stringify(all.map(({ inputs }) => plain(inputs)));
           const encoded = Buffer.from(secret).toString("base64").slice(4, 10);
           assert.ok(!shown.includes(secret) && !shown.includes(encoded), shown);
