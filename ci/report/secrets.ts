@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { Change } from "./changes";
 import { blinded } from "./preview";
 import type { Report } from "./report";
@@ -45,23 +46,40 @@ function searched(found: string[]): string[] {
 }
 
 /** Names of variables that hold a secret: Pulumi's passphrase and token, GitLab's tokens, the keys of a store for the state. */
-const secretNames = /(TOKEN|SECRET|PASSWORD|PASSPHRASE|CREDENTIALS|_KEY)$/i;
+const secretNames = new RegExp(
+  [
+    "(^|_)(TOKEN|SECRET|PASS|PASSWORD|PGPASSWORD|PWD|PASSPHRASE|CREDENTIALS|PAT|JWT|APIKEY|CONNECTION_STRING|AUTH_CONFIG)(_|$)",
+    "(^|_)(ACCESS|SECRET|PRIVATE|API|STORAGE|ACCOUNT|ENCRYPTION)_KEY(_|$)",
+  ].join("|"),
+  "i",
+);
 
 /**
- * The texts of a job's variables that its report must not hold: an error message may, such as Pulumi's of a database that does
- * not answer, which has the whole PULUMI_BACKEND_URL.
+ * The texts of a job's variables that its report must not hold, as far as names and addresses tell: an error message may, such as
+ * Pulumi's of a database that does not answer, which has the whole PULUMI_BACKEND_URL. The name of a file is none.
  */
 export function environmentSecrets(env: NodeJS.ProcessEnv): string[] {
   const given = Object.entries(env).map(([name, value]) => [name, value ?? ""] as const);
-  return searched(given.flatMap(([name, value]) => (secretNames.test(name) ? [value] : loginsIn(value))));
+  const named = given.filter(([name, value]) => secretNames.test(name) && !existsSync(value));
+  return searched([...named.flatMap(([, value]) => textsIn(value)), ...given.flatMap(([, value]) => loginsIn(value))]);
 }
 
-/** An address with a password: it, and the password as it is written there and as it is. */
-function loginsIn(address: string): string[] {
-  const [, user] = /^[a-z][\w+.-]*:\/\/[^:@/]*:(.+)@/i.exec(address) ?? [];
-  const [, query] = /[?&](?:ssl)?password=([^&]+)/.exec(address) ?? [];
-  const passwords = [user, query].filter((text) => text !== undefined);
-  return passwords.length === 0 ? [] : [address, ...passwords, ...passwords.map(decoded)];
+/** Shorter names of users than any token. */
+const shortestToken = 16;
+
+/** Of addresses with a password, or a token in place of a user: they, and it as it is written there and as it is. */
+function loginsIn(text: string): string[] {
+  const logins = [...text.matchAll(/[a-z][\w+.-]*:\/\/([^/?#\s]*)@/gi)].map(([, user]) => user!);
+  const passwords = logins.flatMap((user) => {
+    const colon = user.indexOf(":");
+    return colon >= 0 ? [user.slice(colon + 1)] : user.length >= shortestToken ? [user] : [];
+  });
+  // With signs that end it by the rules; who complains of the address then cuts it there, too.
+  const [, unsound] = /^\s*[a-z][\w+.-]*:\/\/[^:/\s]*:(\S+)@/i.exec(text) ?? [];
+  const [, query] = /[?&](?:ssl)?password=([^&\s]+)/.exec(text) ?? [];
+  const found = [...passwords, ...(unsound === undefined ? [] : [unsound, ...unsound.split(/[/?#]/)]), query ?? ""];
+  const long = found.filter((one) => one !== "");
+  return long.length === 0 ? [] : [...(/\s/.test(text.trim()) ? [] : [text]), ...long, ...long.map(decoded)];
 }
 
 function decoded(text: string): string {

@@ -115,11 +115,30 @@ describe("a job about stacks", () => {
     it(`says that ${name} is to be a file where it is a plain variable, and not what is in it`, () => {
       const { root, env } = sharedHost();
       try {
-        const text = "-----BEGIN OPENSSH PRIVATE KEY-----\nthe-key\n-----END OPENSSH PRIVATE KEY-----\n";
+        const text =
+          "apiVersion: v1\n-----BEGIN OPENSSH PRIVATE KEY-----\nthe-key\n-----END OPENSSH PRIVATE KEY-----\n";
         const { status, stdout, stderr } = job({ ...env, [name]: text }, "bash");
         assert.equal(status, 1);
         assert.equal(stdout, "");
-        assert.equal(stderr, `${name} names no file that can be read: make it a variable of type file.\n`);
+        assert.match(stderr, new RegExp(`^${name} .*: make it a variable of type file\\.\\n$`));
+      } finally {
+        rmSync(root, { recursive: true, force: true });
+      }
+    });
+  }
+
+  for (const shell of ["bash", "dash"]) {
+    it(`leaves nothing where it is cancelled, of a list of kubeconfigs, and keeps what is not GitLab's: ${shell}`, () => {
+      const { root, files, env } = sharedHost();
+      try {
+        const own = join(root, "own");
+        const listed = [join(files, "A"), "/is/missing", join(files, "B"), own];
+        [listed[0]!, listed[2]!, own].forEach((file) => writeFileSync(file, "a token"));
+        const more = { KUBECONFIG: listed.join(":"), CI_JOB_TIMEOUT: "0" };
+        const { status, stderr } = job({ ...env, ...more }, shell, "kill $$; sleep 1");
+        assert.notEqual(status, 0, stderr);
+        assert.deepEqual(filesBelow(files), []);
+        assert.equal(existsSync(own), true);
       } finally {
         rmSync(root, { recursive: true, force: true });
       }

@@ -303,7 +303,43 @@ describe("secrets of the stack file", () => {
       "unable to open bucket [secret]: failed to ping: [secret] is wrong, [secret]",
       "proxyconnect [secret]; [secret]; [secret]; /builds/group/project true http://proxy.lan:3128",
     ]);
-    assert.deepEqual(environmentSecrets({ PULUMI_BACKEND_URL: "s3://state?region=eu", HOME: "/root" }), []);
+    const nothing = {
+      PULUMI_BACKEND_URL: "s3://state?region=eu",
+      HOME: "/root",
+      PWD: process.cwd(),
+      PI_RUNNERS_SSH_KEY: "/builds/a.tmp/PI_RUNNERS_SSH_KEY",
+      GOOGLE_APPLICATION_CREDENTIALS: __filename,
+      CACHE_FALLBACK_KEY: "default",
+      CI_COMMIT_MESSAGE: "see https://wiki.lan:8443/x by @bob",
+      ORIGIN: "ssh://builder@git.lan/x",
+    };
+    assert.deepEqual(environmentSecrets(nothing), []);
+  });
+
+  for (const [address, said, shown] of [
+    [
+      "postgres://u:S3cretPart/restOfIt@h:5432/p",
+      'parse "postgres://u:S3cretPart/restOfIt@h:5432/p": invalid port ":S3cretPart" after host',
+      'parse "[secret]": invalid port ":[secret]" after host',
+    ],
+    ["postgres://admin@srv:S3cretPw@srv.lan:5432/p", "S3cretPw is wrong", "[secret] is wrong"],
+    ["postgres://u:S3cretPw@h:5432/p?application_name=a@b", "S3cretPw is wrong", "[secret] is wrong"],
+    ["postgres://h/p?user=u&password=S3cretPw", "S3cretPw is wrong", "[secret] is wrong"],
+    [" https://a:S3cret-1@c,https://d:S3cret-2@e", "S3cret-1, S3cret-2", "[secret], [secret]"],
+    ["https://glpat-marked-token@git.lan/x", "glpat-marked-token at git.lan", "[secret] at git.lan"],
+  ] as const) {
+    it(`are found in an address: ${address}`, () => {
+      assert.equal(without(environmentSecrets({ ADDRESS: address }), said), shown);
+    });
+  }
+
+  it("are found by the names of variables", () => {
+    const names = ["DB_PASS", "PGPASSWORD", "AZURE_STORAGE_KEY", "DEPLOY_TOKEN_PROD", "GITLAB_PAT", "API_KEY"];
+    for (const name of names) {
+      assert.deepEqual(environmentSecrets({ [name]: "marked" }), ["marked"], name);
+    }
+    const auth = JSON.stringify({ auths: { "registry.lan": { auth: "bWFya2Vk" } } });
+    assert.ok(environmentSecrets({ DOCKER_AUTH_CONFIG: auth }).includes("bWFya2Vk"));
   });
 
   it("change nothing of what came out, whatever word somebody took for a password", () => {
