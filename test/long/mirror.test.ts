@@ -83,11 +83,15 @@ describe("a pull-through mirror in the cluster", function () {
     await onNode(1, `rm -rf ${folder}`);
   });
 
-  async function jobs(): Promise<void> {
+  async function jobs(): Promise<string[]> {
+    const traces: string[] = [];
     for (const { name, way } of runners) {
-      const { status, trace } = await runJob(name, name, way === "kubernetes" ? buildah : docker, files);
+      const script = ["echo by $HTTP_PROXY", ...(way === "kubernetes" ? buildah : docker)];
+      const { status, trace } = await runJob(name, name, script, files);
       assert.equal(status, "success", `${name}: ${trace}`);
+      traces.push(trace);
     }
+    return traces;
   }
 
   it("brings an image of Docker Hub once, for the daemons and builders of every way", async () => {
@@ -99,15 +103,6 @@ describe("a pull-through mirror in the cluster", function () {
     await new Promise((done) => setTimeout(done, 1100));
     await jobs();
     assert.equal(await pulledFromHub(later), 0, "a daemon that begins with nothing found it in the cluster");
-  });
-
-  it("is reached without the proxy that its runners have", async () => {
-    // Nothing listens there: who goes by it fails.
-    const proxy = { http: `http://${machine}:9`, https: `http://${machine}:9`, noProxy: [".lab"] };
-    const proxied = runners.map((runner) => ({ ...runner, proxy }));
-    await stack.up(proxied, { mirror });
-    await jobs();
-    await stack.up(runners, { mirror });
   });
 
   it("is not needed: while it is down, builds from other registries go on, and Docker Hub itself is asked", async () => {
@@ -125,6 +120,20 @@ describe("a pull-through mirror in the cluster", function () {
       assert.equal(await pulledFromHub(since), 0);
     } finally {
       await onNode(1, `iptables -w -D ${refused}; iptables -w -t nat -I PREROUTING ${rule}`);
+    }
+  });
+
+  it("is reached without the proxy that its runners have", async () => {
+    // Nothing listens there: who goes by it fails.
+    const proxy = { http: `http://${machine}:9`, https: `http://${machine}:9`, noProxy: [".lab"] };
+    const before = await Promise.all(runners.map(({ name }) => stack.ready(name)));
+    await stack.up(
+      runners.map((runner) => ({ ...runner, proxy })),
+      { mirror },
+    );
+    await Promise.all(runners.map(({ name }, index) => stack.ready(name, before[index])));
+    for (const trace of await jobs()) {
+      assert.match(trace, new RegExp(`^by http://${machine}:9$`, "m"));
     }
   });
 });

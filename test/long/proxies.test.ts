@@ -40,7 +40,8 @@ const runnersWith = (binary: object, bucket: Bucket): RunnerEntry[] =>
     { name: onNodes, way: "dood", ...only(1) },
     { name: engine, ...resident, ...only(1) },
     { name: pods, way: "kubernetes", jobImage: "pi-lab/buildah:1", ...only(1) },
-    { name: host, way: "shell", hosts: ["node1"], docker: true, ...binary },
+    // Stack ways has a runner with the default port there, where it is deployed.
+    { name: host, way: "shell", hosts: ["node1"], docker: true, metricsPort: 9362, ...binary },
   ].map((runner) =>
     caching.includes(runner.name) ? { ...runner, config: { runners: [{ cache: jobCache(bucket, "jobs") }] } } : runner,
   );
