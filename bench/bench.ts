@@ -8,7 +8,7 @@ import { jobs } from "./jobs";
 import { load, machine } from "./machine";
 import { mergeRequest } from "./mergeRequest";
 import { preview } from "./preview";
-import { readResults, table, writeResults } from "./results";
+import { readResults, table, writeResults, type Results } from "./results";
 import { say } from "./say";
 import { interrupted, stopAll, stopOnSignals } from "./stops";
 import { restarts } from "./restarts";
@@ -57,7 +57,7 @@ async function bench({ only, runs, keep, dry }: Options): Promise<void> {
   }
   hosts.nodes = keep ?? false;
   stopOnSignals();
-  const results = readResults(machine());
+  const results = readResults();
   const failures: string[] = [];
   try {
     for (const name of only ?? Object.keys(sections)) {
@@ -79,7 +79,7 @@ async function bench({ only, runs, keep, dry }: Options): Promise<void> {
   }
 }
 
-async function measure(name: string, runs: number, results: ReturnType<typeof readResults>): Promise<void> {
+async function measure(name: string, runs: number, results: Results): Promise<void> {
   say(`section ${name}`);
   const [began, before] = [new Date(), load()];
   const section = await sections[name]!(runs);
@@ -89,9 +89,10 @@ async function measure(name: string, runs: number, results: ReturnType<typeof re
     at: began.toISOString().slice(0, 16).replace("T", " ") + " UTC",
     load: before,
     seconds,
+    machine: machine(),
   };
   // In the order of the list above, whichever was measured last.
-  const all: typeof results.sections = { ...results.sections, [name]: measured };
+  const all: Results["sections"] = { ...results.sections, [name]: measured };
   results.sections = Object.fromEntries(Object.keys(sections).flatMap((key) => (all[key] ? [[key, all[key]]] : [])));
   process.stdout.write(table(section));
 }

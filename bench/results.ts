@@ -12,24 +12,19 @@ export interface Measured extends Section {
   /** Load of the machine when it began: other work than the bench's. */
   load: number;
   seconds: number;
+  machine: Machine;
 }
 
-interface Results {
-  machine: Machine;
+export interface Results {
   sections: Record<string, Measured>;
 }
 
 const file = join(checkout, "bench/results.json");
 const page = join(checkout, "docs/benchmarks.md");
 
-/** Sections that were measured before, on a machine like this one. */
-export function readResults(machine: Machine): Results {
-  if (!existsSync(file)) {
-    return { machine, sections: {} };
-  }
-  const found = JSON.parse(readFileSync(file, "utf8")) as Results;
-  return JSON.stringify(found.machine) === JSON.stringify(machine) ? found : { machine, sections: {} };
-}
+/** Sections that were measured before. */
+export const readResults = (): Results =>
+  existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Results) : { sections: {} };
 
 export async function writeResults(results: Results): Promise<void> {
   writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
@@ -59,8 +54,9 @@ export function table({ title, figures }: Section): string {
   return [`\n${title}`, ...rows.map((row) => `  ${line(row).trimEnd()}`), ""].join("\n");
 }
 
-function markdown({ machine, sections }: Results): string {
-  const { cores, processor, memoryGiB, kernel, system, node } = machine;
+export function markdown({ sections }: Results): string {
+  const machines = [...new Set(Object.values(sections).map(({ machine }) => described(machine)))];
+  const one = machines.length === 1;
   return [
     "# Benchmarks",
     "",
@@ -68,13 +64,18 @@ function markdown({ machine, sections }: Results): string {
     "Figures are medians; the extremes of the runs stand beside them. Ratios are of medians. In each section the",
     "programs took turns, so that other work on the machine hit them alike. `bench/results.json` has the same for machines.",
     "",
-    `Machine: ${cores} cores (${processor}), ${memoryGiB} GiB, Linux ${kernel}, ${system}, Node.js ${node}.`,
+    one
+      ? `Machine: ${machines[0]}.`
+      : "Measured on several machines: each section says on which. Seconds of one are not to be compared with another's.",
     "",
-    ...Object.entries(sections).flatMap(([name, section]) => sectionText(name, section)),
+    ...Object.entries(sections).flatMap(([name, section]) => sectionText(name, section, !one)),
   ].join("\n");
 }
 
-function sectionText(name: string, section: Measured): string[] {
+const described = ({ cores, processor, memoryGiB, kernel, system, node }: Machine): string =>
+  `${cores} cores (${processor}), ${memoryGiB} GiB, Linux ${kernel}, ${system}, Node.js ${node}`;
+
+function sectionText(name: string, section: Measured, ownMachine: boolean): string[] {
   const rows = section.figures.map((one) => {
     const note = one.note === undefined ? "" : ` (${one.note})`;
     return [one.what + note, shown(one.value, one.unit), spread(one), goalText(one.goal), verdict(one)];
@@ -88,6 +89,7 @@ function sectionText(name: string, section: Measured): string[] {
     ...(section.plot ? [`![${section.plot.title}](${plotFile(section.plot)})`, ""] : []),
     ...(section.listing ? [...markdownTable(section.listing.head, section.listing.rows), ""] : []),
     `\`--only ${name}\`, ${section.at}, ${section.seconds} s; load of the machine before: ${section.load}.`,
+    ...(ownMachine ? ["", `Machine: ${described(section.machine)}.`] : []),
     "",
   ];
 }

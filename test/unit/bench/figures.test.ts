@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { figure, median, met, ratio } from "../../../bench/figures";
-import { table } from "../../../bench/results";
+import { markdown, table } from "../../../bench/results";
 import { perMinute } from "../../../bench/throughput";
 import { diskBytes } from "../../../bench/writtenBytes";
 
@@ -23,6 +23,24 @@ describe("figures of the bench", () => {
     const printed = table({ title: "Title", about: [], figures: [figure("a", "s", [6, 5, 7]), slow] });
     assert.match(printed, /a +6\.00 s +5\.00–7\.00 \(3\)/);
     assert.match(printed, /a : b +3\.00 × +≤ 2 +\*\*not met\*\*/);
+  });
+});
+
+describe("the page of the bench", () => {
+  const machine = { cores: 2, processor: "p", memoryGiB: 24, kernel: "k", system: "s", node: "n" };
+  const section = { title: "T", about: [], figures: [figure("a", "s", [1])], at: "then", load: 0, seconds: 1 };
+  const pageOf = (...processors: string[]): string =>
+    markdown({
+      sections: Object.fromEntries(
+        processors.map((processor, index) => [`${index}`, { ...section, machine: { ...machine, processor } }]),
+      ),
+    });
+
+  it("names the machine once where all figures are from it, and each section's own where they are not", () => {
+    assert.equal(pageOf("p", "p").match(/Machine: 2 cores \(p\)/g)!.length, 1);
+    const several = pageOf("p", "q");
+    assert.match(several, /Machine: 2 cores \(p\)[^]*Machine: 2 cores \(q\)/);
+    assert.match(several, /several machines/);
   });
 });
 
