@@ -1,13 +1,15 @@
 /** Runners behind a real proxy that asks for a password; its log says who went where, and who did not. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { findEngine } from "../../lab/engine/engine";
 import { images } from "../../lab/images/images";
 import { loadBuildkit } from "../../lab/images/nodeImages";
 import { gitlabRegistry, machine, nodes } from "../../lab/machine/places";
 import { squid, type Proxy } from "../../lab/stack/proxy";
 import { cluster, eventually, gitlab, onNode } from "../lab/stack/lab";
-import { labRunner, serveFiles } from "../host/shell/lab";
+import { checksumOf, labRunner, serveFiles } from "../host/shell/lab";
 import { labConfig, tokenStack } from "./tokenStack";
 import { jobCache, s3, secretKeyPath, type Bucket } from "./s3";
 import {
@@ -81,6 +83,7 @@ const buildah = [`buildah pull ${base}`, `buildah build -t ${image} .`, `buildah
 
 describe("runners behind a proxy", function () {
   this.timeout(900_000);
+  const folder = mkdtempSync(join(tmpdir(), "pi-runners-proxies-"));
   let proxy: Proxy;
   let stack: EngineStack;
   let served: Awaited<ReturnType<typeof serveFiles>>;
@@ -101,10 +104,13 @@ describe("runners behind a proxy", function () {
     const lab = (await findEngine())!;
     await loadBuildkit(lab, nodes(1), () => undefined);
     proxy = await squid(lab, user, password, (line) => console.log(line));
-    const { file, sha256 } = await labRunner();
-    served = await serveFiles({ "gitlab-runner": file });
+    // With a checksum that no host has already: another runner's program would do for this one, and not be fetched.
+    const binary = join(folder, "gitlab-runner");
+    copyFileSync((await labRunner()).file, binary);
+    appendFileSync(binary, "as good, and another one");
+    served = await serveFiles({ "gitlab-runner": binary });
     bucket = await s3(machine);
-    runners = runnersWith({ binary: `${served.url}/gitlab-runner`, sha256 }, bucket);
+    runners = runnersWith({ binary: `${served.url}/gitlab-runner`, sha256: checksumOf(binary) }, bucket);
     stack = await EngineStack.of(namespace, runners);
     [password, encodeURIComponent(password)].forEach((text) => stack.stack.hide(text));
     await stack.up(runners, {}, secrets(proxy.url));
@@ -115,6 +121,7 @@ describe("runners behind a proxy", function () {
     await proxy?.remove();
     await bucket?.remove();
     served?.server.close();
+    rmSync(folder, { recursive: true });
   });
 
   /** Runs a job, and gives what the proxy logged of it, without the time and the client. */
@@ -175,7 +182,7 @@ describe("runners behind a proxy", function () {
 
   for (const name of [beside, plain, inside, engine, pods]) {
     it(`${name}: a registry with a CA of its own is reached by it, too`, async () => {
-      const image = `${gitlabRegistry.tlsAddress}/${name}/tls:1`;
+      const image = `${gitlabRegistry.tlsAddress}/$CI_PROJECT_PATH:tls`;
       const login = (tool: string): string =>
         `echo "$CI_JOB_TOKEN" | ${tool} login -u gitlab-ci-token --password-stdin ${gitlabRegistry.tlsAddress}`;
       const [builds, pushes] = [`build -t ${image} .`, `push ${image}`];
