@@ -14,7 +14,14 @@ import { noLimits, noteOf, unchangedNote, type Links } from "./report/note";
 import { wordJoiner } from "./report/markdown";
 import { readPreview } from "./report/preview";
 import { machineReport, reportOf, terraformReport, type Report } from "./report/report";
-import { environmentSecrets, secretTexts, without, withoutSecrets, type ShownKey } from "./report/secrets";
+import {
+  environmentSecrets,
+  longestFirst,
+  secretTexts,
+  without,
+  withoutSecrets,
+  type ShownKey,
+} from "./report/secrets";
 import { codeQuality } from "./report/stackFileErrors";
 
 const usage = `Previews a stack, and writes what a merge request shows of it.
@@ -161,7 +168,7 @@ async function previewed({ stack, plan, drift, configFile }: Options): Promise<R
         "Run the job again; if that is no remedy, see what pulumi config --show-secrets says.",
     );
   }
-  const texts = "unknown" in secrets ? given : [...secrets.texts, ...given];
+  const texts = "unknown" in secrets ? given : longestFirst([...secrets.texts, ...given]);
   process.stderr.write(without(texts, preview.stderr) as string);
   const read = readPreview(preview);
   const file = stackFileText(nameOf(stack), configFile);

@@ -36,14 +36,17 @@ export function secretTexts(file: Table, shown: Record<string, ShownKey>): strin
   return searched(found);
 }
 
-/** What a report is searched for: whole texts and their lines, the longest first, as one may be part of another. */
+/** What a report is searched for: whole texts and their lines. */
 function searched(found: string[]): string[] {
   const lines = found.flatMap((text) => [text, ...text.split(/\r?\n/)]).map((text) => text.trim());
   const long = lines.filter((text) => text.length >= shortest && !/^-----(BEGIN|END) [A-Z ]*-----$/.test(text));
   // As they are within JSON, too, which is how nodes and providers say what they were given.
   const escaped = long.map((text) => JSON.stringify(text).slice(1, -1));
-  return [...new Set([...long, ...escaped])].sort((a, b) => b.length - a.length);
+  return longestFirst([...long, ...escaped]);
 }
+
+/** The order in which texts are to be taken out: one that is part of another would leave the rest of that. */
+export const longestFirst = (texts: string[]): string[] => [...new Set(texts)].sort((a, b) => b.length - a.length);
 
 /** Names of variables that hold a secret: Pulumi's passphrase and token, GitLab's tokens, the keys of a store for the state. */
 const secretNames = new RegExp(

@@ -3,7 +3,7 @@ import { driftTitle, hasDrift } from "../../../ci/driftIssue";
 import { noteOf } from "../../../ci/report/note";
 import { readPreview, type Preview } from "../../../ci/report/preview";
 import { reportOf, terraformReport, type Report } from "../../../ci/report/report";
-import { environmentSecrets, secretTexts, without, withoutSecrets } from "../../../ci/report/secrets";
+import { environmentSecrets, longestFirst, secretTexts, without, withoutSecrets } from "../../../ci/report/secrets";
 import { codeQuality } from "../../../ci/report/stackFileErrors";
 import { described } from "../../../components/registryTrust/look";
 import { podTemplate, secretFiles } from "../../../components/runners/docker/pod";
@@ -332,6 +332,11 @@ describe("secrets of the stack file", () => {
       assert.equal(without(environmentSecrets({ ADDRESS: address }), said), shown);
     });
   }
+
+  it("leave nothing of a longer one that they are part of, whichever was found first", () => {
+    const [short, long] = [["marked"], environmentSecrets({ DB_PASS: "marked-and-longer" })];
+    assert.equal(without(longestFirst([...short, ...long]), "is marked-and-longer, marked"), "is [secret], [secret]");
+  });
 
   it("are found by the names of variables", () => {
     const names = ["DB_PASS", "PGPASSWORD", "AZURE_STORAGE_KEY", "DEPLOY_TOKEN_PROD", "GITLAB_PAT", "API_KEY"];
