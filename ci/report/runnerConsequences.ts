@@ -2,6 +2,7 @@
 import { startSettings } from "../../components/runners/shell/unit";
 import type { Change } from "./changes";
 import { consequence, type Consequence } from "./consequence";
+import { blinded } from "./preview";
 
 /** The same as inputs of the component. Of `binary`, a path that changed may be the same file. */
 const startedWith = startSettings
@@ -46,12 +47,14 @@ function turnsToPackage(own: Change | undefined): boolean {
   return before !== after;
 }
 
-/** Of a file on the machine that runs Pulumi, a preview does not say whether it is another one. */
+/** Of a file on the machine that runs Pulumi, and of a secret, a preview does not say whether it is another one. */
 function unless(own: Change | undefined): string {
-  const { binary, sha256 } = own?.after?.inputs ?? {};
-  return binary !== undefined && sha256 === undefined
-    ? "; where `binary` is another file, it restarts once its jobs have ended"
-    : "";
+  const { binary, sha256, proxy } = own?.after?.inputs ?? {};
+  const others = [
+    ...(binary !== undefined && sha256 === undefined ? ["`binary` is another file"] : []),
+    ...(JSON.stringify(proxy)?.includes(blinded) ? ["`proxy` has another password"] : []),
+  ];
+  return others.length > 0 ? `; where ${others.join(" or ")}, it restarts once its jobs have ended` : "";
 }
 
 const dynamic = "pulumi-nodejs:dynamic/pi-runners:";

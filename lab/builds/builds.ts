@@ -182,6 +182,8 @@ async function compile(name: string, build: Build, folder: string, say: (line: s
       "build",
       "-v",
       "-trimpath",
+      // What `-s -w` throws away needs not be made: a fifth of the compiler's time.
+      "-gcflags=all=-dwarf=false",
       "-ldflags",
       ["-s", "-w", ...(build.ldflags ?? [])].join(" "),
       "-o",

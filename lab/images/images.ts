@@ -171,7 +171,9 @@ const folderOf = (spec: ImageSpec): string => join(checkout, "lab", "images", sp
 const runcArgument = (): string => (lacksSysResource() ? "needed" : "");
 
 export const proxies = (): string[] =>
-  ["http_proxy", "https_proxy", "no_proxy"].flatMap((name) => (process.env[name] ? ["--build-arg", name] : []));
+  ["http_proxy", "https_proxy", "no_proxy"]
+    .flatMap((name) => [name, name.toUpperCase()])
+    .flatMap((name) => (process.env[name] ? ["--build-arg", name] : []));
 
 async function key(name: ImageName, say: Say): Promise<string> {
   const spec = images[name];

@@ -76,8 +76,8 @@ describe("a runner with an engine of its own, on a node without Docker", functio
     });
     const { id } = await printed(dying, "now it began");
     await onNode(1, `kill -9 $(${pid})`);
-    const [{ status: died } = { status: "" }] = await endOf(dying);
-    assert.equal(died, "failed");
+    const died = (await endOf(dying))[0]!;
+    assert.equal(died.status, "failed", died.trace);
     const { status, trace, pulled } = await build(name, "warm", "three");
     assert.equal(status, "success", trace);
     assert.equal(pulled, 0);

@@ -1,5 +1,6 @@
 import { engineSocket, socketFolder } from "./engineSocket";
 import { lockData } from "./keptData";
+import { systemIdLabel } from "./managerScripts";
 
 /** Where the engine has its data. */
 export const engineData = "/var/lib/docker";
@@ -9,6 +10,9 @@ export const filesFolder = "/files";
 
 /** File in there that says which file goes where below /etc/docker. */
 export const pathsFile = "paths";
+
+/** What the runner itself made for jobs, as a filter. */
+const runnersOwn = `label=${systemIdLabel}`;
 
 /** Where the engine listens until it has cleaned up; then the socket gets its name, and jobs come. */
 const closedSocket = `${socketFolder}/starting.sock`;
@@ -62,18 +66,24 @@ const findMtu = [
 ];
 
 /**
- * Shell, beside dockerd: removes what an earlier life of the engine left of its jobs, opens the socket, and from then on has
+ * Shell, beside dockerd: removes what jobs left in an earlier life of the engine, opens the socket, and from then on has
  * dockerd read its files again when they change. What was there before is told by the disk, before the daemon runs: all of
  * it is dead by then, whatever Docker would restart of it.
+ *
+ * The runner's own containers stay: a manager that outlived the engine waits for them, and takes one that it does not find
+ * for one that ended well (gitlab-runner 19.4.0, executors/docker/internal/wait). It removes them itself, and a manager that
+ * starts does: see `removeLeftovers`.
  */
 const attend = [
   "attend() {",
   `  ask() { docker --host unix://${closedSocket} "$@"; }`,
   "  until ask version >/dev/null 2>&1; do sleep 0.2 2>/dev/null || sleep 1; done",
   '  if [ -n "$left" ]; then',
-  '    echo "pi-runners: removing the containers that an earlier life of this engine left" >&2',
-  "    ask rm --force --volumes $left >/dev/null 2>&1 || :",
-  "    ask network prune --force >/dev/null || :",
+  '    echo "pi-runners: removing the containers that jobs left in an earlier life of this engine" >&2',
+  `    runners=$(ask ps --all --quiet --no-trunc --filter ${runnersOwn}) || runners=$left`,
+  '    gone=$(for id in $left; do echo "$runners" | grep -qxF "$id" || echo "$id"; done)',
+  '    [ -z "$gone" ] || ask rm --force --volumes $gone >/dev/null 2>&1 || :',
+  `    ask network prune --force --filter ${runnersOwn.replace("=", "!=")} >/dev/null || :`,
   "  fi",
   `  mv ${closedSocket} ${engineSocket}`,
   `  seen=$(readlink ${filesFolder}/..data || :)`,

@@ -71,6 +71,19 @@ describe("what a report says of a runner on hosts", () => {
     });
   }
 
+  it("is that it may restart where a proxy has a password, which a preview does not see change", () => {
+    const { binary: _binary, sha256: _sha256, ...ofPackage } = given;
+    const line = (https: string): string => {
+      const settings = { ...ofPackage, proxy: { https } };
+      return said(shellSteps("update", { ...settings, concurrent: 1 }, { ...settings, concurrent: 2 }))[0]!;
+    };
+    assert.match(
+      line("[secret]"),
+      /jobs go on; where `proxy` has another password, it restarts once its jobs have ended$/,
+    );
+    assert.match(line("http://proxy.lan:3128"), /jobs go on$/);
+  });
+
   it("is that it comes, and that it goes after its jobs", () => {
     assert.match(
       said(shellSteps("create", undefined, given))[0]!,

@@ -90,7 +90,12 @@ class Engine {
     }
     this.settings(files);
     const { root } = this;
-    command(join(root, "bin"), "docker", `echo "$*" >>${root}/asked; case "$*" in *version) test -e ${root}/up;; esac`);
+    command(
+      join(root, "bin"),
+      "docker",
+      `echo "$*" >>${root}/asked
+      case "$*" in *version) test -e ${root}/up;; *" ps "*) cat ${root}/runners 2>/dev/null;; esac`,
+    );
     command(
       join(root, "bin"),
       "dockerd-entrypoint.sh",
@@ -168,15 +173,36 @@ describe("the start of an engine", function () {
     assert.ok(!existsSync(join(engine.root, "docker-socket/docker.sock")));
   });
 
-  it("removes what an earlier life left, and only then opens the socket for jobs", async () => {
+  it("removes what jobs left in an earlier life, and only then opens the socket for jobs", async () => {
     mkdirSync(join(engine.root, "data/containers/abc"), { recursive: true });
     mkdirSync(join(engine.root, "data/containers/def"), { recursive: true });
+    // A job of which the runner does not find its own container again would have ended well.
+    mkdirSync(join(engine.root, "data/containers/of-the-runner"), { recursive: true });
+    writeFileSync(join(engine.root, "runners"), "of-the-runner\n");
     engine.start();
     await until("the daemon is asked", () => engine.read("asked") !== "");
     assert.ok(!existsSync(join(engine.root, "docker-socket/docker.sock")));
     writeFileSync(join(engine.root, "up"), "");
     await until("the socket is open", () => existsSync(join(engine.root, "docker-socket/docker.sock")));
-    assert.match(engine.read("asked"), /rm --force --volumes abc def\n.* network prune --force\n$/);
+    const ours = "com.gitlab.gitlab-runner.runner.system_id";
+    const asked = engine
+      .read("asked")
+      .replaceAll(/^--host \S+ /gm, "")
+      .split("\n");
+    assert.deepEqual(asked.slice(-4), [
+      `ps --all --quiet --no-trunc --filter label=${ours}`,
+      "rm --force --volumes abc def",
+      `network prune --force --filter label!=${ours}`,
+      "",
+    ]);
+  });
+
+  it("removes nothing that may be the runner's, where Docker does not say what is", async () => {
+    mkdirSync(join(engine.root, "data/containers/abc"), { recursive: true });
+    writeFileSync(join(engine.root, "up"), "");
+    engine.start();
+    await until("the socket is open", () => existsSync(join(engine.root, "docker-socket/docker.sock")));
+    assert.doesNotMatch(engine.read("asked"), / rm /);
   });
 
   it("waits, and says so, while another daemon has its data in the same folder; a killed one is no hindrance", async () => {

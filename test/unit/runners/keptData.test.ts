@@ -21,7 +21,9 @@ function slot(left: string[], used = 50): { root: string; data: string; env: Rec
   }
   command(bin, "docker", `[ -z "\${DOCKER_TLS_VERIFY:-}" ] && [ "$1" = version ] && test -e ${root}/up`);
   command(bin, "df", `printf 'Filesystem Size\\n/dev/x 100 ${used} 50 ${used}%% /\\n'`);
-  command(bin, "dockerd-entrypoint.sh", `echo "$*" >${root}/daemon; [ ! -e ${root}/up ] || sleep 2`);
+  // With a container's first process all others end, the one too that waits for the daemon.
+  const end = "for child in $(cat /proc/$$/task/$$/children); do kill $child 2>/dev/null || :; done";
+  command(bin, "dockerd-entrypoint.sh", `echo "$*" >${root}/daemon; [ ! -e ${root}/up ] || sleep 2; ${end}`);
   return { root, data, env: { PATH: `${bin}:${process.env["PATH"]!}`, DOCKER_TLS_VERIFY: "1" } };
 }
 
