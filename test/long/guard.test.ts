@@ -31,7 +31,10 @@ const oldImage = (content: string, name?: string): string =>
     `printf '{"architecture":"amd64","os":"linux","created":"2020-01-01T00:00:00Z","config":{},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' $(sha256sum <$old/layer.tar | cut -d ' ' -f 1) >$old/config.json`,
     `printf '[{"Config":"config.json","RepoTags":${name === undefined ? "null" : `["${name}"]`},"Layers":["layer.tar"]}]' >$old/manifest.json`,
     "tar -C $old -c manifest.json config.json layer.tar | docker load",
-    'echo "id=sha256:$(sha256sum <$old/config.json | cut -d " " -f 1)."',
+    // Engines with containerd's image store name it by its manifest, others by its config.
+    name === undefined
+      ? 'echo "id=sha256:$(sha256sum <$old/config.json | cut -d " " -f 1)."'
+      : `docker image inspect --format 'id={{.Id}}.' ${name}`,
     "rm -rf $old",
   ].join("\n");
 

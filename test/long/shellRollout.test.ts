@@ -73,7 +73,9 @@ describe("shell runner on several hosts", function () {
     assert.match(failed ?? "", /node a[\s\S]*does not come up/);
     const now = await Promise.all(hosts.map((host) => host.pid()));
     assert.deepEqual(now.slice(1), pids.slice(1));
-    assert.notEqual(now[0], "0");
+    const journal =
+      "systemctl status pi-runners-shell --no-pager; journalctl -u pi-runners-shell -n 30 -o short-precise --no-pager";
+    assert.notEqual(now[0], "0", (await hosts[0]!.host.sh(journal)).out);
     assert.match(await hosts[0]!.host.ok(`tr '\\0' ' ' </proc/${now[0]}/cmdline`), /gitlab-runner/);
   });
 

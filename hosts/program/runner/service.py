@@ -105,18 +105,24 @@ def switch(settings, changed):
 
 def wait_until_well(settings):
     """A service that starts and then ends is no success: it has to answer, as the process that was just started."""
-    name, give_up = settings["unit"]["name"], time.monotonic() + PATIENCE
-    since = None
+    name = settings["unit"]["name"]
+    if not stays(name, settings["start"], lambda: metrics(settings["metricsPort"]) is not None):
+        raise NodeError(STEP, "%s does not come up: %s" % (name, last_words(name)),
+                        "See `journalctl -u %s` on the host." % name)
+
+
+def stays(name, start, serves=lambda: True):
+    """Whether there comes to be one process that was started with these settings, is there for a second, and serves."""
+    give_up, since = time.monotonic() + PATIENCE, None
     while time.monotonic() < give_up:
         unit = unit_now(name)
-        if unit.active and marker(unit.pid) == settings["start"] and metrics(settings["metricsPort"]) is not None:
+        if unit.active and marker(unit.pid) == start and serves():
             if since == unit.pid:
-                return
+                return True
             since = unit.pid
             time.sleep(1)
         time.sleep(0.2)
-    raise NodeError(STEP, "%s does not come up: %s" % (name, last_words(name)),
-                    "See `journalctl -u %s` on the host." % name)
+    return False
 
 
 def wait_until_read(settings, before):

@@ -169,6 +169,12 @@ class Before:
         if self.enabled and not service.is_enabled(self.name):
             host.run(["systemctl", "enable", "--quiet", self.name], 60, "put back")
 
+    def outcome(self):
+        """What there is to say once all is put back: one that ran has to run again."""
+        if self.active and not service.stays(self.name, self.marker):
+            return "The files of the host are as they were, but the service does not come up again: %s" % service.last_words(self.name)
+        return "The host is as it was."
+
 
 def apply(settings, context, record, report):
     """Makes everything, then switches the service over. What fails is put back."""
@@ -236,7 +242,7 @@ def taken_back(error, settings, record, before, kept):
             record.save()
         else:
             record.delete()
-        error.restored = "The host is as it was."
+        error.restored = before.outcome()
     except Exception as another:
         error.restored = "Not all could be put back (%s); the next run completes it." % another
     return error
