@@ -93,7 +93,7 @@ function buildJob(pipeline: string): object {
   const [job] = Object.values(parse(pipeline) as Record<string, { variables: object; script: string[] }>);
   return {
     ...job!,
-    variables: { ...job!.variables, IMAGE_TAG: "$CI_JOB_ID" },
+    variables: { ...job!.variables, PI_RUNNERS_IMAGE_TAG: "$CI_JOB_ID" },
     script: ['echo "$CI_JOB_ID" >message', ...job!.script],
   };
 }

@@ -33,7 +33,7 @@ ${imageLine}    # Runners of this project say in BUILDKITD_FLAGS where the daemo
     - export BUILDKITD_FLAGS="\${BUILDKITD_FLAGS:---oci-worker-no-process-sandbox}"
     - >-
       buildctl-daemonless.sh build --progress plain --frontend dockerfile.v0
-      --local context="$BUILD_CONTEXT" --local dockerfile="$(dirname "$DOCKERFILE")" --opt filename="$(basename "$DOCKERFILE")"
+      --local context="$PI_RUNNERS_BUILD_CONTEXT" --local dockerfile="$(dirname "$PI_RUNNERS_DOCKERFILE")" --opt filename="$(basename "$PI_RUNNERS_DOCKERFILE")"
       --output "type=image,name=$IMAGE,push=true" --metadata-file /tmp/pushed
     - |
       digest="$(sed -n 's/.*"containerimage.digest": "\\(sha256:[0-9a-f]*\\)".*/\\1/p' /tmp/pushed)"

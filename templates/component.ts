@@ -30,7 +30,7 @@ const parts: Record<Way, Part> = {
     title: "with a Docker daemon inside the job; the runner starts it and waits for it.",
     jobImage: images.dind,
     needs: "the commands docker and dockerd",
-    job: () => dockerJob + cleanUp,
+    job: () => dockerHead + dockerScript({ first: cleanUpInScript }) + cleanUp,
   },
   "dind-plain": {
     title: "with a Docker daemon beside the job, without TLS; the runner starts it and waits for it.",
@@ -119,13 +119,13 @@ export const headWith = (between: string): string => `$[[ inputs.job ]]:
   tags: $[[ inputs.tags ]]
 ${between}${variables}`;
 
-/** What the scripts take from the inputs. */
+/** What the scripts take from the inputs. A project's, a group's or an earlier job's variable of the same name would win. */
 export const variables = `  variables:
-    REGISTRY: "$[[ inputs.registry ]]"
-    IMAGE_NAME: "$[[ inputs.image ]]"
-    IMAGE_TAG: "$[[ inputs.tag ]]"
-    BUILD_CONTEXT: "$[[ inputs.context ]]"
-    DOCKERFILE: "$[[ inputs.dockerfile ]]"
+    PI_RUNNERS_REGISTRY: "$[[ inputs.registry ]]"
+    PI_RUNNERS_IMAGE_NAME: "$[[ inputs.image ]]"
+    PI_RUNNERS_IMAGE_TAG: "$[[ inputs.tag ]]"
+    PI_RUNNERS_BUILD_CONTEXT: "$[[ inputs.context ]]"
+    PI_RUNNERS_DOCKERFILE: "$[[ inputs.dockerfile ]]"
 `;
 
 export const jobImageLine = "  image: $[[ inputs.job_image ]]\n";
@@ -138,11 +138,11 @@ ${first}    # The job's own user and password are for GitLab's registry; for ano
     # as CI/CD variables. The password goes by stdin: command lines can be read by others.
     - |
       if [ -n "\${REGISTRY_USER:-}" ]; then
-        printf '%s' "$REGISTRY_PASSWORD" | ${login} --username "$REGISTRY_USER" --password-stdin "$REGISTRY"
-      elif [ -n "\${CI_REGISTRY_USER:-}" ] && [ "$REGISTRY" = "\${CI_REGISTRY:-}" ]; then
-        printf '%s' "$CI_REGISTRY_PASSWORD" | ${login} --username "$CI_REGISTRY_USER" --password-stdin "$REGISTRY"
+        printf '%s' "$REGISTRY_PASSWORD" | ${login} --username "$REGISTRY_USER" --password-stdin "$PI_RUNNERS_REGISTRY"
+      elif [ -n "\${CI_REGISTRY_USER:-}" ] && [ "$PI_RUNNERS_REGISTRY" = "\${CI_REGISTRY:-}" ]; then
+        printf '%s' "$CI_REGISTRY_PASSWORD" | ${login} --username "$CI_REGISTRY_USER" --password-stdin "$PI_RUNNERS_REGISTRY"
       else
-        echo "No login to $REGISTRY: it is not this GitLab's own registry, and REGISTRY_USER is not set."
+        echo "No login to $PI_RUNNERS_REGISTRY: it is not this GitLab's own registry, and REGISTRY_USER is not set."
       fi
 `;
 
@@ -151,22 +151,33 @@ export const tokenByDaemon = `    # The daemon, which trusts the registry, fetch
 `;
 
 /** The full name of the image, in its registry's letters. */
-export const imageLine = `    - IMAGE="$(printf '%s' "$IMAGE_NAME" | tr '[:upper:]' '[:lower:]'):$IMAGE_TAG"
+export const imageLine = `    - IMAGE="$(printf '%s' "$PI_RUNNERS_IMAGE_NAME" | tr '[:upper:]' '[:lower:]'):$PI_RUNNERS_IMAGE_TAG"
 `;
 
-/** Builds, pushes, prints the digest; `options` are further ones of the build, each with a space before it. */
-export const dockerScript = (options = ""): string => `  script:
-${imageLine}    - docker build --pull${options} --file "$DOCKERFILE" --tag "$IMAGE" "$BUILD_CONTEXT"
+/** For a daemon inside the job: it ends with the script, and after_script has none. */
+export const cleanUpInScript = `    # A daemon inside the job ends with this script.
+    - trap 'docker image rm --force --no-prune "$IMAGE" >/dev/null 2>&1 || true' EXIT
+`;
+
+/**
+ * Builds, pushes, prints the digest.
+ *
+ * @param options further ones of the build, each with a space before it
+ * @param first lines before the build
+ */
+export const dockerScript = ({ options = "", first = "" } = {}): string => `  script:
+${imageLine}${first}    - docker build --pull${options} --file "$PI_RUNNERS_DOCKERFILE" --tag "$IMAGE" "$PI_RUNNERS_BUILD_CONTEXT"
     - docker push "$IMAGE"
     # The same image may have been pushed elsewhere, too.
     - docker image inspect --format '{{join .RepoDigests "\\n"}}' "$IMAGE" | grep -F "\${IMAGE%:*}@"
   after_script:
 `;
 
-const dockerJob = head + tokenByDaemon + logIn("docker login") + dockerScript();
+const dockerHead = head + tokenByDaemon + logIn("docker login");
+const dockerJob = dockerHead + dockerScript();
 
 export const buildahScript = (options = ""): string => `  script:
-${imageLine}    - buildah build --pull${options} --file "$DOCKERFILE" --tag "$IMAGE" "$BUILD_CONTEXT"
+${imageLine}    - buildah build --pull${options} --file "$PI_RUNNERS_DOCKERFILE" --tag "$IMAGE" "$PI_RUNNERS_BUILD_CONTEXT"
     - buildah push --digestfile /tmp/pushed "$IMAGE"
     - echo "\${IMAGE%:*}@$(cat /tmp/pushed)"
 `;
@@ -175,16 +186,17 @@ const buildahJob = head + logIn("buildah login") + buildahScript();
 
 export const cleanUp = `    # Whatever keeps layers for the next build keeps images, too. --no-prune keeps the layers below.
 ${imageLine}    - docker image rm --force --no-prune "$IMAGE" >/dev/null 2>&1 || true
-    - docker logout "$REGISTRY" >/dev/null 2>&1 || true
+    - docker logout "$PI_RUNNERS_REGISTRY" >/dev/null 2>&1 || true
 `;
 
-/** Logins of this job alone: in the home of the host's user, jobs that run at once would share them. */
+/** Logins of this job alone. Not by `variables`: a DOCKER_CONFIG of the project would win, and be emptied. */
 export const ownLogins = `    # Logins of this job alone: in the home of the host's user, jobs that run at once would share them, and a logout of one
     # would end the others'. The folder beside the checkout is another one for each job that runs at the same time.
-    DOCKER_CONFIG: "$CI_PROJECT_DIR.tmp/pi-runners-docker"
+    - export DOCKER_CONFIG="$CI_PROJECT_DIR.tmp/pi-runners-docker"
 `;
 
-export const freshLogins = `    # A runner with a proxy has made it, and says in there what docker is to tell containers.
+/** The same at the begin of a job: none of the last one's. */
+export const freshLogins = `${ownLogins}    # A runner with a proxy has made it, and says in there what docker is to tell containers.
     - if [ "\${PI_RUNNERS_FRESH_LOGINS:-}" != "$DOCKER_CONFIG" ]; then rm -rf "$DOCKER_CONFIG" && (umask 077 && mkdir -p "$DOCKER_CONFIG"); fi
 `;
 
@@ -194,8 +206,8 @@ export const staleLogins = `    - rm -rf "$DOCKER_CONFIG"
 const shellJob =
   headWith("") +
   tokenByDaemon +
-  ownLogins +
   logIn("docker login", freshLogins) +
   dockerScript() +
+  ownLogins +
   cleanUp +
   staleLogins;

@@ -3,6 +3,7 @@ import type { Executor } from "../components/runners/executors";
 import {
   buildahScript,
   cleanUp,
+  cleanUpInScript,
   dockerScript,
   freshLogins,
   imageLine,
@@ -28,7 +29,9 @@ interface Part {
   variables: string;
   /** What logs in. */
   login: string;
-  /** Builds and pushes one image, for $PLATFORM. */
+  /** What runs before it. */
+  first?: string;
+  /** Builds and pushes one image, for $PI_RUNNERS_PLATFORM. */
   build: string;
   /** Makes one name of the two. */
   list: string;
@@ -37,7 +40,7 @@ interface Part {
 }
 
 /** The image is said to be what it is built for: on a runner of the other kind the build fails, or copies files only. */
-const platform = ' --platform "$PLATFORM"';
+const platform = ' --platform "$PI_RUNNERS_PLATFORM"';
 
 /**
  * `imagetools` asks the registry itself, not by the daemon, so it is told what the daemon knows of it. That it is insecure goes
@@ -51,10 +54,10 @@ const imagetools = `    # imagetools asks the registry itself: it is told what t
       settings="\${DOCKER_CONFIG:-$HOME/.docker}/buildx"
       insecure="$(docker info --format '{{range $name, $one := .RegistryConfig.IndexConfigs}}{{if not $one.Secure}}{{$name}} {{end}}{{end}}')"
       mkdir -p "$settings"
-      case " $insecure " in *" $REGISTRY "*)
-        printf '[registry."%s"]\\nhttp = true\\ninsecure = true\\n' "$REGISTRY" >"$settings/buildkitd.default.toml" ;;
+      case " $insecure " in *" $PI_RUNNERS_REGISTRY "*)
+        printf '[registry."%s"]\\nhttp = true\\ninsecure = true\\n' "$PI_RUNNERS_REGISTRY" >"$settings/buildkitd.default.toml" ;;
       esac
-      for ca in "/etc/docker/certs.d/$REGISTRY"/*.crt "\${REGISTRY_CA:-}" "\${CI_SERVER_TLS_CA_FILE:-}"; do
+      for ca in "/etc/docker/certs.d/$PI_RUNNERS_REGISTRY"/*.crt "\${REGISTRY_CA:-}" "\${CI_SERVER_TLS_CA_FILE:-}"; do
         if [ -f "$ca" ]; then cat "$ca" >>"$settings/ca.crt" && echo >>"$settings/ca.crt"; fi
       done
       if [ -f "$settings/ca.crt" ]; then export SSL_CERT_FILE="$settings/ca.crt"; fi
@@ -68,7 +71,7 @@ const imagetools = `    # imagetools asks the registry itself: it is told what t
 const docker = {
   needs: "the docker command with buildx",
   login: "docker login",
-  build: dockerScript(platform),
+  build: dockerScript({ options: platform }),
   list: imagetools,
 };
 
@@ -77,6 +80,7 @@ const parts: Record<Executor, Part> = {
     ...docker,
     title: "with Docker, on runners of way dood or one of the dind ways",
     jobImage: images.job,
+    build: dockerScript({ options: platform, first: cleanUpInScript }),
     variables: tokenByDaemon,
     after: cleanUp,
   },
@@ -99,8 +103,9 @@ const parts: Record<Executor, Part> = {
     ...docker,
     title: "with the Docker of hosts, in shells there",
     needs: "the docker command with buildx, on the hosts",
-    variables: tokenByDaemon + ownLogins,
-    after: cleanUp + staleLogins,
+    variables: tokenByDaemon,
+    first: freshLogins,
+    after: ownLogins + cleanUp + staleLogins,
   },
 };
 
@@ -111,12 +116,11 @@ export const multiArchFile = (executor: Executor): string => `templates/multi-ar
 export function multiArchComponent(executor: Executor): string {
   const part = parts[executor];
   const image = part.jobImage === undefined ? "" : jobImageLine;
-  const fresh = part.variables.includes("DOCKER_CONFIG") ? freshLogins : "";
   return `${header(part)}---
 # What all of its jobs have.
 .$[[ inputs.job ]]:
   stage: $[[ inputs.stage ]]
-${image}${variables}${part.variables}${logIn(part.login, fresh)}${part.build}${part.after}
+${image}${variables}${part.variables}${logIn(part.login, part.first)}${part.build}${part.after}
 ${["amd64", "arm64"].map(oneJob).join("\n")}
 # One name for both: who pulls it gets the image for their own architecture.
 $[[ inputs.job ]]:
@@ -131,8 +135,8 @@ const oneJob = (architecture: string): string => `$[[ inputs.job ]]-${architectu
   extends: .$[[ inputs.job ]]
   tags: $[[ inputs.tags_${architecture} ]]
   variables:
-    PLATFORM: linux/${architecture}
-    IMAGE_TAG: "$[[ inputs.tag ]]-${architecture}"
+    PI_RUNNERS_PLATFORM: linux/${architecture}
+    PI_RUNNERS_IMAGE_TAG: "$[[ inputs.tag ]]-${architecture}"
 `;
 
 const header = (part: Part): string => `# Builds and pushes an image for amd64 and for arm64 ${part.title},

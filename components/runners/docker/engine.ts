@@ -58,6 +58,8 @@ export function engineContainer(
 ): Container {
   const ask = ["docker", "--host", `unix://${engineSocket}`, "version", "--format", "{{.Server.Version}}"];
   const exec = { command: ask };
+  // Without this, an engine that hangs would first have the pod's time, an hour by default, in which every job fails.
+  const killed = { terminationGracePeriodSeconds: engineGrace };
   return {
     name: "engine",
     image: dindImage(settings),
@@ -67,9 +69,9 @@ export function engineContainer(
     // Empty: without it the image's entrypoint would make certificates that nobody uses.
     env: [...identity, { name: "DOCKER_TLS_CERTDIR", value: "" }, ...proxyEnvironment(settings, secret)],
     // The first start on a slow card, or the wait for another engine that has not quite ended, may take minutes.
-    startupProbe: { exec, periodSeconds: 1, failureThreshold: 300, timeoutSeconds: 10 },
+    startupProbe: { exec, periodSeconds: 1, failureThreshold: 300, timeoutSeconds: 10, ...killed },
     readinessProbe: { exec, periodSeconds: 30, failureThreshold: 3, timeoutSeconds: 10 },
-    livenessProbe: { exec, periodSeconds: 30, failureThreshold: 6, timeoutSeconds: 20 },
+    livenessProbe: { exec, periodSeconds: 30, failureThreshold: 6, timeoutSeconds: 20, ...killed },
     resources: engineResources(settings.size, settings.engineResources),
     securityContext: {
       privileged: true,

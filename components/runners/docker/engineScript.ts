@@ -14,21 +14,23 @@ export const pathsFile = "paths";
 /** What the runner itself made for jobs, as a filter. */
 const runnersOwn = `label=${systemIdLabel}`;
 
+/** After so long no job of an earlier life of the engine has anything to end, seconds: its after_script has five minutes. */
+const nobodyWaits = 900;
+
 /** Where the engine listens until it has cleaned up; then the socket gets its name, and jobs come. */
 const closedSocket = `${socketFolder}/starting.sock`;
 
 /**
- * Shell: brings the files of the ConfigMap below /etc/docker, and takes away what is no longer among them. It fails where
- * daemon.json is another one than before.
+ * Shell: brings the files of the ConfigMap below /etc/docker, and takes away what is no longer among them. It fails where one
+ * cannot be written, and leaves what was there.
  */
 const installFiles = [
   "install_files() {",
   "  while read -r key path; do",
   "    to=/etc/docker/$path",
   `    cmp -s "${filesFolder}/$key" "$to" && continue`,
-  '    mkdir -p "${to%/*}"',
-  `    cp "${filesFolder}/$key" "$to.new"`,
-  '    mv "$to.new" "$to"',
+  // Said here, as a function that is asked for its result goes on after whatever fails.
+  `    mkdir -p "\${to%/*}" && cp "${filesFolder}/$key" "$to.new" && mv "$to.new" "$to" || return 1`,
   `  done <${filesFolder}/${pathsFile}`,
   "  for to in /etc/docker/certs.d/*/*; do",
   `    [ ! -f "$to" ] || cut -d " " -f 2- ${filesFolder}/${pathsFile} | grep -qxF "\${to#/etc/docker/}" || rm -f "$to"`,
@@ -44,11 +46,14 @@ const nestCgroup = [
   "cgroup=$(sed -n 's/^0:://p' /proc/self/cgroup)",
   'if [ -f /sys/fs/cgroup/cgroup.controllers ] && [ "$cgroup" != / ]; then',
   "  own=/sys/fs/cgroup$cgroup",
-  '  mkdir -p "$own/engine"',
-  '  while read -r process; do echo "$process" >"$own/engine/cgroup.procs" || :; done <"$own/cgroup.procs"',
-  '  for controller in $(cat "$own/cgroup.controllers"); do echo "+$controller" >"$own/cgroup.subtree_control" || :; done',
-  '  set -- "$@" --cgroup-parent="$cgroup"',
-  "fi 2>/dev/null",
+  '  if mkdir -p "$own/engine" 2>/dev/null && [ -r "$own/cgroup.procs" ]; then',
+  '    while read -r process; do echo "$process" >"$own/engine/cgroup.procs" || :; done 2>/dev/null <"$own/cgroup.procs"',
+  '    for controller in $(cat "$own/cgroup.controllers"); do echo "+$controller" >"$own/cgroup.subtree_control" || :; done 2>/dev/null',
+  '    set -- "$@" --cgroup-parent="$cgroup"',
+  "  else",
+  '    echo "pi-runners: no group can be made in $own: the limits of this pod do not hold for its jobs" >&2',
+  "  fi",
+  "fi",
 ];
 
 /**
@@ -71,12 +76,13 @@ const findMtu = [
  * it is dead by then, whatever Docker would restart of it.
  *
  * The runner's own containers stay: a manager that outlived the engine waits for them, and takes one that it does not find
- * for one that ended well (gitlab-runner 19.4.0, executors/docker/internal/wait). It removes them itself, and a manager that
- * starts does: see `removeLeftovers`.
+ * for one that ended well (gitlab-runner 19.4.0, executors/docker/internal/wait). It removes them itself where the engine is back
+ * within seconds, and a manager that starts does (`removeLeftovers`); what is left of them later, nobody waits for.
  */
 const attend = [
   "attend() {",
-  `  ask() { docker --host unix://${closedSocket} "$@"; }`,
+  `  socket=${closedSocket} runners=`,
+  '  ask() { docker --host "unix://$socket" "$@"; }',
   "  until ask version >/dev/null 2>&1; do sleep 0.2 2>/dev/null || sleep 1; done",
   '  if [ -n "$left" ]; then',
   '    echo "pi-runners: removing the containers that jobs left in an earlier life of this engine" >&2',
@@ -86,8 +92,12 @@ const attend = [
   `    ask network prune --force --filter ${runnersOwn.replace("=", "!=")} >/dev/null || :`,
   "  fi",
   `  mv ${closedSocket} ${engineSocket}`,
+  `  socket=${engineSocket} looks=0`,
   `  seen=$(readlink ${filesFolder}/..data || :)`,
   "  while sleep 3; do",
+  "    looks=$((looks + 1))",
+  // Not one that runs again.
+  `    [ "$looks" -ne ${nobodyWaits / 3} ] || [ -z "$runners" ] || ask rm --volumes $runners >/dev/null 2>&1 || :`,
   `    now=$(readlink ${filesFolder}/..data || :)`,
   '    [ "$now" != "$seen" ] || continue',
   "    install_files || continue",

@@ -26,27 +26,32 @@ export const lockData = [
 
 /**
  * Shell: makes what earlier daemons of jobs left in `$data` fit for a next one. Layers and build cache stay; volumes and
- * networks of a job are nobody's any more. All of it goes where the last daemon did not come up with it, and where the card
+ * networks of a job are nobody's any more. All of it goes where the last two daemons did not come up with it (one alone may have
+ * been cancelled), and where the card
  * is nearly full. Containers need a daemon to be removed: see `removeContainers`.
  */
 export const takeOverData = [
   ...lockData,
   `full=$(df -P "$data" | sed -n '2s/.* \\([0-9]*\\)% .*/\\1/p' || :)`,
-  'if [ -e "$data/.starting" ]; then',
-  '  echo "pi-runners: the last daemon did not come up with the layers that are kept in $data: they are removed" >&2',
-  '  rm -rf "${data:?}"/*',
+  'starts=$(cat "$data/.starting" 2>/dev/null | wc -l || :)',
+  'if [ "$starts" -ge 2 ]; then',
+  '  echo "pi-runners: the last two daemons did not come up with the layers that are kept in $data: they are removed" >&2',
+  '  rm -rf "${data:?}"/* "$data/.starting"',
   `elif [ "\${full:-0}" -ge ${fullest} ]; then`,
   '  echo "pi-runners: the disk is $full % full: the layers that are kept in $data are removed" >&2',
   '  rm -rf "${data:?}"/*',
   "fi",
   'rm -rf "$data/volumes" "$data/network"',
-  ': >"$data/.starting"',
+  'echo >>"$data/.starting"',
 ];
 
-/** Shell: removes the containers that the daemon remembers of earlier jobs, whose names a job may want for its own. */
+/**
+ * Shell: removes the containers that the daemon remembers of earlier jobs, whose names a job may want for its own. Only where
+ * `docker` is known to ask the daemon of this job, and no other that its variables name.
+ */
 export const removeContainers = [
   "  left=$(docker ps --all --quiet)",
-  '  [ -z "$left" ] || docker rm --force --volumes $left >/dev/null 2>&1 || :',
+  '  [ -z "$left" ] || docker rm --force --volumes $left >/dev/null || :',
 ];
 
 /** What the service of a job runs first: the image's own entrypoint follows, and does what it does without. */

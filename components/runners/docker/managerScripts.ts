@@ -45,13 +45,17 @@ export const systemIdLabel = "com.gitlab.gitlab-runner.runner.system_id";
 /**
  * Shell: removes the containers and networks that this runner left on its Docker when it was killed. They carry
  * its system id as a label (gitlab-runner 19.4.0, executors/docker/internal/labels), which no other runner has: neither
- * one on another node, nor another of ours on this node.
+ * one on another node, nor another of ours on this node. They are killed first: a manager that has not quite ended takes a
+ * container that it does not find for one that ended well.
  */
 const removeLeftovers = [
   "remove_leftovers() {",
   `  left="filters={\\"label\\":[\\"${systemIdLabel}=$(cat ${stateFolder}/.runner_system_id)\\"]}"`,
   '  containers=$(docker_api "/containers/json?all=1" -G --data-urlencode "$left") || return 1',
-  `  for id in $(printf %s "$containers" | grep -o '"Id":"[0-9a-f]\\{64\\}"' | cut -d '"' -f 4); do`,
+  `  ids=$(printf %s "$containers" | grep -o '"Id":"[0-9a-f]\\{64\\}"' | cut -d '"' -f 4 || :)`,
+  '  for id in $ids; do docker_api "/containers/$id/kill" -X POST >/dev/null 2>&1 || :; done',
+  '  [ -z "$ids" ] || sleep 5',
+  "  for id in $ids; do",
   '    echo "pi-runners: removing container $id, which an earlier life of this runner left" >&2',
   '    docker_api "/containers/$id?force=1&v=1" -X DELETE >/dev/null || return 1',
   "  done",

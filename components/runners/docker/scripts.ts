@@ -20,30 +20,38 @@ const wait = [
   "  done",
 ];
 
-/** For the service: the daemon's log is the service container's, which a job can have shown but not read. */
+/**
+ * For the service: the daemon's log is the service container's, which a job can have shown but not read. A job whose
+ * variables name another Docker waits for that, by TCP; what runs there is none of ours.
+ */
 const waitForService = [
   "# pi-runners: wait until the Docker daemon of the service answers",
-  "if command -v docker >/dev/null 2>&1; then (",
+  'case "$(command -v docker >/dev/null 2>&1 && echo "${DOCKER_HOST:-}")" in tcp://*) (',
   "  alive() { :; }",
   "  give_up() {",
   `    echo "pi-runners: the Docker daemon of this job did not answer within ${daemonTimeout} s."`,
-  '    echo "It was asked at ${DOCKER_HOST:-the default socket}; the last answer was: $why"',
+  '    echo "It was asked at $DOCKER_HOST; the last answer was: $why"',
   '    echo "To see its log, run the job again with the variable CI_DEBUG_SERVICES set to true (runner 15.7 and later),"',
   '    echo "or run docker logs on the node while the job waits."',
   "  } >&2",
   ...wait,
+  '  case "$DOCKER_HOST" in tcp://docker:*) ;; *) exit 0 ;; esac',
   ...removeContainers,
-  "); fi",
+  ") ;; esac",
 ].join("\n");
 
 /**
  * For the daemon inside the job. The image's own entrypoint is used where it is there: it knows about cgroups, iptables
  * flavours and left-over pid files; given `dockerd` as first word it adds no TCP listener. The log is not below /tmp,
- * which that entrypoint covers with a tmpfs.
+ * which that entrypoint covers with a tmpfs. A job whose variables name another Docker gets none.
  */
 const startInJob = [
   "# pi-runners: start a Docker daemon inside this job and wait until it answers",
-  "if ! docker version >/dev/null 2>&1; then (",
+  'case "${DOCKER_HOST:-}" in "" | unix://*) (',
+  // Whatever the job's variables say: the daemon that is asked, and cleared, is the one that is started here.
+  "  unset DOCKER_CONTEXT DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_CERT_PATH",
+  "  export DOCKER_HOST=unix:///var/run/docker.sock",
+  "  ! docker version >/dev/null 2>&1 || exit 0",
   "  log=${PI_RUNNERS_DOCKERD_LOG:-/var/log/pi-runners-dockerd.log}",
   "  for word in docker dockerd; do",
   '    if ! command -v "$word" >/dev/null 2>&1; then',
@@ -72,7 +80,7 @@ const startInJob = [
   ...wait,
   `  [ -z "\${${keptDataVariable}:-}" ] || rm -f "$data/.starting"`,
   ...removeContainers,
-  "); fi",
+  ") ;; esac",
 ].join("\n");
 
 /**

@@ -109,6 +109,9 @@ export const daemonScript = [
   '  echo "pi-runners: $slot cannot be used: this build begins with no layers, and keeps none"',
   '  exec buildkitd "$@"',
   "}",
+  // A job may start two at once, or leave one running: the store of one that lives is not a dead one's. One that was asked to
+  // stop may still be at it.
+  '{ command exec 8>"$slot/daemon.lock" && { flock -n 8 || { sleep 3; flock -n 8; }; }; } || cold "$@"',
   'if [ -e "$slot/in-use" ] && [ -e "$slot/store" ]; then',
   '  echo "pi-runners: the last daemon was killed, or its node went down: this build begins with no layers"',
   '  mv "$slot/store" "${slot%/*}/broken.$$.$(date +%s)" || cold "$@"',

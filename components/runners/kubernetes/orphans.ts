@@ -21,8 +21,10 @@ const selector = (labels: Record<string, string>): string =>
  * @param name the runner's
  */
 export function orphansScript({ namespace, name }: { namespace: string; name: string }): string {
-  const list = (labels: Record<string, string>): string =>
-    `call -H "$names" "$pods?pretty=false&labelSelector=${selector(labels)}"`;
+  // A manager that was evicted stays in the list as one that has failed.
+  const living = encodeURIComponent("status.phase!=Failed,status.phase!=Succeeded");
+  const list = (labels: Record<string, string>, more = ""): string =>
+    `call -H "$names" "$pods?pretty=false&labelSelector=${selector(labels)}${more}"`;
   return [
     "remove_orphans() {",
     `  host="\${KUBERNETES_SERVICE_HOST:-}"`,
@@ -34,7 +36,7 @@ export function orphansScript({ namespace, name }: { namespace: string; name: st
     `      curl -sSf --max-time 10 --cacert ${account}/ca.crt -H @- "$@"`,
     "  }",
     `  named() { grep -o '"metadata":{"name":"[^"]*"' | cut -d '"' -f 6; }`,
-    `  managers="$(${list(selectorLabels(name))})" || return 0`,
+    `  managers="$(${list(selectorLabels(name), `&fieldSelector=${living}`)})" || return 0`,
     `  if [ "$(printf '%s' "$managers" | named | grep -cvxF "$POD_NAME")" != 0 ]; then return 0; fi`,
     `  jobs="$(${list({ [jobLabel]: name })})" || return 0`,
     `  for job in $(printf '%s' "$jobs" | named); do`,

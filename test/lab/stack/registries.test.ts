@@ -22,7 +22,7 @@ function pipeline(way: DockerWay, registry: string): string {
     "from-own-image": {
       extends: "build-image",
       stage: "again",
-      variables: { DOCKERFILE: "Dockerfile.own", IMAGE_TAG: "second" },
+      variables: { PI_RUNNERS_DOCKERFILE: "Dockerfile.own", PI_RUNNERS_IMAGE_TAG: "second" },
     },
     "without-login": {
       ...common,

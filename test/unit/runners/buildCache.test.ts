@@ -219,8 +219,8 @@ describe("the daemon of builds that keep layers", () => {
     const { slot, start, read } = daemon();
     assert.equal(await start(), 1);
     assert.equal(read("args"), `--addr=x --root=${slot}/store\n`);
-    assert.equal(read("saw"), "in-use\nstore\n");
-    assert.deepEqual(readdirSync(slot), ["store"]);
+    assert.equal(read("saw"), "daemon.lock\nin-use\nstore\n");
+    assert.deepEqual(readdirSync(slot), ["daemon.lock", "store"]);
     await start();
     assert.deepEqual(readdirSync(join(slot, "store")), ["layer"], "the next one has what it left");
   });
@@ -229,13 +229,27 @@ describe("the daemon of builds that keep layers", () => {
     it(`begins with an empty store after one that stopped unasked (${dies})`, async () => {
       const killed = daemon(dies);
       await killed.start();
-      assert.deepEqual(readdirSync(killed.slot).sort(), ["in-use", "store"]);
+      assert.deepEqual(readdirSync(killed.slot).sort(), ["daemon.lock", "in-use", "store"]);
       await killed.start();
-      assert.deepEqual(readdirSync(killed.slot), ["in-use"], "put away before the second one began");
-      assert.equal(killed.read("saw"), "in-use\n");
+      assert.deepEqual(readdirSync(killed.slot), ["daemon.lock", "in-use"], "put away before the second one began");
+      assert.equal(killed.read("saw"), "daemon.lock\nin-use\n");
       assert.equal(readdirSync(killed.layers).filter((name) => name.startsWith("broken.")).length, 1);
     });
   }
+
+  it("has a store of its own while another daemon of the job lives, and leaves that one its own", async () => {
+    const { layers, slot, start, read } = daemon();
+    const holder = spawn("sh", [
+      "-c",
+      `exec 9>${slot}/daemon.lock; flock 9; touch ${slot}/in-use; echo held; exec sleep 60`,
+    ]);
+    await new Promise((held) => holder.stdout.once("data", held));
+    await start();
+    holder.kill();
+    assert.equal(read("args"), "--addr=x\n");
+    assert.deepEqual(readdirSync(slot), ["daemon.lock", "in-use", "store"]);
+    assert.deepEqual(readdirSync(layers), ["1000-1"]);
+  });
 
   it("has a store of its own where the folder cannot be used", async () => {
     const { bin, slot, start, read } = daemon("exit 0");

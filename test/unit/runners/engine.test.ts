@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { runnerErrors } from "../../../components/runners/docker/errors";
 import { engineScript } from "../../../components/runners/docker/engineScript";
@@ -12,7 +21,13 @@ import { temporaryFolder } from "../../temporaryFolder";
 interface Pod {
   spec: {
     terminationGracePeriodSeconds: number;
-    initContainers: { name: string; restartPolicy?: string; env: { name: string; value?: string }[] }[];
+    initContainers: {
+      name: string;
+      restartPolicy?: string;
+      env: { name: string; value?: string }[];
+      startupProbe: { terminationGracePeriodSeconds: number };
+      livenessProbe: { terminationGracePeriodSeconds: number };
+    }[];
     volumes: { name: string; hostPath?: { path: string } }[];
   };
 }
@@ -34,6 +49,10 @@ describe("the pod of a runner with an engine of its own", () => {
     assert.equal(initContainers.at(-1)!.name, "engine");
     assert.equal(initContainers.at(-1)!.restartPolicy, "Always");
     assert.ok(terminationGracePeriodSeconds >= 600 + 30 + 15 + 20);
+    for (const probe of ["livenessProbe", "startupProbe"] as const) {
+      const grace = initContainers.at(-1)![probe].terminationGracePeriodSeconds;
+      assert.ok(grace <= 30, `one that hangs is not waited for as a drain is: ${probe}`);
+    }
   });
 
   it("stays as it is when registries change, which a running engine takes over, and rolls when the MTU does", () => {
@@ -119,9 +138,9 @@ class Engine {
     renameSync(join(this.root, "files/..new"), join(this.root, "files/..data"));
   }
 
-  public start(): { said: () => string; kill: () => void } {
+  public start(change = (script: string) => script): { said: () => string; kill: () => void } {
     const { root } = this;
-    const script = engineScript
+    const script = change(engineScript)
       .replaceAll("/var/lib/docker", `${root}/data`)
       .replaceAll("/docker-socket", `${root}/docker-socket`)
       .replaceAll("/etc/docker", `${root}/etc`)
@@ -195,6 +214,30 @@ describe("the start of an engine", function () {
       `network prune --force --filter label!=${ours}`,
       "",
     ]);
+  });
+
+  it("removes the runner's own where they lie about later, but none that runs", async () => {
+    mkdirSync(join(engine.root, "data/containers/of-the-runner"), { recursive: true });
+    writeFileSync(join(engine.root, "runners"), "of-the-runner\n");
+    writeFileSync(join(engine.root, "up"), "");
+    engine.start((script) => script.replace("-ne 300 ]", "-ne 1 ]"));
+    await until("they are removed", () => / rm --volumes of-the-runner\n$/.test(engine.read("asked")));
+    assert.doesNotMatch(engine.read("asked"), /--force --volumes/);
+  });
+
+  it("does not say that it has read what it could not write, and tries again", async () => {
+    writeFileSync(join(engine.root, "up"), "");
+    const { said } = engine.start();
+    await until("the socket is open", () => existsSync(join(engine.root, "docker-socket/docker.sock")));
+    // A disk that is full, as root has it: the new file cannot take the place of the old one.
+    const inTheWay = join(engine.root, "etc/daemon.json.new");
+    mkdirSync(inTheWay);
+    engine.settings(dataOf([{ address: "plain.lan", insecure: true }]));
+    await until("it has tried", () => readdirSync(inTheWay).length > 0);
+    assert.doesNotMatch(engine.read("etc/daemon.json"), /plain\.lan/);
+    assert.doesNotMatch(said(), /reads them again/);
+    rmSync(inTheWay, { recursive: true });
+    await until("the daemon is told", () => engine.read("daemon").includes("reloaded"));
   });
 
   it("removes nothing that may be the runner's, where Docker does not say what is", async () => {

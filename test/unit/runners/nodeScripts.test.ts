@@ -192,7 +192,13 @@ describe("the start of a runner manager", () => {
       [...asked.matchAll(/-X DELETE http:\/\/docker\/containers\/(\w{64})\?force=1&v=1$/gm)].map(([, one]) => one),
       ids,
     );
-  });
+    const kills = [...asked.matchAll(/^.*-X (POST|DELETE) .*$/gm)].map(([line]) => /(kill|force=1)/.exec(line)?.[0]);
+    assert.deepEqual(
+      kills.slice(0, 4),
+      ["kill", "kill", "force=1", "force=1"],
+      "whoever waits for one sees how it ended",
+    );
+  }).timeout(15_000);
 
   it("works with an image that has no curl, and says what it cannot do then", () => {
     const pod = podOn(apt);

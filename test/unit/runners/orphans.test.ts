@@ -48,6 +48,12 @@ for (const shell of shells) {
       assert.ok(calls.some((call) => call.includes("labelSelector=pi-runners%2Fjobs-of%3Dpods")));
     });
 
+    it("counts no manager that was evicted, whose pod stays behind as one that has failed", () => {
+      const { calls } = start(shell, { managers: listOf("me"), jobs: listOf() });
+      const asked = decodeURIComponent(calls.find((call) => call.includes("instance"))!);
+      assert.match(asked, /&fieldSelector=status\.phase!=Failed,status\.phase!=Succeeded$/);
+    });
+
     it("leaves them to another manager, whose jobs they may be", () => {
       const { calls, output } = start(shell, { managers: listOf("me", "another"), jobs: listOf("job-1") });
       assert.deepEqual(removed(calls), []);

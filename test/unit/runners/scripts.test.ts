@@ -56,6 +56,40 @@ for (const shell of shells) {
       assert.equal(status, 0);
     });
 
+    for (const [way, host] of [
+      ["dind", "tcp://nas.lan:2376"],
+      ["dind-plain", "tcp://docker.lan:2375"],
+      ["dind", "ssh://pi@nas.lan"],
+      ["dind-job", "tcp://nas.lan:2376"],
+    ] as const) {
+      it(`removes nothing from another Docker, which a job's variables name: ${way}, ${host}`, () => {
+        const folder = temporaryFolder();
+        command(folder, "docker", `echo "$*" >>${folder}/asked; case $1 in ps) echo theirs;; esac`);
+        command(folder, "dockerd", `echo started >>${folder}/asked; exec sleep 5`);
+        const env = { PATH: `${folder}:${process.env["PATH"]}`, DOCKER_HOST: host };
+        const { status, output } = run(shell, `: >${folder}/asked\n${preBuildScripts[way]}\necho the job`, env);
+        assert.deepEqual([status, output], [0, "the job\n"]);
+        assert.ok(["", "version\n"].includes(readFileSync(join(folder, "asked"), "utf8")));
+      });
+    }
+
+    it("asks the daemon that it starts inside the job, whatever context the job's variables name", () => {
+      const folder = temporaryFolder();
+      command(folder, "docker", `echo "$DOCKER_HOST \${DOCKER_CONTEXT:-} $*" >>${folder}/asked; test -e ${folder}/up`);
+      command(folder, "dockerd", `: >${folder}/up; exec sleep 5`);
+      const env = {
+        PATH: `${folder}:${process.env["PATH"]}`,
+        PI_RUNNERS_DOCKERD_LOG: join(folder, "log"),
+        DOCKER_CONTEXT: "nas",
+      };
+      assert.equal(run(shell, `${preBuildScripts["dind-job"]}\necho "$DOCKER_CONTEXT"`, env).output, "nas\n");
+      const asked = readFileSync(join(folder, "asked"), "utf8").trim().split("\n");
+      assert.ok(
+        asked.every((line) => line.startsWith("unix:///var/run/docker.sock  ")),
+        asked.join(),
+      );
+    });
+
     it("starts a daemon inside the job and waits for it", () => {
       const folder = temporaryFolder();
       slowDocker(folder, 3);

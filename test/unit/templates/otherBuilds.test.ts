@@ -21,7 +21,11 @@ interface Job {
 
 const jobsOf = (text: string): Record<string, Job> => parse(text) as Record<string, Job>;
 const registry = "registry.lan:5000";
-const names = { IMAGE_NAME: `${registry}/Group/Project`, IMAGE_TAG: "0123abcd-42", REGISTRY: registry };
+const names = {
+  PI_RUNNERS_IMAGE_NAME: `${registry}/Group/Project`,
+  PI_RUNNERS_IMAGE_TAG: "0123abcd-42",
+  PI_RUNNERS_REGISTRY: registry,
+};
 
 /** Runs scripts of a job in a folder whose commands are these. */
 function runJob(scripts: string[], commands: Record<string, string>, env: Record<string, string> = {}, shell = ["sh"]) {
@@ -56,7 +60,12 @@ describe("the pipeline with BuildKit in a pod", () => {
       const env = { CI_REGISTRY: registry, CI_REGISTRY_USER: "gitlab-ci-token", CI_REGISTRY_PASSWORD: "SeCrEt" };
       const scripts = [`cd "$HOME"`, ...job.before_script, ...job.script];
       const commands = { "buildctl-daemonless.sh": daemon };
-      const more = { ...env, BUILDKITD_FLAGS: "--config x", BUILD_CONTEXT: ".", DOCKERFILE: "build/Dockerfile" };
+      const more = {
+        ...env,
+        BUILDKITD_FLAGS: "--config x",
+        PI_RUNNERS_BUILD_CONTEXT: ".",
+        PI_RUNNERS_DOCKERFILE: "build/Dockerfile",
+      };
       const { status, output, calls, folder } = runJob(scripts, commands, more, shell);
       assert.equal(status, 0, output);
       assert.match(output, /^registry\.lan:5000\/group\/project@sha256:2$/m);
@@ -79,7 +88,7 @@ for (const executor of executors) {
     it("builds each on its own runner, under a name of its own, and says for what", () => {
       const of = (architecture: string): unknown[] => {
         const { tags, variables } = jobs[`build-image-${architecture}`]!;
-        return [tags, variables["PLATFORM"], variables["IMAGE_TAG"]];
+        return [tags, variables["PI_RUNNERS_PLATFORM"], variables["PI_RUNNERS_IMAGE_TAG"]];
       };
       const tag = "$CI_COMMIT_SHORT_SHA-$CI_PIPELINE_ID";
       assert.deepEqual(of("amd64"), [["pc"], "linux/amd64", `${tag}-amd64`]);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { images } from "../../../components/runners/images";
@@ -41,7 +41,7 @@ for (const way of dockerWays) {
       const job = jobOf(text);
       assert.deepEqual(job.tags, ["pi", way]);
       assert.equal(job.image, jobImage(runner.settings));
-      assert.equal(job.variables["REGISTRY"], "registry.lan:5000");
+      assert.equal(job.variables["PI_RUNNERS_REGISTRY"], "registry.lan:5000");
       assert.doesNotMatch(text, /\[\[/);
     });
 
@@ -70,16 +70,18 @@ for (const way of dockerWays) {
       );
       const env = {
         PATH: `${folder}:${process.env["PATH"]}`,
+        CI_PROJECT_DIR: join(folder, "project"),
         CI_REGISTRY: "registry.lan:5000",
         CI_REGISTRY_USER: "gitlab-ci-token",
         CI_REGISTRY_PASSWORD: "SeCrEt",
         ...job.variables,
-        IMAGE_NAME: "registry.lan:5000/Group/Project",
-        IMAGE_TAG: "0123abcd-42",
+        PI_RUNNERS_IMAGE_NAME: "registry.lan:5000/Group/Project",
+        PI_RUNNERS_IMAGE_TAG: "0123abcd-42",
       };
-      const script = [...job.before_script, ...job.script, ...job.after_script].join("\n");
+      const script = [...job.before_script, ...job.script].join("\n");
       const { status, output } = run(["sh"], script, env);
       assert.equal(status, 0, output);
+      assert.equal(run(["sh"], job.after_script.join("\n"), env).status, 0);
       const done = readFileSync(calls, "utf8").trim().split("\n");
       const image = "registry.lan:5000/group/project:0123abcd-42";
       assert.deepEqual(done, [
@@ -87,6 +89,8 @@ for (const way of dockerWays) {
         `build --pull --file Dockerfile --tag ${image} .`,
         `push ${image}`,
         `image inspect --format {{join .RepoDigests "\\n"}} ${image}`,
+        // A daemon inside the job ends before after_script.
+        ...(way === "dind-job" ? [`image rm --force --no-prune ${image}`] : []),
         `image rm --force --no-prune ${image}`,
         "logout registry.lan:5000",
       ]);
@@ -128,8 +132,16 @@ for (const way of dockerWays) {
       return { status, output, calls: existsSync(file) ? readFileSync(file, "utf8") : undefined };
     }
 
+    it("does what its inputs say, whatever variables the project has", () => {
+      const named = Object.keys(jobOf(text).variables).filter((name) => name !== "BUILDKIT_NO_CLIENT_TOKEN");
+      assert.ok(
+        named.every((name) => name.startsWith("PI_RUNNERS_")),
+        named.join(),
+      );
+    });
+
     it("has another image name in every pipeline", () => {
-      assert.match(jobOf(text).variables["IMAGE_TAG"]!, /\$CI_COMMIT_SHORT_SHA.*\$CI_PIPELINE_ID/);
+      assert.match(jobOf(text).variables["PI_RUNNERS_IMAGE_TAG"]!, /\$CI_COMMIT_SHORT_SHA.*\$CI_PIPELINE_ID/);
     });
   });
 }
@@ -140,7 +152,7 @@ describe("the pipeline of way kubernetes", () => {
 
   it("has the stack's registry, tags and image in it, and is the one that GitLab finds below templates/", () => {
     assert.deepEqual([job.tags, job.image], [["pods"], podJobImage(runner.settings)]);
-    assert.equal(job.variables["REGISTRY"], "registry.lan:5000");
+    assert.equal(job.variables["PI_RUNNERS_REGISTRY"], "registry.lan:5000");
     const file = readFileSync(join(__dirname, "../../..", componentFile("kubernetes")), "utf8");
     assert.equal(file, component("kubernetes"), "run make docs");
   });
@@ -168,8 +180,8 @@ describe("the pipeline of way kubernetes", () => {
       CI_REGISTRY_USER: "gitlab-ci-token",
       CI_REGISTRY_PASSWORD: "SeCrEt",
       ...job.variables,
-      IMAGE_NAME: "registry.lan:5000/Group/Project",
-      IMAGE_TAG: "0123abcd-42",
+      PI_RUNNERS_IMAGE_NAME: "registry.lan:5000/Group/Project",
+      PI_RUNNERS_IMAGE_TAG: "0123abcd-42",
     };
     const { status, output } = run(["sh"], [...job.before_script, ...job.script].join("\n"), env);
     assert.equal(status, 0, output);
@@ -181,6 +193,21 @@ describe("the pipeline of way kubernetes", () => {
     assert.equal(readFileSync(join(folder, "password"), "utf8"), "SeCrEt");
     assert.match(output, /^registry\.lan:5000\/group\/project@sha256:2$/m);
   });
+});
+
+it("the pipeline of way shell removes its own logins, and none that a variable of the project names", () => {
+  const folder = temporaryFolder();
+  const theirs = join(folder, "theirs");
+  command(folder, "docker", "exit 0");
+  mkdirSync(theirs);
+  writeFileSync(join(theirs, "config.json"), "{}");
+  const job = jobOf(fillIn(component("shell"), {}));
+  const env = { PATH: `${folder}:${process.env["PATH"]}`, CI_PROJECT_DIR: join(folder, "slot"), DOCKER_CONFIG: theirs };
+  const registry = { ...env, PI_RUNNERS_REGISTRY: "registry.lan" };
+  const { output } = run(["bash"], [...job.before_script, 'echo "in $DOCKER_CONFIG"'].join("\n"), registry);
+  assert.match(output, new RegExp(`^in ${folder}/slot\\.tmp/`, "m"));
+  assert.equal(run(["bash"], job.after_script.join("\n"), registry).status, 0);
+  assert.deepEqual([readdirSync(join(folder, "slot.tmp")), readdirSync(theirs)], [[], ["config.json"]]);
 });
 
 it("an input that a component does not have is refused", () => {
