@@ -78,6 +78,15 @@ export const tagsInput = (name: string, tag: string, description: string): strin
       description: ${description}
 `;
 
+/** An input for how long a job may take. */
+export const timeoutInput = `    timeout:
+      default: 1 hour
+      description: How long a job may take, whatever the project allows. The first build on a small node may need more.
+`;
+
+/** The same as a line of a job. */
+export const timeoutLine = "  timeout: $[[ inputs.timeout ]]\n";
+
 /** The inputs of a component that builds an image; `runner` are those that say which runners. */
 export const inputs = (of: Pick<Part, "jobImage" | "needs"> & { runner: string }): string => `spec:
   inputs:
@@ -102,7 +111,7 @@ ${of.runner}${jobImageInput(of)}    registry:
     dockerfile:
       default: Dockerfile
       description: Dockerfile, relative to the project.
-`;
+${timeoutInput}`;
 
 function jobImageInput({ jobImage, needs }: Pick<Part, "jobImage" | "needs">): string {
   return jobImage === undefined
@@ -117,7 +126,7 @@ function jobImageInput({ jobImage, needs }: Pick<Part, "jobImage" | "needs">): s
 export const headWith = (between: string): string => `$[[ inputs.job ]]:
   stage: $[[ inputs.stage ]]
   tags: $[[ inputs.tags ]]
-${between}${variables}`;
+${timeoutLine}${between}${variables}`;
 
 /** What the scripts take from the inputs. A project's, a group's or an earlier job's variable of the same name would win. */
 export const variables = `  variables:

@@ -1,4 +1,4 @@
-import { freshLogins, ownLogins, tokenByDaemon } from "./component";
+import { freshLogins, ownLogins, timeoutInput, timeoutLine, tokenByDaemon } from "./component";
 
 /** The file of the component that tests with Compose. */
 export const composeFile = "templates/compose.yml";
@@ -33,11 +33,11 @@ spec:
       description: Service in which the command runs.
     command:
       description: What is run there, by the service's sh.
----
+${timeoutInput}---
 $[[ inputs.job ]]:
   stage: $[[ inputs.stage ]]
   tags: $[[ inputs.tags ]]
-  variables:
+${timeoutLine}  variables:
     PI_RUNNERS_COMPOSE_FILE: "$[[ inputs.compose_file ]]"
     PI_RUNNERS_SERVICE: "$[[ inputs.service ]]"
     PI_RUNNERS_COMMAND: "$[[ inputs.command ]]"

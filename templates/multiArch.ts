@@ -13,6 +13,7 @@ import {
   ownLogins,
   staleLogins,
   tagsInput,
+  timeoutLine,
   tokenByDaemon,
   variables,
 } from "./component";
@@ -120,7 +121,7 @@ export function multiArchComponent(executor: Executor): string {
 # What all of its jobs have.
 .$[[ inputs.job ]]:
   stage: $[[ inputs.stage ]]
-${image}${variables}${part.variables}${logIn(part.login, part.first)}${part.build}${part.after}
+${timeoutLine}${image}${variables}${part.variables}${logIn(part.login, part.first)}${part.build}${part.after}
 ${["amd64", "arm64"].map(oneJob).join("\n")}
 # One name for both: who pulls it gets the image for their own architecture.
 $[[ inputs.job ]]:

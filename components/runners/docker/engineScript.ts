@@ -1,6 +1,7 @@
 import { engineSocket, socketFolder } from "./engineSocket";
 import { lockData } from "./keptData";
 import { systemIdLabel } from "./managerScripts";
+import { findMtu } from "./mtu";
 
 /** Where the engine has its data. */
 export const engineData = "/var/lib/docker";
@@ -52,20 +53,6 @@ const nestCgroup = [
   '    set -- "$@" --cgroup-parent="$cgroup"',
   "  else",
   '    echo "pi-runners: no group can be made in $own: the limits of this pod do not hold for its jobs" >&2',
-  "  fi",
-  "fi",
-];
-
-/**
- * Shell: a network inside the pod carries no more than the pod's own. Where daemon.json says nothing, the pod's is found
- * out; networks that jobs make get it from Docker 24 on.
- */
-const findMtu = [
-  "mtu=$(cat /sys/class/net/eth0/mtu 2>/dev/null || echo 1500)",
-  `if [ "$mtu" -lt 1500 ] && ! grep -q '"mtu"' /etc/docker/daemon.json; then`,
-  '  set -- "$@" --mtu="$mtu"',
-  "  if dockerd --help | grep -q -e --default-network-opt; then",
-  '    set -- "$@" --default-network-opt="bridge=com.docker.network.driver.mtu=$mtu"',
   "  fi",
   "fi",
 ];

@@ -1,3 +1,5 @@
+import { findMtu } from "./mtu";
+
 /** Where the daemon beside a job keeps its layers: not /var/lib/docker, which another service of the job may have for its own. */
 export const serviceData = "/var/lib/pi-runners-docker";
 
@@ -54,11 +56,8 @@ export const removeContainers = [
   '  [ -z "$left" ] || docker rm --force --volumes $left >/dev/null || :',
 ];
 
-/** What the service of a job runs first: the image's own entrypoint follows, and does what it does without. */
-export const serviceScript = [
-  "set -eu",
-  // A shell that is process 1 ignores signals that it has no trap for.
-  "trap 'exit 0' QUIT TERM INT",
+/** Shell: takes the kept layers over for the daemon that is about to start, and notes when it has come up. */
+const keepLayers = [
   `data=${serviceData}`,
   ...takeOverData,
   "came_up() {",
@@ -74,5 +73,16 @@ export const serviceScript = [
   '  rm -f "$data/.starting"',
   "}",
   "(exec 9>&- >/dev/null 2>&1; came_up) &",
-  'exec dockerd-entrypoint.sh --data-root="$data"',
-].join("\n");
+  'set -- "$@" --data-root="$data"',
+];
+
+/** What the service of a job runs first: the image's own entrypoint follows, with flags, so that it takes TLS. */
+export const serviceScript = (layerCache: boolean): string =>
+  [
+    "set -eu",
+    // A shell that is process 1 ignores signals that it has no trap for.
+    "trap 'exit 0' QUIT TERM INT",
+    ...findMtu,
+    ...(layerCache ? keepLayers : []),
+    'exec dockerd-entrypoint.sh "$@"',
+  ].join("\n");

@@ -1,4 +1,5 @@
 import { keptDataVariable, removeContainers, takeOverData } from "./keptData";
+import { findMtu } from "./mtu";
 import type { DockerWay } from "./ways";
 
 /** How long a job waits for its Docker daemon, seconds. A Pi with a slow card needs up to half a minute. */
@@ -65,6 +66,7 @@ const startInJob = [
   ...takeOverData.map((line) => `    ${line}`),
   "  fi",
   "  if command -v dockerd-entrypoint.sh >/dev/null 2>&1; then set -- dockerd-entrypoint.sh dockerd; else set -- dockerd; fi",
+  ...findMtu.map((line) => `  ${line}`),
   '  "$@" --host=unix:///var/run/docker.sock </dev/null >"$log" 2>&1 &',
   "  daemon=$!",
   '  alive() { kill -0 "$daemon" 2>/dev/null; }',

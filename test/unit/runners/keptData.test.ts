@@ -27,7 +27,7 @@ function slot(left: string[], used = 50): { root: string; data: string; env: Rec
   return { root, data, env: { PATH: `${bin}:${process.env["PATH"]!}`, DOCKER_TLS_VERIFY: "1" } };
 }
 
-const script = (data: string): string => serviceScript.replaceAll(serviceData, data);
+const script = (data: string): string => serviceScript(true).replaceAll(serviceData, data);
 
 describe("the layers that a job's daemon keeps", () => {
   it("are there for the next one, its volumes and networks are not", () => {
@@ -89,6 +89,13 @@ describe("the layers that a job's daemon keeps", () => {
     });
   }
 
+  it("are not asked for with layerCache: false; the daemon starts as its image has it", () => {
+    const { root, data, env } = slot(["overlay2"]);
+    assert.equal(run(["sh"], serviceScript(false), env).status, 0);
+    assert.equal(readFileSync(join(root, "daemon"), "utf8"), "\n");
+    assert.deepEqual(readdirSync(data), ["overlay2"]);
+  });
+
   it("are one volume for each project and slot, of the runner's own making; layerCache: false keeps none", () => {
     for (const [way, place] of [
       ["dind", serviceData],
@@ -103,4 +110,55 @@ describe("the layers that a job's daemon keeps", () => {
       assert.match(runnerErrors(settingsOf(way, { config: shared }))[0]!.reason, /shared by the daemons of jobs/);
     }
   });
+});
+
+describe("the MTU of what a daemon beside or inside a job makes", () => {
+  const opts = "--mtu=1400 --default-network-opt=bridge=com.docker.network.driver.mtu=1400";
+  for (const [mtu, settings, knows, flags] of [
+    ["1400", "", true, opts],
+    ["1400", "", false, "--mtu=1400"],
+    ["1400", '{"mtu": 1300}', true, ""],
+    ["1500", "", true, ""],
+    ["65535", "", true, ""],
+    [undefined, "", true, ""],
+  ] as const) {
+    for (const shell of shells) {
+      it(`is that of its container where that is ${mtu ?? "unknown"}, daemon.json says ${settings || "nothing"}, ${shell[0]}`, () => {
+        const { root, env } = slot([]);
+        const bin = join(root, "bin");
+        command(
+          bin,
+          "dockerd",
+          `case "$*" in *--help*) echo x ${knows ? "--default-network-opt" : ""};; *) echo "$*" >${root}/daemon;; esac`,
+        );
+        command(bin, "docker", `[ "$1" != version ] || test -e ${root}/daemon`);
+        command(
+          bin,
+          "dockerd-entrypoint.sh",
+          `[ "\${1:-}" = dockerd ] || { echo "$*" >${root}/daemon; exit; }; shift; echo "$*" >${root}/daemon; exec sleep 5`,
+        );
+        const here = (text: string): string =>
+          text
+            .replaceAll("/sys/class/net/eth0/mtu", join(root, "mtu"))
+            .replaceAll("/etc/docker/daemon.json", join(root, "json"));
+        if (mtu !== undefined) {
+          writeFileSync(join(root, "mtu"), `${mtu}\n`);
+        }
+        writeFileSync(join(root, "json"), settings);
+        const started = (): string =>
+          readFileSync(join(root, "daemon"), "utf8")
+            .replace(/--host=\S+/, "")
+            .trim();
+        assert.equal(run(["sh"], here(serviceScript(false)), env).status, 0);
+        assert.equal(started(), flags);
+        run(["sh"], `rm ${root}/daemon`, env);
+        const { status, output } = run(shell, here(preBuildScripts["dind-job"]!), {
+          ...env,
+          PI_RUNNERS_DOCKERD_LOG: join(root, "log"),
+        });
+        assert.equal(status, 0, output);
+        assert.equal(started(), flags);
+      });
+    }
+  }
 });

@@ -224,3 +224,17 @@ it("every component below templates/ is one of a way, or one of the few others",
   const files = readdirSync(join(__dirname, "../../../templates")).filter((name) => name.endsWith(".yml"));
   assert.deepEqual(files.map((name) => `templates/${name}`).sort(), [...ways.map(componentFile), ...others].sort());
 });
+
+it("no job that builds or tests may take longer than its pipeline says", () => {
+  const aboutStacks = ["preview.yml", "deploy.yml", "drift.yml"];
+  const folder = join(__dirname, "../../../templates");
+  const files = readdirSync(folder).filter((name) => name.endsWith(".yml") && !aboutStacks.includes(name));
+  for (const file of files) {
+    const text = readFileSync(join(folder, file), "utf8");
+    const values = { timeout: "90 minutes", ...(file === "compose.yml" ? { command: "true" } : {}) };
+    const jobs = Object.values(parse(fillIn(text, values)) as Record<string, { timeout?: string; extends?: string }>);
+    for (const job of jobs) {
+      assert.equal(job.extends === undefined ? job.timeout : "90 minutes", "90 minutes", file);
+    }
+  }
+});

@@ -15,9 +15,6 @@ export function fileVolumes(settings: DockerRunnerSettings): string[] {
   return [`${folder}/docker/daemon.json:/etc/docker/daemon.json:ro`, `${folder}/docker/certs.d:/etc/docker/certs.d:ro`];
 }
 
-/** What a service that keeps its layers runs: the image's own entrypoint follows. */
-const keepingEntrypoint = ["/bin/sh", "-c", serviceScript];
-
 /** The volume for a daemon beside the job; the runner keeps one for each project and concurrent job. */
 export function layerVolumes(settings: DockerRunnerSettings): string[] {
   return settings.layerCache ? [serviceData] : [];
@@ -33,7 +30,7 @@ export function serviceSection(settings: DockerRunnerSettings, serviceMemory: st
       allowed_privileged_images: [image],
       allowed_privileged_services: [image],
     }),
-    services: [{ name: image, alias: "docker", ...(settings.layerCache ? { entrypoint: keepingEntrypoint } : {}) }],
+    services: [{ name: image, alias: "docker", entrypoint: ["/bin/sh", "-c", serviceScript(settings.layerCache)] }],
     service_memory: serviceMemory,
     // The runner's own check dials port 2375, which a daemon with TLS does not open, for 30 s; the script waits instead.
     wait_for_services_timeout: -1,
