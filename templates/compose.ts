@@ -3,7 +3,10 @@ import { freshLogins, ownLogins, timeoutInput, timeoutLine, tokenByDaemon } from
 /** The file of the component that tests with Compose. */
 export const composeFile = "templates/compose.yml";
 
-/** Not by `variables`: those of the project with the same names would win. */
+/**
+ * Not by `variables`: those of the project with the same names would win. In `script` too, as a job may have a `before_script` of its
+ * own beside the component.
+ */
 const ownProject = `    # Names of containers, networks and volumes begin with the project's: no other job has the same.
     - export COMPOSE_PROJECT_NAME="job-$CI_JOB_ID" COMPOSE_FILE="$PI_RUNNERS_COMPOSE_FILE"
 `;
@@ -48,7 +51,7 @@ ${ownProject}${freshLogins}    # For images of the project's own registry.
         printf '%s' "$CI_REGISTRY_PASSWORD" | docker login --username "$CI_REGISTRY_USER" --password-stdin "$CI_REGISTRY"
       fi
   script:
-    - docker compose up --build --detach --wait
+${ownProject}    - docker compose up --build --detach --wait
     - docker compose exec -T "$PI_RUNNERS_SERVICE" sh -c "$PI_RUNNERS_COMMAND"
   after_script:
 ${ownProject}${ownLogins}    - docker compose logs --no-color 2>/dev/null | tail -n 200 || true

@@ -2,7 +2,6 @@
 import { startSettings } from "../../components/runners/shell/unit";
 import type { Change } from "./changes";
 import { consequence, type Consequence } from "./consequence";
-import { blinded } from "./preview";
 
 /** The same as inputs of the component. Of `binary`, a path that changed may be the same file. */
 const startedWith = startSettings
@@ -12,7 +11,7 @@ const startedWith = startSettings
 /**
  * What happens on one host of a runner.
  *
- * @param own what changes of the runner's component, where anything does; its host's settings hold the token, and are blinded
+ * @param own what changes of the runner's component, where anything does that it shows; its host's settings hold the token, and are blinded
  */
 export function ofShellHost({ operation, component, name }: Change, own: Change | undefined): Consequence[] {
   const runner = component.name;
@@ -47,12 +46,12 @@ function turnsToPackage(own: Change | undefined): boolean {
   return before !== after;
 }
 
-/** Of a file on the machine that runs Pulumi, and of a secret, a preview does not say whether it is another one. */
+/** Of a file on the machine that runs Pulumi, and of a login, a preview does not say whether it is another one. */
 function unless(own: Change | undefined): string {
   const { binary, sha256, proxy } = own?.after?.inputs ?? {};
   const others = [
-    ...(binary !== undefined && sha256 === undefined ? ["`binary` is another file"] : []),
-    ...(JSON.stringify(proxy)?.includes(blinded) ? ["`proxy` has another password"] : []),
+    ...(own === undefined || (binary !== undefined && sha256 === undefined) ? ["`binary` is another file"] : []),
+    ...(own === undefined || proxy !== undefined ? ["`proxy` has another login"] : []),
   ];
   return others.length > 0 ? `; where ${others.join(" or ")}, it restarts once its jobs have ended` : "";
 }

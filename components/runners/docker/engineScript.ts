@@ -15,7 +15,7 @@ export const pathsFile = "paths";
 /** What the runner itself made for jobs, as a filter. */
 const runnersOwn = `label=${systemIdLabel}`;
 
-/** After so long no job of an earlier life of the engine has anything to end, seconds: its after_script has five minutes. */
+/** After so long no job of an earlier life of the engine has anything to end, seconds: its after_script has five minutes by default. */
 const nobodyWaits = 900;
 
 /** Where the engine listens until it has cleaned up; then the socket gets its name, and jobs come. */

@@ -48,7 +48,7 @@ const waitForService = [
  */
 const startInJob = [
   "# pi-runners: start a Docker daemon inside this job and wait until it answers",
-  'case "${DOCKER_HOST:-}" in "" | unix://*) (',
+  'case "${DOCKER_HOST:-}" in "" | unix:///var/run/docker.sock | unix:///run/docker.sock) (',
   // Whatever the job's variables say: the daemon that is asked, and cleared, is the one that is started here.
   "  unset DOCKER_CONTEXT DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_CERT_PATH",
   "  export DOCKER_HOST=unix:///var/run/docker.sock",

@@ -38,7 +38,8 @@ export const commonSettings = {
   }),
   mtu: about(z.int().min(576).max(9216).optional(), {
     description: "Bytes; of the networks of jobs and inner daemons, where the network carries less than 1500.",
-    defaultText: "Docker's, 1500",
+    defaultText:
+      "that of the node's Docker for jobs; each daemon of a job, and each engine, finds that of its container",
   }),
   prune: about(
     z

@@ -110,8 +110,8 @@ export const daemonScript = [
   '  exec buildkitd "$@"',
   "}",
   // A job may start two at once, or leave one running: the store of one that lives is not a dead one's. One that was asked to
-  // stop may still be at it.
-  '{ command exec 8>"$slot/daemon.lock" && { flock -n 8 || { sleep 3; flock -n 8; }; }; } || cold "$@"',
+  // stop may still be at it. With /. nothing but a folder is opened, whatever a job has put there.
+  '{ mkdir -p "$slot/daemon" && command exec 8<"$slot/daemon/." && { flock -n 8 || { sleep 3; flock -n 8; }; }; } || cold "$@"',
   'if [ -e "$slot/in-use" ] && [ -e "$slot/store" ]; then',
   '  echo "pi-runners: the last daemon was killed, or its node went down: this build begins with no layers"',
   '  mv "$slot/store" "${slot%/*}/broken.$$.$(date +%s)" || cold "$@"',

@@ -111,12 +111,13 @@ def wait_until_well(settings):
                         "See `journalctl -u %s` on the host." % name)
 
 
-def stays(name, start, serves=lambda: True):
-    """Whether there comes to be one process that was started with these settings, is there for a second, and serves."""
+def stays(name, start=None, serves=lambda: True):
+    """Whether there comes to be one process (started with these settings, if they are given) that is there for a second, and
+    serves."""
     give_up, since = time.monotonic() + PATIENCE, None
     while time.monotonic() < give_up:
         unit = unit_now(name)
-        if unit.active and marker(unit.pid) == start and serves():
+        if unit.active and start in (None, marker(unit.pid)) and serves():
             if since == unit.pid:
                 return True
             since = unit.pid

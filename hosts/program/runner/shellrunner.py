@@ -171,7 +171,7 @@ class Before:
 
     def outcome(self):
         """What there is to say once all is put back: one that ran has to run again."""
-        if self.active and not service.stays(self.name, self.marker):
+        if self.active and not service.stays(self.name):
             return "The files of the host are as they were, but the service does not come up again: %s" % service.last_words(self.name)
         return "The host is as it was."
 
@@ -242,9 +242,13 @@ def taken_back(error, settings, record, before, kept):
             record.save()
         else:
             record.delete()
-        error.restored = before.outcome()
     except Exception as another:
         error.restored = "Not all could be put back (%s); the next run completes it." % another
+        return error
+    try:
+        error.restored = before.outcome()
+    except Exception as another:
+        error.restored = "The files of the host are as they were; whether the service runs again could not be seen (%s)." % another
     return error
 
 

@@ -207,7 +207,7 @@ describe("the daemon of builds that keep layers", () => {
       });
       const ended = new Promise<number | null>((done) => script.once("exit", done));
       if (dies === "") {
-        await new Promise((up) => script.stdout.once("data", up));
+        await new Promise<void>((up) => script.stdout.on("data", (said) => /^up$/m.test(String(said)) && up()));
         script.kill("SIGTERM");
       }
       return ended;
@@ -219,8 +219,8 @@ describe("the daemon of builds that keep layers", () => {
     const { slot, start, read } = daemon();
     assert.equal(await start(), 1);
     assert.equal(read("args"), `--addr=x --root=${slot}/store\n`);
-    assert.equal(read("saw"), "daemon.lock\nin-use\nstore\n");
-    assert.deepEqual(readdirSync(slot), ["daemon.lock", "store"]);
+    assert.equal(read("saw"), "daemon\nin-use\nstore\n");
+    assert.deepEqual(readdirSync(slot), ["daemon", "store"]);
     await start();
     assert.deepEqual(readdirSync(join(slot, "store")), ["layer"], "the next one has what it left");
   });
@@ -229,10 +229,10 @@ describe("the daemon of builds that keep layers", () => {
     it(`begins with an empty store after one that stopped unasked (${dies})`, async () => {
       const killed = daemon(dies);
       await killed.start();
-      assert.deepEqual(readdirSync(killed.slot).sort(), ["daemon.lock", "in-use", "store"]);
+      assert.deepEqual(readdirSync(killed.slot).sort(), ["daemon", "in-use", "store"]);
       await killed.start();
-      assert.deepEqual(readdirSync(killed.slot), ["daemon.lock", "in-use"], "put away before the second one began");
-      assert.equal(killed.read("saw"), "daemon.lock\nin-use\n");
+      assert.deepEqual(readdirSync(killed.slot), ["daemon", "in-use"], "put away before the second one began");
+      assert.equal(killed.read("saw"), "daemon\nin-use\n");
       assert.equal(readdirSync(killed.layers).filter((name) => name.startsWith("broken.")).length, 1);
     });
   }
@@ -241,15 +241,28 @@ describe("the daemon of builds that keep layers", () => {
     const { layers, slot, start, read } = daemon();
     const holder = spawn("sh", [
       "-c",
-      `exec 9>${slot}/daemon.lock; flock 9; touch ${slot}/in-use; echo held; exec sleep 60`,
+      `mkdir ${slot}/daemon; exec 9<${slot}/daemon/.; flock 9; touch ${slot}/in-use; echo held; exec sleep 60`,
     ]);
     await new Promise((held) => holder.stdout.once("data", held));
     await start();
     holder.kill();
     assert.equal(read("args"), "--addr=x\n");
-    assert.deepEqual(readdirSync(slot), ["daemon.lock", "in-use", "store"]);
+    assert.deepEqual(readdirSync(slot), ["daemon", "in-use", "store"]);
     assert.deepEqual(readdirSync(layers), ["1000-1"]);
   });
+
+  for (const [what, left] of [
+    ["a pipe", "mkfifo"],
+    ["a link to a file", "ln -s /etc/hostname"],
+    ["a file", "touch"],
+  ]) {
+    it(`is neither held up nor led elsewhere by ${what} in place of its lock`, async () => {
+      const { slot, start, read } = daemon();
+      run(["sh"], `${left} ${slot}/daemon`, {});
+      await start();
+      assert.equal(read("args"), "--addr=x\n");
+    });
+  }
 
   it("has a store of its own where the folder cannot be used", async () => {
     const { bin, slot, start, read } = daemon("exit 0");

@@ -317,13 +317,16 @@ describe("what docker is told of the proxy in a job", () => {
   it("stays where the pipeline of way shell makes a folder for its logins, and what a job before had left goes", () => {
     command(folder, "docker", "exit 0");
     const [, job = ""] = component("shell").split(/^---$/m);
-    const [line] = (Object.values(parse(job) as object)[0] as { before_script: string[] }).before_script;
-    const own = { CI_PROJECT_DIR: join(folder, "slot"), DOCKER_CONFIG: join(folder, "slot.tmp/logins") };
-    const file = join(folder, "slot.tmp/logins/config.json");
-    const with_ = run(["bash"], `${dockerClientScript("$CI_PROJECT_DIR.tmp/logins")}\n${line}`, environment(own));
+    const { before_script } = Object.values(parse(job) as object)[0] as { before_script: string[] };
+    const line = before_script.slice(0, 2).join("\n");
+    const logins = "slot.tmp/pi-runners-docker";
+    const own = { CI_PROJECT_DIR: join(folder, "slot"), DOCKER_CONFIG: join(folder, logins) };
+    const file = join(folder, logins, "config.json");
+    const script = `${dockerClientScript("$CI_PROJECT_DIR.tmp/pi-runners-docker")}\n${line}`;
+    const with_ = run(["bash"], script, environment(own));
     assert.equal(with_.status, 0, with_.output);
     assert.match(readFileSync(file, "utf8"), /proxy\.lan/);
-    assert.equal(run(["bash"], line!, environment(own)).status, 0);
+    assert.equal(run(["bash"], line, environment(own)).status, 0);
     assert.ok(!existsSync(file));
   });
 });

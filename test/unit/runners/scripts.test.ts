@@ -61,6 +61,7 @@ for (const shell of shells) {
       ["dind-plain", "tcp://docker.lan:2375"],
       ["dind", "ssh://pi@nas.lan"],
       ["dind-job", "tcp://nas.lan:2376"],
+      ["dind-job", "unix:///run/host/docker.sock"],
     ] as const) {
       it(`removes nothing from another Docker, which a job's variables name: ${way}, ${host}`, () => {
         const folder = temporaryFolder();
