@@ -1,6 +1,6 @@
 /**
  * The calls by which a runner gets a job and tells how it goes. Checked against network/gitlab.go, network/trace.go of
- * GitLab Runner 12.8.0 and 19.4.0.
+ * GitLab Runner 19.4.0.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { createReadStream, createWriteStream, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";

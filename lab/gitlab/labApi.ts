@@ -8,7 +8,7 @@ import type { Job, Project, Runner } from "./model";
 import type { ServerOptions } from "./options";
 import { type Pipelines, viewJob, viewPipeline } from "./pipelines";
 import { ProjectError } from "./projectError";
-import type { RequestCounts, RunnerView } from "./protocol";
+import type { RequestCounts, RunnerView, Settings } from "./protocol";
 import { header } from "./runnerApi";
 import type { Schedule } from "./schedule";
 import { newToken, type Store } from "./store";
@@ -81,6 +81,7 @@ const settingsInput = z.strictObject({
   runnerTokenLifetime: z.number().positive().optional(),
   registration: z.enum(["on", "off"]).optional(),
   registrationToken: z.string().min(8).optional(),
+  twoPhaseCommit: z.enum(["on", "off"]).optional(),
 });
 
 const faultInput = z.strictObject({
@@ -315,8 +316,10 @@ function instance(lab: FastifyInstance, { store }: Parts): void {
   });
   lab.put("/lab/settings", async (request) => {
     const given = read(settingsInput, request);
-    const none = { runnerTokenLifetime: undefined, registration: undefined, registrationToken: undefined };
-    Object.assign(store.settings, none, given);
+    for (const key of Object.keys(settingsInput.shape) as (keyof Settings)[]) {
+      delete store.settings[key];
+    }
+    Object.assign(store.settings, given);
     store.save();
     return store.settings;
   });

@@ -1,5 +1,5 @@
 /**
- * A job as it is handed to a runner. Fields: common/spec/spec.go of GitLab Runner 19.4, common/network.go of 12.8; what
+ * A job as it is handed to a runner. Fields: common/spec/spec.go of GitLab Runner 19.4; what
  * the older does not know it ignores.
  */
 import { createHash } from "node:crypto";

@@ -138,6 +138,8 @@ export interface Settings {
   registration?: "on" | "off";
   /** The legacy registration token of the instance. Default: `--registration-token`. */
   registrationToken?: string;
+  /** Commit of jobs in two phases, which GitLab has behind a feature flag. Default: `on`, for runners that announce it. */
+  twoPhaseCommit?: "on" | "off";
 }
 
 export interface ManagerView {

@@ -1,5 +1,5 @@
 /**
- * The calls by which runners come and go. Checked against network/gitlab.go of GitLab Runner 12.8.0 and 19.4.0, and
+ * The calls by which runners come and go. Checked against network/gitlab.go of GitLab Runner 19.4.0, and
  * https://docs.gitlab.com/api/runners/.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";

@@ -46,7 +46,8 @@ export class Schedule extends EventEmitter<{ queue: [] }> {
       const now = Date.now();
       const manager = runner.managers.get(systemId);
       // Commit in two phases, by runners that announce it: the job is theirs, but pending until they say that it runs.
-      const status = manager?.features["two_phase_job_commit"] === true ? "pending" : "running";
+      const announced = manager?.features["two_phase_job_commit"] === true;
+      const status = announced && this.store.settings.twoPhaseCommit !== "off" ? "pending" : "running";
       Object.assign(job, { status, runner, manager, handedOutAt: now, contactedAt: now });
       return job;
     }

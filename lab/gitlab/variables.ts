@@ -6,7 +6,7 @@ import type { Job, JobDefinition, Pipeline, Project } from "./model";
 import type { ServerOptions } from "./options";
 import type { VariableInput } from "./protocol";
 
-/** As the runner wants it: common/spec/spec.go of GitLab Runner 19, common/variables.go of 12.8. */
+/** As the runner wants it: common/spec/spec.go of GitLab Runner 19.4. */
 export interface JobVariable {
   key: string;
   value: string;

@@ -182,6 +182,26 @@ describe("stand-in for GitLab, with the real gitlab-runner", function () {
     assert.equal(jobOf(pipeline, "slow").failureReason, "job_execution_timeout");
   });
 
+  it("works with a GitLab that does not commit jobs in two phases, too", async () => {
+    await standIn.lab.setSettings({ twoPhaseCommit: "off" });
+    await standIn.lab.createProject("demo", { files: { ".gitlab-ci.yml": "job: {script: [sleep 1, echo do''ne]}" } });
+    runner.start(standIn.url, dood);
+    const { id } = await standIn.lab.startPipeline("demo");
+    const handedOut = new Set<string>();
+    for (;;) {
+      const [job] = (await standIn.lab.pipeline(id)).jobs as [JobView];
+      if (job.handedOutAt !== undefined) {
+        handedOut.add(job.status);
+      }
+      if (job.finishedAt !== undefined) {
+        assert.match(await standIn.lab.trace(job.id), /^.*done$/m);
+        break;
+      }
+      await sleep(5);
+    }
+    assert.deepEqual([...handedOut], ["running", "success"], "never pending once it is handed out");
+  });
+
   it("says 403 to a token that it does not know", async () => {
     const wrong = await runner.command(
       "register",

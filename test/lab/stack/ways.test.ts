@@ -23,6 +23,9 @@ describe("stack ways on the lab", () => {
     it(`builds and pushes an image by ${way}`, async () => {
       const { code, output } = await jobs.get(way)!;
       assert.equal(code, 0, output);
+      if (way !== "kubernetes") {
+        assert.match(output, /\[internal\] load build definition/, "by Docker's own BuildKit");
+      }
       assert.match(output, new RegExp(`^pushed \\S+/lab/hello-${name}@sha256:[0-9a-f]{64}$`, "m"));
     });
   }
