@@ -15,10 +15,10 @@ const unreachable = (official: string): string => join(imageFiles, `unreachable-
 /** Whether the official image is there under the lab's name for it. */
 export async function pulled(engine: Engine, official: string, alias: string, say: Say): Promise<boolean> {
   const note = unreachable(official);
-  if (existsSync(note) && Date.now() - statSync(note).mtimeMs < aDay) {
-    return false;
-  }
   if (!(await has(engine, official))) {
+    if (existsSync(note) && Date.now() - statSync(note).mtimeMs < aDay) {
+      return false;
+    }
     say(`trying to pull ${official}`);
     if (!(await engine.attempt(["pull", "--quiet", official], { timeout: 300_000 })).ok) {
       mkdirSync(imageFiles, { recursive: true });
