@@ -113,7 +113,7 @@ class Engine {
       join(root, "bin"),
       "docker",
       `echo "$*" >>${root}/asked
-      case "$*" in *version) test -e ${root}/up;; *" ps "*) cat ${root}/runners 2>/dev/null;; esac`,
+      case "$*" in *version) test -e ${root}/up && ls ${root}/docker-socket/*.sock >/dev/null 2>&1;; *" ps "*) cat ${root}/runners 2>/dev/null;; esac`,
     );
     command(
       join(root, "bin"),
