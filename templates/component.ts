@@ -1,5 +1,6 @@
 import { images } from "../components/runners/images";
 import type { Way } from "../components/runners/executors";
+import { dockerConfig } from "../components/runners/shell/shellConfig";
 
 /** What of a CI/CD component depends on how it builds. */
 interface Part {
@@ -201,7 +202,7 @@ ${imageLine}    - docker image rm --force --no-prune "$IMAGE" >/dev/null 2>&1 ||
 /** Logins of this job alone. Not by `variables`: a DOCKER_CONFIG of the project would win, and be emptied. */
 export const ownLogins = `    # Logins of this job alone: in the home of the host's user, jobs that run at once would share them, and a logout of one
     # would end the others'. The folder beside the checkout is another one for each job that runs at the same time.
-    - export DOCKER_CONFIG="$CI_PROJECT_DIR.tmp/pi-runners-docker"
+    - export DOCKER_CONFIG="${dockerConfig}"
 `;
 
 /** The same at the begin of a job: none of the last one's. */

@@ -1,4 +1,4 @@
-import { freshLogins, ownLogins, timeoutInput, timeoutLine, tokenByDaemon } from "./component";
+import { freshLogins, ownLogins, staleLogins, timeoutInput, timeoutLine, tokenByDaemon } from "./component";
 
 /** The file of the component that tests with Compose. */
 export const composeFile = "templates/compose.yml";
@@ -56,5 +56,4 @@ ${ownProject}    - docker compose up --build --detach --wait
   after_script:
 ${ownProject}${ownLogins}    - docker compose logs --no-color 2>/dev/null | tail -n 200 || true
     - docker compose down --volumes --remove-orphans --rmi local --timeout 5 || true
-    - rm -rf "$DOCKER_CONFIG"
-`;
+${staleLogins}`;

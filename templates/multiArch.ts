@@ -72,7 +72,6 @@ const imagetools = `    # imagetools asks the registry itself: it is told what t
 const docker = {
   needs: "the docker command with buildx",
   login: "docker login",
-  build: dockerScript({ options: platform }),
   list: imagetools,
 };
 
@@ -106,6 +105,7 @@ const parts: Record<Executor, Part> = {
     needs: "the docker command with buildx, on the hosts",
     variables: tokenByDaemon,
     first: freshLogins,
+    build: dockerScript({ options: platform }),
     after: ownLogins + cleanUp + staleLogins,
   },
 };

@@ -29,8 +29,7 @@ export const lockData = [
 /**
  * Shell: makes what earlier daemons of jobs left in `$data` fit for a next one. Layers and build cache stay; volumes and
  * networks of a job are nobody's any more. All of it goes where the last two daemons did not come up with it (one alone may have
- * been cancelled), and where the card
- * is nearly full. Containers need a daemon to be removed: see `removeContainers`.
+ * been cancelled), and where the card is nearly full. Containers need a daemon to be removed: see `removeContainers`.
  */
 export const takeOverData = [
   ...lockData,

@@ -22,13 +22,10 @@ export interface HostFile {
  * Where a job's docker has its logins: beside its checkout, so one for each slot. In the user's home two jobs that run at
  * once would share them, and each logout would end the other's login.
  */
-const dockerConfig = "$CI_PROJECT_DIR.tmp/pi-runners-docker";
+export const dockerConfig = "$CI_PROJECT_DIR.tmp/pi-runners-docker";
 
 /** Before a job's own script: no login of the slot's last job is left. The folder is ours; a DOCKER_CONFIG of the job's own is not touched. */
-const freshDockerConfig = [
-  'rm -rf "$CI_PROJECT_DIR.tmp/pi-runners-docker"',
-  '(umask 077 && mkdir -p "$CI_PROJECT_DIR.tmp/pi-runners-docker")',
-].join("\n");
+const freshDockerConfig = [`rm -rf "${dockerConfig}"`, `(umask 077 && mkdir -p "${dockerConfig}")`].join("\n");
 
 /** The config.toml of a runner: the preset of the way, and over it what the stack file says. */
 function shellRunnerConfig(settings: ShellRunnerSettings, token: string, node: string): ConfigToml {
