@@ -1,7 +1,8 @@
 /** SSH keys of the lab: one to log in with, one per node that its host proves itself with. They last until `down`. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
-import { inState, type LabNode } from "../machine/places";
+import { dirname, join } from "node:path";
+import { withLock } from "../machine/locks";
+import { cache, inState, type LabNode } from "../machine/places";
 import { run } from "../machine/processes";
 
 export const privateKeyFile = inState("id_ed25519");
@@ -24,8 +25,18 @@ async function keyPair(file: string, comment: string): Promise<string> {
   return readFileSync(`${file}.pub`, "utf8").trim();
 }
 
-/** Keys of these nodes, who may log in there, and the known_hosts file, which keeps the lines of other nodes. */
-export async function sshKeys(nodes: readonly LabNode[]): Promise<void> {
+/**
+ * Keys of these nodes, who may log in there, and the known_hosts file, which keeps the lines of other nodes. One process
+ * after the other: tests of several kinds of nodes begin at the same moment.
+ */
+export const sshKeys = (nodes: readonly LabNode[]): Promise<void> =>
+  withLock(
+    join(cache, "locks", "ssh-keys"),
+    () => undefined,
+    () => writeKeys(nodes),
+  );
+
+async function writeKeys(nodes: readonly LabNode[]): Promise<void> {
   const login = await keyPair(privateKeyFile, "pi-lab");
   chmodSync(inState(), 0o700);
   const lines = new Map(knownHosts().map((line) => [line.split(" ")[0] ?? "", line]));

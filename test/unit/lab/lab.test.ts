@@ -160,3 +160,32 @@ describe("lab: its lock", () => {
     );
   }).timeout(20_000);
 });
+
+describe("lab: its SSH keys", () => {
+  const folder = mkdtempSync(join(tmpdir(), "pi-lab-keys-"));
+  after(() => rmSync(folder, { recursive: true }));
+
+  it("are all known, and one key logs in everywhere, where several processes bring up nodes at the same moment", async () => {
+    const numbers = [101, 102, 103, 104, 105];
+    const env = { ...process.env, XDG_STATE_HOME: folder, XDG_CACHE_HOME: folder };
+    const bringUp = async (number: number): Promise<unknown> => {
+      const program = `require("./lab/cluster/hostKeys").sshKeys([require("./lab/machine/places").node(${number})])`;
+      const child = spawn(process.execPath, ["--import", "tsx", "-e", program], {
+        stdio: ["ignore", "inherit", "inherit"],
+        env,
+      });
+      return (await once(child, "close"))[0];
+    };
+    assert.deepEqual(await Promise.all(numbers.map(bringUp)), [0, 0, 0, 0, 0]);
+    const lab = join(folder, "pi-runners/lab");
+    const known = readFileSync(join(lab, "known_hosts"), "utf8").trim().split("\n");
+    assert.deepEqual(
+      known.map((line) => line.split(" ")[0]!.split(",")[1]).sort(),
+      numbers.map((number) => `node${number}`),
+    );
+    const login = readFileSync(join(lab, "id_ed25519.pub"), "utf8");
+    for (const number of numbers) {
+      assert.equal(readFileSync(join(lab, `nodes/node${number}/authorized_keys`), "utf8"), login);
+    }
+  }).timeout(60_000);
+});
