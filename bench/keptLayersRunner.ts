@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { findEngine } from "../lab/engine/engine";
 import { images } from "../lab/images/images";
-import { loadBuildkit } from "../lab/images/nodeImages";
+import { loadForPods } from "../lab/images/nodeImages";
 import { checkout, nodes } from "../lab/machine/places";
 import { run } from "../lab/machine/processes";
 import { stackOutput } from "../lab/stack/stack";
@@ -24,7 +24,7 @@ const name = "kubernetes";
 export async function keptLayersRunner(): Promise<DeployedRunner> {
   say("deploying the runner whose builds keep layers");
   const engine = await findEngine();
-  await loadBuildkit(engine!, nodes(1), say);
+  await loadForPods(engine!, nodes(1), ["buildkit"], say);
   const file = parse(readFileSync(join(checkout, `Pulumi.${stack}.yaml`), "utf8")) as {
     config: { "pi-runners:runners": { name: string }[] };
   };

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { built } from "../builds/builds";
 import { certificateAuthority } from "../cluster/certificates";
-import { nodesReady } from "../cluster/cluster";
+import { clusterNodes, nodesReady } from "../cluster/cluster";
 import { ensureServer } from "../cluster/controlPlane";
 import { joinNodes } from "../cluster/join";
 import { down } from "./down";
@@ -11,10 +11,10 @@ import { raiseSettings } from "../machine/hostSettings";
 import { isOfWays, mainJob } from "../stack/job";
 import { unstowImages } from "../images/machineImages";
 import { withLock } from "../machine/locks";
-import { type ImageSets, imageSets, pushBaseImage, pushJobImages } from "../images/nodeImages";
+import { type ImageSets, imageSets, loadForPods, pushBaseImage, pushJobImages } from "../images/nodeImages";
 import { ensureNodes, newNodes, nodesDeployed } from "../cluster/nodes";
 import { hostPackages } from "../machine/packages";
-import { cache, type LabNode, nodes } from "../machine/places";
+import { cache, type LabNode, maxNodes, nodes } from "../machine/places";
 import { deploy, type Toolchain, toolchain } from "../stack/stack";
 import { linkRunner } from "../stack/runnerFile";
 import { linkState } from "../machine/stateFolder";
@@ -123,10 +123,20 @@ async function runJob({ env }: Toolchain, way: string | undefined): Promise<void
 }
 
 export async function jobCommand(way: string | undefined): Promise<void> {
-  const tools = await toolchain(await findEngine(), () => undefined);
+  const engine = await findEngine();
+  const tools = await toolchain(engine, () => undefined);
   if (way !== undefined && isOfWays(way)) {
     await alone(async () => {
       await linkRunner(print);
+      const joined = await clusterNodes();
+      if (engine) {
+        await loadForPods(
+          engine,
+          nodes(maxNodes).filter(({ name }) => joined.has(name)),
+          ["buildah"],
+          print,
+        );
+      }
       const changed = newNodes("ways");
       await deploy(tools.env, "ways", changed, print);
       nodesDeployed("ways", changed);

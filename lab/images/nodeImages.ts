@@ -15,7 +15,7 @@ type Say = (line: string) => void;
 /** For jobs: in each node's Docker. */
 const forJobs = ["runner", "helper", "cli", "dind"] as const;
 /** For pods: in each node's containerd. */
-const forPods = ["runner", "pause", "cli", "dind", "helper", "buildah", "registry"] as const;
+const forPods = ["runner", "pause", "cli", "dind", "helper"] as const;
 
 const alias = (name: ImageName): string => images[name].alias ?? name;
 
@@ -39,8 +39,6 @@ export interface ImageSets {
 export async function imageSets(engine: Engine, say: Say): Promise<ImageSets> {
   await Promise.all([image(engine, "dind", say), image(engine, "helper", say), image(engine, "runner", say)]);
   await image(engine, "pause", say);
-  await image(engine, "buildah", say);
-  await image(engine, "registry", say);
   await image(engine, "cli", say);
   const sources = (["runner", "helper"] as const).flatMap((name) => {
     const { alias, official } = images[name];
@@ -114,17 +112,34 @@ async function loadPods(engine: Engine, node: LabNode, { key, file, ids }: Image
   await engine.exec(node.container, ["tee", marker], { input: key });
 }
 
-/** Puts BuildKit's image into each node's containerd: nothing of the lab itself needs it there. */
-export async function loadBuildkit(engine: Engine, nodes: readonly LabNode[], say: Say): Promise<void> {
-  const file = join(imageFiles, `buildkit-${process.pid}.tar`);
-  try {
-    await image(engine, "buildkit", say);
-    await engine.run(["save", "--output", file, alias("buildkit")]);
-    for (const { container } of nodes) {
-      await engine.exec(container, ["ctr", "--namespace", "k8s.io", "images", "import", file]);
+/** Images for pods that stack dev does without: they are built, and put into nodes, where something runs that needs them. */
+export type FurtherImage = "buildah" | "buildkit" | "registry";
+
+/** Puts these images into the containerd of nodes that lack them. */
+export async function loadForPods(
+  engine: Engine,
+  nodes: readonly LabNode[],
+  names: readonly FurtherImage[],
+  say: Say,
+): Promise<void> {
+  for (const name of names) {
+    const reference = await image(engine, name, say);
+    const marker = `/var/lib/containerd/pi-lab-${name}`;
+    const marks = await Promise.all(nodes.map(({ container }) => engine.attempt(["exec", container, "cat", marker])));
+    const waiting = nodes.filter((_, at) => marks[at]!.stdout !== reference);
+    const file = join(imageFiles, `${name}-${process.pid}.tar`);
+    try {
+      for (const { name: node, container } of waiting) {
+        if (!existsSync(file)) {
+          await engine.run(["save", "--output", file, alias(name)]);
+        }
+        say(`${node}: importing ${alias(name)} into containerd`);
+        await engine.exec(container, ["ctr", "--namespace", "k8s.io", "images", "import", file]);
+        await engine.exec(container, ["tee", marker], { input: reference });
+      }
+    } finally {
+      rmSync(file, { force: true });
     }
-  } finally {
-    rmSync(file, { force: true });
   }
 }
 

@@ -4,7 +4,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { runnerVersion } from "../../components/runners/images";
+import { findEngine } from "../../lab/engine/engine";
 import type { FileInput, JobView } from "../../lab/gitlab/client";
+import { type FurtherImage, loadForPods } from "../../lab/images/nodeImages";
+import { nodes } from "../../lab/machine/places";
 import { checkout, cluster, environment, eventually, gitlab, run } from "../lab/stack/lab";
 import { labConfig, tokenStack, type TokenStack } from "./tokenStack";
 
@@ -38,6 +41,11 @@ export const dockerWays = {
 } as const satisfies Record<string, Record<string, unknown>>;
 export type DockerWay = keyof typeof dockerWays;
 
+/** Puts images for pods into the cluster's nodes that stack dev does without. */
+export async function loadOnNodes(...images: FurtherImage[]): Promise<void> {
+  await loadForPods((await findEngine())!, nodes(2), images, () => undefined);
+}
+
 /** A stack with runners in a namespace of the same name. */
 export class EngineStack {
   private constructor(
@@ -48,6 +56,9 @@ export class EngineStack {
 
   /** Makes its runners in GitLab; nothing is deployed yet. */
   public static async of(namespace: string, runners: RunnerEntry[]): Promise<EngineStack> {
+    if (runners.some(({ way }) => way === "kubernetes")) {
+      await loadOnNodes("buildah");
+    }
     const tokens = new Map<string, string>();
     for (const { name } of runners) {
       tokens.set(name, (await gitlab.createRunner({ description: name, tags: [name] })).token);

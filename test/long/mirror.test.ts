@@ -9,7 +9,7 @@ import type { V1PersistentVolumeSpec, V1Pod } from "@kubernetes/client-node";
 import { machine } from "../../lab/machine/places";
 import { cluster, eventually, onNode } from "../lab/stack/lab";
 import { labConfig } from "./tokenStack";
-import { EngineStack, onServer, only, resident, runJob, type RunnerEntry } from "./engineStack";
+import { EngineStack, loadOnNodes, onServer, only, resident, runJob, type RunnerEntry } from "./engineStack";
 
 const namespace = "mirrored";
 const runners: RunnerEntry[] = [
@@ -76,6 +76,7 @@ describe("a pull-through mirror in the cluster", function () {
   let asked = 0;
 
   before(async () => {
+    await loadOnNodes("registry");
     hub = createServer((socket) => {
       asked++;
       socket.destroy();
@@ -165,6 +166,7 @@ describe("a pull-through mirror with a claim", function () {
   let rule = "";
 
   before(async () => {
+    await loadOnNodes("registry");
     await onHub();
     await onNode(1, `mkdir -p ${path}`);
     await cluster().createPersistentVolume({ body: { metadata: volume, spec: spec() } });

@@ -10,6 +10,7 @@ import {
 } from "@kubernetes/client-node";
 import { parse, stringify } from "yaml";
 import { checkout, cluster, eventually, gitlab, namespace as another, run, up, type Finished } from "../lab/stack/lab";
+import { loadOnNodes } from "./engineStack";
 import { teamStack, type TeamConfig, type TeamStack } from "./teamStack";
 
 const pods = { name: "reads-pods", way: "kubernetes", jobImage: "pi-lab/buildah:1", replicas: 2 };
@@ -80,6 +81,7 @@ describe("an account that may only read a stack's objects", function () {
   }
 
   before(async () => {
+    await loadOnNodes("registry");
     await up();
     team = await teamStack("reads");
     file = join(team.folder, `Pulumi.${team.name}.yaml`);

@@ -5,8 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findEngine } from "../../lab/engine/engine";
 import { images } from "../../lab/images/images";
-import { loadBuildkit } from "../../lab/images/nodeImages";
-import { gitlabRegistry, machine, nodes } from "../../lab/machine/places";
+import { gitlabRegistry, machine } from "../../lab/machine/places";
 import { squid, type Proxy } from "../../lab/stack/proxy";
 import { cluster, eventually, gitlab, onNode } from "../lab/stack/lab";
 import { checksumOf, labRunner, serveFiles } from "../host/shell/lab";
@@ -21,6 +20,7 @@ import {
   resident,
   type Ended,
   type RunnerEntry,
+  loadOnNodes,
 } from "./engineStack";
 
 const namespace = "proxied";
@@ -102,7 +102,7 @@ describe("runners behind a proxy", function () {
 
   before(async () => {
     const lab = (await findEngine())!;
-    await loadBuildkit(lab, nodes(1), () => undefined);
+    await loadOnNodes("buildkit");
     proxy = await squid(lab, user, password, (line) => console.log(line));
     // With a checksum that no host has already: another runner's program would do for this one, and not be fetched.
     const binary = join(folder, "gitlab-runner");

@@ -3,13 +3,31 @@
  * those whose Docker is older or newer than that of the lab's own nodes.
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import type { Way } from "../../../components/runners/executors";
 import { nodesReady } from "../../../lab/cluster/cluster";
 import { joinNodes, removeNodes } from "../../../lab/cluster/join";
 import type { NodeKind } from "../../../lab/cluster/nodes";
 import { type Engine, startEngine } from "../../../lab/engine/engine";
-import { imageSets } from "../../../lab/images/nodeImages";
-import { type LabNode, node } from "../../../lab/machine/places";
-import { changedStack, cluster, eventually, lab, runnerPods, up } from "./lab";
+import { imageSets, loadForPods } from "../../../lab/images/nodeImages";
+import { type LabNode, node, type StackName, stackNames } from "../../../lab/machine/places";
+import { linkRunner } from "../../../lab/stack/runnerFile";
+import { component } from "../../../templates/component";
+import { fillIn } from "../../../templates/print";
+import {
+  changedStack,
+  checkout,
+  cluster,
+  type DevConfig,
+  destroyWays,
+  eventually,
+  gitlab,
+  pulumi,
+  runnerPods,
+  up,
+} from "./lab";
 
 interface Joined {
   kind: NodeKind;
@@ -63,24 +81,87 @@ async function pulled(on: LabNode, image: string): Promise<{ imageId?: string; e
   }
 }
 
-/** Stack dev with the nodes of these tests besides, and all its runners on one of them. */
-const stackOn = ({ node: { name } }: Joined): string =>
+/** A stack's file with the nodes of these tests besides, and all its runners on one of them. */
+const stackOn = ({ node: { name } }: Joined, stack: StackName = "dev"): string =>
   changedStack((config) => {
     config["pi-runners:nodes"].push(...nodes.map((one) => ({ name: one.name, host: one.address })));
     for (const runner of config["pi-runners:runners"]) {
-      runner.nodeSelector = { "kubernetes.io/hostname": name };
+      if (runner.way === "shell") {
+        runner.hosts = [name];
+      } else {
+        runner.nodeSelector = { "kubernetes.io/hostname": name };
+      }
     }
-  });
+  }, stack);
 
-/** Waits until a runner of stack dev is ready on this node, and has left the others. */
-async function readyOnlyOn(node: LabNode, runner: string): Promise<void> {
-  await eventually(`${runner} is ready on ${node.name} and nowhere else`, 180, async () => {
-    const pods = await runnerPods(runner);
+/** A runner of the lab's two stacks, which have one of each way. */
+interface Runner {
+  way: Way;
+  jobImage: string;
+  namespace: string;
+}
+
+const runners = stackNames.flatMap((stack) => {
+  const file = parse(readFileSync(join(checkout, `Pulumi.${stack}.yaml`), "utf8")) as { config: DevConfig };
+  const namespace = (file.config["pi-runners:namespace"] as string | undefined) ?? "gitlab-runners";
+  return file.config["pi-runners:runners"].map(({ way, jobImage = "pi-lab/docker:cli" }): Runner => ({
+    way: way as Way,
+    jobImage,
+    namespace,
+  }));
+});
+
+/** Waits until a runner's pod is ready on this node, and it has left the others. */
+async function readyOnlyOn(node: LabNode, { way, namespace }: Runner): Promise<void> {
+  await eventually(`${way} is ready on ${node.name} and nowhere else`, 240, async () => {
+    const pods = await runnerPods(way, namespace);
     const there = pods.every(({ spec }) => spec!.nodeName === node.name);
     const fine = pods.every(({ status }) => status?.containerStatuses?.every(({ ready }) => ready));
     return pods.length === 1 && there && fine ? true : undefined;
   });
 }
+
+/** GitLab's own registry by both of its faces: both ask for a token. */
+const registries = ["gitlab.lab:5050", "gitlab.lab:5443"] as const;
+
+/** Builds from a registry and pushes to it, by the component that the product ships for the way. */
+async function build({ way, jobImage }: Runner, registry: string, on: string, builder: string): Promise<Ended> {
+  const project = `${on}-${way}-${registry.split(":")[1]}-${builder}`;
+  const image = `${registry}/lab/${project}`;
+  await gitlab.createProject(project, {
+    files: {
+      ".gitlab-ci.yml": fillIn(component(way), {
+        ...{ tags: [way], registry, image },
+        ...(way === "shell" ? {} : { job_image: jobImage }),
+      }),
+      Dockerfile: `FROM ${registry}/lab/base:1\nRUN echo ${Date.now()} >/built\n`,
+    },
+    variables: [
+      { key: "CI_REGISTRY", value: registry },
+      ...(builder === classic ? [{ key: "DOCKER_BUILDKIT", value: "0" }] : []),
+    ],
+  });
+  let trace = "";
+  const onTrace = (_: unknown, text: string): void => void (trace += text);
+  const { jobs } = await gitlab.runPipeline(project, { timeoutMs: 500_000, onTrace });
+  return { status: jobs[0]!.status, trace, image };
+}
+
+interface Ended {
+  status: string;
+  trace: string;
+  image: string;
+}
+
+/** The builder of Docker 20.10 that takes what the daemon trusts; that of today's client is BuildKit. */
+const classic = "classic";
+const buildkit = "buildkit";
+
+/** What BuildKit inside Docker 20.10 says of a registry that its daemon trusts (docs/registry-trust.md). */
+const unknownTo2010: Record<(typeof registries)[number], RegExp> = {
+  "gitlab.lab:5050": /ERROR: .*: http: server gave HTTP response to HTTPS client/,
+  "gitlab.lab:5443": /ERROR: .*: x509: certificate signed by unknown authority/,
+};
 
 describe("nodes of every kind in one cluster", function () {
   this.timeout(900_000);
@@ -94,6 +175,7 @@ describe("nodes of every kind in one cluster", function () {
     await nodesReady(engine, nodes, quiet);
   });
   after(async () => {
+    await destroyWays();
     await up();
     await removeNodes(engine, nodes, quiet);
   });
@@ -123,21 +205,65 @@ describe("nodes of every kind in one cluster", function () {
     }
 
     for (const one of joined.filter(({ kind }) => kind !== "debian13")) {
-      it(`${one.kind}: jobs build and push there in each way of the stack`, async () => {
-        await up(stackOn(one));
-        const version = await engine.exec(one.node.container, ["docker", "version", "--format", "{{.Server.Version}}"]);
-        assert.match(version, one.docker);
-        for (const way of ["dood", "dind", "dind-job"]) {
-          await readyOnlyOn(one.node, way);
-          const { code, output } = await lab("job", "--way", way);
-          if (one.kind === "debian12" && way === "dood") {
-            // BuildKit inside Docker 20.10 takes no insecure registry (docs/registry-trust.md).
-            assert.match(output, /#\d+ ERROR: .*: http: server gave HTTP response to HTTPS client/);
-            continue;
+      describe(`${one.kind}: every way`, () => {
+        const { node, kind } = one;
+        const old = (way: Way): boolean => kind === "debian12" && way === "dood";
+        const jobs = new Map<string, Promise<Ended>>();
+        const nameOf = (way: Way, registry: string, builder: string): string => `${way} ${registry} ${builder}`;
+
+        before(async () => {
+          await loadForPods(engine, [node], ["buildah"], quiet);
+          await linkRunner(quiet);
+          await pulumi("stack", "init", "ways", "--no-select"); // it may be there, and empty
+          await Promise.all([up(stackOn(one)), up(stackOn(one, "ways"), "ways")]);
+          for (const runner of runners) {
+            const ready = runner.way === "shell" ? Promise.resolve() : readyOnlyOn(node, runner);
+            for (const registry of registries) {
+              for (const builder of old(runner.way) ? [buildkit, classic] : [buildkit]) {
+                const job = ready.then(() => build(runner, registry, kind, builder));
+                job.catch(() => undefined); // its test says so
+                jobs.set(nameOf(runner.way, registry, builder), job);
+              }
+            }
           }
-          assert.equal(code, 0, output);
-          assert.match(output, /^digest sha256:[0-9a-f]{64}$/m);
+        });
+
+        it("its Docker is the one that is meant, with the image store that it has by default", async () => {
+          const ask = (format: string): Promise<string> =>
+            engine.exec(node.container, ["docker", "info", "--format", format]);
+          assert.match(await ask("{{.ServerVersion}}"), one.docker);
+          assert.equal(
+            (await ask("{{json .DriverStatus}}")).includes("io.containerd.snapshotter"),
+            kind === "docker29",
+          );
+        });
+
+        for (const { way } of runners) {
+          for (const registry of registries) {
+            const refused = old(way) ? ", which BuildKit does not know and the classic builder does" : "";
+            it(`${way} builds from ${registry} and pushes to it${refused}`, async () => {
+              if (old(way)) {
+                const { status, trace } = await jobs.get(nameOf(way, registry, buildkit))!;
+                assert.equal(status, "failed", trace);
+                assert.match(trace, unknownTo2010[registry]);
+              }
+              const builder = old(way) ? classic : buildkit;
+              const { status, trace, image } = await jobs.get(nameOf(way, registry, builder))!;
+              assert.equal(status, "success", trace);
+              assert.match(trace, new RegExp(`${image}@sha256:[0-9a-f]{64}`));
+            });
+          }
         }
+
+        it("pods of jobs were there and nowhere else", async () => {
+          const { items } = await cluster().listNamespacedEvent({
+            namespace: "gitlab-ways",
+            fieldSelector: "reason=Scheduled",
+          });
+          const ofJobs = items.filter(({ involvedObject: { name } }) => name?.startsWith("runner-"));
+          const places = ofJobs.map(({ message }) => message!.split(" ").at(-1));
+          assert.equal(places.filter((name) => name === node.name).length, registries.length);
+        });
       });
     }
   });

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parse, stringify } from "yaml";
 import { LabGitlab } from "../../../lab/gitlab/client";
+import type { StackName } from "../../../lab/machine/places";
 import { temporaryFolder } from "../../temporaryFolder";
 
 export const checkout = resolve(__dirname, "../../..");
@@ -47,26 +48,33 @@ export async function pulumi(...args: string[]): Promise<Finished> {
 
 /** The parts of the dev stack's file that tests change. */
 export interface DevConfig {
-  "pi-runners:runners": { name: string; way: string; concurrent?: number; nodeSelector?: Record<string, string> }[];
+  "pi-runners:runners": {
+    name: string;
+    way: string;
+    concurrent?: number;
+    jobImage?: string;
+    nodeSelector?: Record<string, string>;
+    hosts?: string[];
+  }[];
   "pi-runners:registries": { address: string; insecure?: boolean }[];
   "pi-runners:nodes": { name: string; host: string; hostKey?: string }[];
   "pi-runners:tokens": Record<string, unknown>;
   [misspelt: string]: unknown;
 }
 
-/** The dev stack's file with changes, as a file of its own: the one in the checkout is never written. */
-export function changedStack(change: (config: DevConfig) => void): string {
-  const file = parse(readFileSync(join(checkout, "Pulumi.dev.yaml"), "utf8")) as { config: DevConfig };
+/** The file of a stack with changes, as a file of its own: the one in the checkout is never written. */
+export function changedStack(change: (config: DevConfig) => void, stack: StackName = "dev"): string {
+  const file = parse(readFileSync(join(checkout, `Pulumi.${stack}.yaml`), "utf8")) as { config: DevConfig };
   change(file.config);
-  const path = join(temporaryFolder(), "Pulumi.dev.yaml");
+  const path = join(temporaryFolder(), `Pulumi.${stack}.yaml`);
   writeFileSync(path, stringify(file));
   return path;
 }
 
-/** Runs `pulumi up` on stack dev, by default as it stands in the checkout; a failure fails the test with the output. */
-export async function up(configFile?: string): Promise<Finished> {
+/** Runs `pulumi up` on a stack, by default dev as it stands in the checkout; a failure fails the test with the output. */
+export async function up(configFile?: string, stack: StackName = "dev"): Promise<Finished> {
   const file = configFile === undefined ? [] : ["--config-file", configFile];
-  const result = await pulumi("up", "--yes", "--skip-preview", "--stack", "dev", ...file);
+  const result = await pulumi("up", "--yes", "--skip-preview", "--stack", stack, ...file);
   if (result.code !== 0) {
     throw new Error(`pulumi up failed:\n${result.output}`);
   }
@@ -108,10 +116,10 @@ export function cluster(): CoreV1Api {
   return config.makeApiClient(CoreV1Api);
 }
 
-/** The pods of one runner, by node. */
-export async function runnerPods(runner: string): Promise<V1Pod[]> {
+/** The pods of one runner, by default of stack dev, by node. */
+export async function runnerPods(runner: string, within: string = namespace): Promise<V1Pod[]> {
   const labelSelector = `app.kubernetes.io/instance=${runner}`;
-  const { items } = await cluster().listNamespacedPod({ namespace, labelSelector });
+  const { items } = await cluster().listNamespacedPod({ namespace: within, labelSelector });
   // One that is not scheduled yet has no node.
   const nodeOf = ({ spec }: V1Pod): string => spec?.nodeName ?? "";
   return items.sort((a, b) => nodeOf(a).localeCompare(nodeOf(b)));

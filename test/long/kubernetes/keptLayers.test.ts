@@ -1,12 +1,19 @@
 /** Layers that builds with BuildKit in pods keep on a node for the next one of their project, and for nobody else. */
 import assert from "node:assert/strict";
-import { startEngine } from "../../../lab/engine/engine";
 import { images } from "../../../lab/images/images";
-import { loadBuildkit } from "../../../lab/images/nodeImages";
-import { nodes } from "../../../lab/machine/places";
 import { patience } from "../../host/trust/lab";
 import { destroyWays, eventually, gitlab, onNode, pulumi } from "../../lab/stack/lab";
-import { blobsPulled, buildFiles, cachedSteps, endOf, only, printed, startJobs, type Ended } from "../engineStack";
+import {
+  blobsPulled,
+  buildFiles,
+  cachedSteps,
+  endOf,
+  loadOnNodes,
+  only,
+  printed,
+  startJobs,
+  type Ended,
+} from "../engineStack";
 import { deployOnlyPods, deployWays, namespace, runner, sweep } from "./ways";
 
 /** A volume of the lab's nodes: layers cannot lie on a container's own root. */
@@ -24,7 +31,7 @@ describe("layers that builds in pods keep", function () {
 
   before(async function () {
     this.timeout(patience);
-    await loadBuildkit(await startEngine(() => undefined), nodes(2), () => undefined);
+    await loadOnNodes("buildkit");
     await deployWays();
     await deployOnlyPods(kept);
     const { output } = await pulumi("stack", "output", "--stack", "ways", "--json", "pipelines");

@@ -1,25 +1,21 @@
 /** The other pipelines for runners of way kubernetes: BuildKit instead of Buildah, and one name for two architectures. */
 import assert from "node:assert/strict";
-import { startEngine } from "../../../lab/engine/engine";
 import { images } from "../../../lab/images/images";
-import { loadBuildkit } from "../../../lab/images/nodeImages";
-import { nodes } from "../../../lab/machine/places";
 import { buildkitComponent } from "../../../templates/buildkit";
 import { multiArchComponent } from "../../../templates/multiArch";
 import { fillIn } from "../../../templates/print";
 import { patience } from "../../host/trust/lab";
 import { destroyWays, gitlab } from "../../lab/stack/lab";
+import { loadOnNodes } from "../engineStack";
 import { deployWays, sweep } from "./ways";
 import { platformsOf, pushed } from "../pushed";
-
-const quiet = (): void => undefined;
 
 describe("pipelines for runners of way kubernetes", function () {
   this.timeout(300_000);
 
   before(async function () {
     this.timeout(patience);
-    await loadBuildkit(await startEngine(quiet), nodes(2), quiet);
+    await loadOnNodes("buildkit");
     await deployWays();
   });
   after(async () => {
