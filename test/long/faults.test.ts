@@ -4,7 +4,7 @@
  * diskFull.test.ts.
  */
 import assert from "node:assert/strict";
-import { gitlab, onNode, run, environment } from "../lab/stack/lab";
+import { environment, eventually, gitlab, onNode, run } from "../lab/stack/lab";
 import {
   dockerWays,
   endOf,
@@ -48,11 +48,13 @@ describe("faults while jobs run", function () {
   this.timeout(900_000);
   let stack: EngineStack;
   let identities: Map<DockerWay, string>;
+  let kept: string;
 
   before(async () => {
     stack = await EngineStack.of(namespace, runners);
     await stack.up(runners);
     const idOf = (way: DockerWay): string => `cat /var/lib/pi-runners/${namespace}/${nameOf(way)}/system-id`;
+    kept = await ofJobs();
     identities = new Map(await Promise.all(ways.map(async (way) => [way, await onNode(1, idOf(way))] as const)));
   });
   after(async () => {
@@ -91,14 +93,24 @@ describe("faults while jobs run", function () {
         assert.equal(job.runner!.systemId, identities.get(way));
         const { id } = (await gitlab.pipeline(pipeline)).jobs[0]!;
         assert.doesNotMatch(trace, new RegExp(`sees ${id}\\.`), `${way} left containers`);
-        if (withDaemon.includes(way)) {
+        if (way !== "dood") {
           assert.doesNotMatch(trace, / child-\d+\./, `${way} left what the job had started`);
         }
         const left = await onNode(1, `docker ps -aq --filter label=com.gitlab.gitlab-runner.job.id=${id}`);
         assert.equal(left, "", `${way} left containers on the node's Docker`);
       }),
     );
+    await eventually("no volume or network of a job stays", 60, async () =>
+      (await ofJobs()) === kept ? true : undefined,
+    );
   }
+
+  /** Volumes and networks on the node's Docker that jobs may have made, but for those that a next job gets again. */
+  const ofJobs = (): Promise<string> =>
+    onNode(
+      1,
+      "docker volume ls -q | grep -v '^runner-.*-cache-'; docker network ls -q --filter label=com.gitlab.gitlab-runner.managed=true",
+    );
 
   const pidOf = (way: DockerWay): string =>
     `for p in $(pgrep -x gitlab-runner); do tr '\\0' '\\n' </proc/$p/environ | grep -qx RUNNER_POOL=${namespace}/${nameOf(way)} && echo $p; done`;
@@ -155,7 +167,7 @@ describe("faults while jobs run", function () {
     await nextJobsPass(started);
   });
 
-  it("the registry is gone during a push: the job fails and says so, the next one pushes", async () => {
+  it("the registry is gone before a push: the job fails and says so, the next one pushes", async () => {
     const push = (content: string, wait: string[] = []): string[] => [
       `printf 'FROM registry.lab:5000/base:1\\nRUN head -c 20000000 /dev/urandom >/${content}\\n' >Dockerfile`,
       "docker build -t registry.lab:5000/lab/$CI_PROJECT_NAME:$CI_JOB_ID .",
@@ -176,6 +188,32 @@ describe("faults while jobs run", function () {
     await expectEnds(await jobs(push("two")), all("success"));
     await nextJobsPass(started);
   });
+
+  for (const way of ways) {
+    it(`${way}: the registry is gone in the midst of an upload: the job fails and says so, the next one pushes`, async () => {
+      const push = [
+        "printf 'FROM registry.lab:5000/base:1\\nRUN head -c 60000000 /dev/urandom >/much\\n' >Dockerfile",
+        "docker build -t registry.lab:5000/lab/$CI_PROJECT_NAME:$CI_JOB_ID .",
+        "echo now it be''gan",
+        "docker push registry.lab:5000/lab/$CI_PROJECT_NAME:$CI_JOB_ID",
+      ];
+      const uploads = `/var/lib/pi-lab/registry/docker/registry/v2/repositories/lab/${projectOf(way)}/_uploads`;
+      const started = await jobs(push, [way]);
+      const arrives = `find ${uploads} -name data -size +1M 2>/dev/null | grep -q .`;
+      await onServer(
+        `timeout 60 sh -c "until ${arrives}; do sleep 0.05; done" && systemctl kill -s KILL lab-registry && systemctl stop lab-registry`,
+      );
+      try {
+        for (const [, { trace }] of await expectEnds(started, all("failed", [way]))) {
+          assert.match(trace, /connection refused|EOF|connection reset|broken pipe/i, trace);
+        }
+      } finally {
+        await onServer("systemctl start lab-registry");
+      }
+      await expectEnds(await jobs(push, [way]), all("success", [way]));
+      await nextJobsPass(started);
+    });
+  }
 
   it("tokens are revoked: jobs end well, no other begins, until the stack has good ones", async () => {
     const started = await jobs(lasting(20));
@@ -208,6 +246,9 @@ describe("faults while jobs run", function () {
     const { code, output } = await run("docker", ["restart", "--time", "5", "pi-lab-node1"], await environment());
     assert.equal(code, 0, output);
     await nextJobsPass(started);
+    const keeps = "docker image inspect --format 'it has {{index .RepoTags 0}}' registry.lab:5000/base:1";
+    const { trace } = await runJob(nameOf("dind-resident"), projectOf("dind-resident"), [keeps]);
+    assert.match(trace, /^it has registry\.lab:5000\/base:1$/m, "the engine's layers are there");
     await Promise.all([...started.values()].map((pipeline) => gitlab.cancelPipeline(pipeline)));
   });
 });

@@ -67,27 +67,83 @@ describe("faults around jobs of the shell executor", function () {
     const id = await start("revoked", "sleep 8", "echo ended");
     await standIn.lab.setFault({ mode: "refuse", only: "POST /api/v4/jobs/request" });
     assert.equal((await ended(id)).status, "success");
+    const waiting = await pipeline("revoked", "true");
     await sleep(10_000);
     assert.equal(await shell.pid(), pid);
     await standIn.lab.setFault({ mode: "up" });
+    await sleep(3_000);
+    assert.equal((await standIn.lab.pipeline(waiting)).jobs[0]!.status, "pending");
     // After a few refusals the manager asks no more for an hour; whoever puts the token right applies the stack again.
     await shell.apply(shell.settings({ config: { log_level: "warn" } }));
-    assert.equal((await ended(await start("revoked", "true"))).status, "success");
+    assert.equal((await ended(waiting)).status, "success");
   });
 
-  it("the registry gone during a push: the job fails and says so, and the next one pushes", async () => {
+  it("the registry gone in the midst of a push: the job fails and says so, and the next one pushes", async () => {
+    const container = registryContainer(lab, "plain");
     const push = [
-      "printf 'FROM scratch\\nCOPY Dockerfile /\\n' >Dockerfile",
+      "head -c 80000000 /dev/urandom >much",
+      "printf 'FROM scratch\\nCOPY much /\\n' >Dockerfile",
       `docker build --tag ${registry}/faults:1 .`,
-      ...["echo about to push", "sleep 4", `docker push ${registry}/faults:1`],
+      `docker push ${registry}/faults:1`,
     ];
     const id = await start("no-registry", ...push);
-    await lab.engine.run(["stop", "--time", "0", registryContainer(lab, "plain")]);
+    const arrives = "find /data -path '*/_uploads/*' -name data -size +1M | grep -q .";
+    await lab.engine.exec(container, ["timeout", "60", "sh", "-c", `until ${arrives}; do sleep 0.05; done`]);
+    await lab.engine.run(["stop", "--time", "0", container]);
     const { status, trace } = await ended(id);
-    await lab.engine.run(["start", registryContainer(lab, "plain")]);
+    await lab.engine.run(["start", container]);
     assert.equal(status, "failed", trace);
-    assert.match(trace, /connection refused|no route to host|i\/o timeout/);
+    assert.match(trace, /connection refused|connection reset|no route to host|i\/o timeout|EOF/);
     assert.equal((await ended(await start("no-registry", ...push))).status, "success");
+  });
+
+  describe("the host's Docker", () => {
+    /** An image to build on, of the host's own programs. */
+    const makeBase = (): Promise<string> =>
+      shell.host.ok(
+        "tar -ch /bin/sh /usr/bin/head /usr/bin/sleep $(ldd /bin/sh /usr/bin/head /usr/bin/sleep | grep -o '/[^ :]*' | sort -u) " +
+          "2>/dev/null | docker import - faults-base",
+      );
+    const build = (command: string): string[] => [
+      `printf 'FROM faults-base\\nRUN ${command} # %s\\n' "$CI_JOB_ID" >Dockerfile`,
+      "docker build --progress plain .",
+    ];
+    const builds = async (): Promise<void> => {
+      const { status, trace } = await ended(await start("docker", ...build("head -c 1000000 /dev/zero >/little")));
+      assert.equal(status, "success", trace);
+    };
+
+    it("killed: the job that builds fails and says so, the service stays up, and the next one builds", async () => {
+      await makeBase();
+      const pid = await shell.pid();
+      const id = await start("docker", ...build("echo it be''gan && sleep 60"));
+      await until("it builds", async () => /it began$/m.test(await traceOf(id)));
+      await shell.host.ok("kill -9 $(systemctl show -p MainPID --value docker)");
+      const { status, trace } = await ended(id);
+      assert.equal(status, "failed", trace);
+      assert.match(trace, /error reading from server|Cannot connect to the Docker daemon|EOF|closed/);
+      assert.equal(await shell.pid(), pid);
+      await until("Docker is back", async () => (await shell.host.sh("docker version")).status === 0);
+      await builds();
+      assert.equal(await shell.pid(), pid);
+    });
+
+    it("with a full disk: the build fails and says so, what it took is free again, and the next one builds", async () => {
+      const stop = "systemctl stop docker.socket docker";
+      const begin = "systemctl start docker.socket docker";
+      await shell.host.ok(`${stop} && mount -t tmpfs -o size=300m tmpfs /var/lib/docker && ${begin}`);
+      try {
+        await makeBase();
+        const pid = await shell.pid();
+        const { status, trace } = await ended(await start("docker", ...build("head -c 900000000 /dev/zero >/much")));
+        assert.equal(status, "failed", trace);
+        assert.match(trace, /No space left on device/i);
+        await builds();
+        assert.equal(await shell.pid(), pid);
+      } finally {
+        await shell.host.ok(`${stop}; umount /var/lib/docker; ${begin}`);
+      }
+    });
   });
 
   describe("the disk with the checkouts is full", () => {
@@ -146,13 +202,14 @@ describe("faults around jobs of the shell executor", function () {
     return (await standIn.lab.startPipeline(project)).id;
   }
 
+  async function traceOf(id: number): Promise<string> {
+    return standIn.lab.trace((await standIn.lab.pipeline(id)).jobs[0]!.id);
+  }
+
   /** The same, once it runs. */
   async function start(project: string, ...script: string[]): Promise<number> {
     const id = await pipeline(project, ...script);
-    await until(`${project} runs`, async () => {
-      const { jobs } = await standIn.lab.pipeline(id);
-      return (await standIn.lab.trace(jobs[0]!.id)).includes("began");
-    });
+    await until(`${project} runs`, async () => (await traceOf(id)).includes("began"));
     return id;
   }
 

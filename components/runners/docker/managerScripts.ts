@@ -47,15 +47,19 @@ export const systemIdLabel = "com.gitlab.gitlab-runner.runner.system_id";
  * its system id as a label (gitlab-runner 19.4.0, executors/docker/internal/labels), which no other runner has: neither
  * one on another node, nor another of ours on this node. They are killed first: a manager that has not quite ended takes a
  * container that it does not find for one that ended well.
+ *
+ * @param own true: the engine is the runner's own, so all containers are; also those that its jobs have started
  */
-const removeLeftovers = [
+const removeLeftovers = (own: boolean): string[] => [
   "list_leftovers() {",
   '  containers=$(docker_api "/containers/json?all=1" -G --data-urlencode "$left") || return 1',
   `  printf %s "$containers" | grep -o '"Id":"[0-9a-f]\\{64\\}"' | cut -d '"' -f 4 || :`,
   "}",
   "remove_leftovers() {",
   "  failed=",
-  `  left="filters={\\"label\\":[\\"${systemIdLabel}=$(cat ${stateFolder}/.runner_system_id)\\"]}"`,
+  own
+    ? '  left="filters={}"'
+    : `  left="filters={\\"label\\":[\\"${systemIdLabel}=$(cat ${stateFolder}/.runner_system_id)\\"]}"`,
   "  ids=$(list_leftovers) || return 1",
   '  if [ -n "$ids" ]; then',
   '    for id in $ids; do docker_api "/containers/$id/kill" -X POST >/dev/null 2>&1 || :; done',
@@ -102,7 +106,7 @@ export function startScript(dockerSocket: string, folder: string): string {
     // config.toml names the default path, so that pods of before and after an update can read the same one.
     `ln -sf "$socket" ${defaultDockerSocket}`,
     `${systemIdScript} >${stateFolder}/.runner_system_id`,
-    ...removeLeftovers,
+    ...removeLeftovers(dockerSocket === engineSocket),
     ...placeConfig(folder),
     runManager,
   ].join("\n");

@@ -169,9 +169,7 @@ describe("nodes of every kind in one cluster", function () {
   before(async () => {
     engine = await startEngine(quiet);
     const sets = await imageSets(engine, quiet);
-    for (const one of joined) {
-      await joinNodes(engine, [one.node], sets, quiet, one.kind);
-    }
+    await Promise.all(joined.map((one) => joinNodes(engine, [one.node], sets, quiet, one.kind)));
     await nodesReady(engine, nodes, quiet);
   });
   after(async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { engineSocket } from "../../../components/runners/docker/engineSocket";
 import { folderScript } from "../../../components/runners/docker/folderScript";
 import { innerDaemonFiles } from "../../../components/runners/docker/innerDaemon";
 import { cleanupScript } from "../../../components/runners/docker/cleanupScript";
@@ -145,10 +146,10 @@ describe("the folder of a runner on the node", () => {
 describe("the start of a runner manager", () => {
   const config = `[[runners]]\n  builds_dir = "${folder}/builds"\n`;
 
-  function start(pod: Pod): string {
+  function start(pod: Pod, dockerSocket = socket): string {
     prepare(pod);
     writeFileSync(join(pod.config, "config.toml"), config);
-    const { status, output } = runIn(pod, startScript(socket, folder));
+    const { status, output } = runIn(pod, startScript(dockerSocket, folder));
     assert.equal(status, 0, output);
     assert.match(readFileSync(join(pod.root, "runner"), "utf8"), /^run --config \S+\/config\.toml/);
     return output;
@@ -198,6 +199,16 @@ describe("the start of a runner manager", () => {
       ["kill", "kill", "force=1", "force=1"],
       "whoever waits for one sees how it ended",
     );
+  }).timeout(15_000);
+
+  it("removes whatever is in an engine of the runner's own: what its jobs have started carries no mark", () => {
+    const ids = ["a".repeat(64)];
+    const pod = podOn(apt, ids);
+    start(pod, engineSocket);
+    const asked = readFileSync(join(pod.root, "asked"), "utf8");
+    const lists = asked.split("\n").filter((line) => /containers\/json|networks\/prune/.test(line));
+    assert.deepEqual([...new Set(lists.map((line) => /filters=\S+/.exec(line)?.[0]))], ["filters={}"]);
+    assert.match(asked, new RegExp(`-X DELETE http://docker/containers/${ids[0]}\\?force=1&v=1$`, "m"));
   }).timeout(15_000);
 
   it("works with an image that has no curl, and says what it cannot do then", () => {
