@@ -6,14 +6,30 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import type { V1PersistentVolumeSpec, V1Pod } from "@kubernetes/client-node";
+import { images } from "../../lab/images/images";
 import { machine } from "../../lab/machine/places";
-import { cluster, eventually, onNode } from "../lab/stack/lab";
+import { cluster, eventually, gitlab, onNode } from "../lab/stack/lab";
 import { labConfig } from "./tokenStack";
-import { EngineStack, loadOnNodes, onServer, only, resident, runJob, type RunnerEntry } from "./engineStack";
+import {
+  dockerWays,
+  endOf,
+  EngineStack,
+  loadOnNodes,
+  onServer,
+  only,
+  resident,
+  runJob,
+  type RunnerEntry,
+} from "./engineStack";
 
 const namespace = "mirrored";
 const runners: RunnerEntry[] = [
-  { name: "mirrored-dind", way: "dind", layerCache: false, ...only(1) },
+  ...(["dind", "dind-job", "dind-plain"] as const).map((way) => ({
+    name: `mirrored-${way}`,
+    ...dockerWays[way],
+    layerCache: false,
+    ...only(1),
+  })),
   { name: "mirrored-engine", ...resident, ...only(1) },
   { name: "mirrored-pods", way: "kubernetes", jobImage: "pi-lab/buildah:1", ...only(1) },
 ];
@@ -25,6 +41,8 @@ const mirror = { ...anyMirror, hostFolder: folder, ...only(1) };
 const image = "mirrored:1";
 const docker = [`docker pull ${image}`, `docker build --progress plain -t here - <Dockerfile`];
 const buildah = [`buildah pull docker.io/library/${image}`];
+const buildkit =
+  "buildctl-daemonless.sh build --progress plain --frontend dockerfile.v0 --local context=. --local dockerfile=.";
 const files = { Dockerfile: `FROM ${image}\nRUN echo built\n` };
 
 /** Puts the image onto the stand-in for Docker Hub. */
@@ -76,7 +94,7 @@ describe("a pull-through mirror in the cluster", function () {
   let asked = 0;
 
   before(async () => {
-    await loadOnNodes("registry");
+    await loadOnNodes("registry", "buildkit");
     hub = createServer((socket) => {
       asked++;
       socket.destroy();
@@ -119,6 +137,21 @@ describe("a pull-through mirror in the cluster", function () {
     await new Promise((done) => setTimeout(done, 1100));
     await jobs();
     assert.equal(await pulledFromHub(later), 0, "a daemon that begins with nothing found it in the cluster");
+  });
+
+  it("is asked by BuildKit in a pod, too", async () => {
+    const since = Math.ceil(Date.now() / 1000);
+    const job = {
+      tags: ["mirrored-pods"],
+      image: { name: images.buildkit.alias, entrypoint: [""] },
+      script: [buildkit],
+    };
+    await gitlab.createProject("mirrored-kit", { files: { ...files, ".gitlab-ci.yml": JSON.stringify({ job }) } });
+    const { status, trace } = (await endOf((await gitlab.startPipeline("mirrored-kit")).id))[0]!;
+    assert.equal(status, "success", trace);
+    assert.match(trace, /^#\d+ .*built$/m);
+    assert.equal(asked, 0);
+    assert.equal(await pulledFromHub(since), 0, "the mirror has it");
   });
 
   it("is not needed: while it is down, builds from other registries go on, and Docker Hub itself is asked", async () => {

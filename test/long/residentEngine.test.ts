@@ -100,6 +100,22 @@ describe("a runner with an engine of its own, on a node without Docker", functio
     assert.equal(job.runner!.systemId, id);
   });
 
+  it("lets its job end when its pod is rolled, and the next pod is as warm", async () => {
+    const [pod] = await stack.pods(name);
+    const script = ["docker run --rm --entrypoint true registry.lab:5000/base:1", "echo now it be''gan", "sleep 20"];
+    const last = ["docker run --rm --entrypoint echo registry.lab:5000/base:1 it ended"];
+    const rolled = await startJobs(name, "rolled", { job: [...script, ...last] });
+    await printed(rolled, "now it began");
+    await cluster().deleteNamespacedPod({ namespace, name: pod!.metadata!.name! });
+    const ended = (await endOf(rolled))[0]!;
+    assert.equal(ended.status, "success", ended.trace);
+    assert.match(ended.trace, /^it ended$/m);
+    await stack.ready(name, pod);
+    const { status, trace, pulled } = await build(name, "warm", "five");
+    assert.equal(status, "success", trace);
+    assert.equal(pulled, 0);
+  });
+
   it("has its folder for itself: a second engine waits, and says so", async () => {
     const [pod] = await stack.pods(name);
     await cluster().createNamespacedPod({ namespace, body: second(pod!) });

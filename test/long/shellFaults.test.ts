@@ -14,7 +14,7 @@ import {
 import type { StandIn } from "../lab/gitlab/standIn";
 
 describe("faults around jobs of the shell executor", function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let lab: TrustLab;
   let standIn: StandIn;
   let files: { url: string; server: Server };
@@ -90,7 +90,7 @@ describe("faults around jobs of the shell executor", function () {
     const arrives = "find /data -path '*/_uploads/*' -name data -size +1M | grep -q .";
     await lab.engine.exec(container, ["timeout", "60", "sh", "-c", `until ${arrives}; do sleep 0.05; done`]);
     await lab.engine.run(["stop", "--time", "0", container]);
-    const { status, trace } = await ended(id);
+    const { status, trace } = await ended(id, 200_000); // docker tries again, five times, each time after longer
     await lab.engine.run(["start", container]);
     assert.equal(status, "failed", trace);
     assert.match(trace, /connection refused|connection reset|no route to host|i\/o timeout|EOF/);
@@ -101,8 +101,8 @@ describe("faults around jobs of the shell executor", function () {
     /** An image to build on, of the host's own programs. */
     const makeBase = (): Promise<string> =>
       shell.host.ok(
-        "tar -ch /bin/sh /usr/bin/head /usr/bin/sleep $(ldd /bin/sh /usr/bin/head /usr/bin/sleep | grep -o '/[^ :]*' | sort -u) " +
-          "2>/dev/null | docker import - faults-base",
+        "programs='/bin/sh /usr/bin/head /usr/bin/sleep'; " +
+          "tar --hard-dereference -ch $programs $(ldd $programs | grep -o '/lib[^ ]*' | sort -u) 2>/dev/null | docker import - faults-base",
       );
     const build = (command: string): string[] => [
       `printf 'FROM faults-base\\nRUN ${command} # %s\\n' "$CI_JOB_ID" >Dockerfile`,
@@ -213,8 +213,8 @@ describe("faults around jobs of the shell executor", function () {
     return id;
   }
 
-  async function ended(id: number): Promise<{ status: string; trace: string }> {
-    const { jobs } = await standIn.lab.waitPipeline(id, { timeoutMs: 90_000 });
+  async function ended(id: number, timeoutMs = 90_000): Promise<{ status: string; trace: string }> {
+    const { jobs } = await standIn.lab.waitPipeline(id, { timeoutMs });
     return { status: jobs[0]!.status, trace: await standIn.lab.trace(jobs[0]!.id) };
   }
 

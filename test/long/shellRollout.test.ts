@@ -79,6 +79,39 @@ describe("shell runner on several hosts", function () {
     assert.match(await hosts[0]!.host.ok(`tr '\\0' ' ' </proc/${now[0]}/cmdline`), /gitlab-runner/);
   });
 
+  it("a host that is off is named, the others get the change, and it gets it once it is back", async () => {
+    const changed = { concurrent: 3 };
+    const has = (host: ShellHost): Promise<string> =>
+      host.host.ok("grep ^concurrent /etc/pi-runners/shell/config.toml");
+    await turn("stop");
+    await assert.rejects(up(changed), /shell-c|node c/);
+    for (const host of hosts.slice(0, 2)) {
+      assert.equal(await has(host), "concurrent = 3");
+    }
+    await turn("start");
+    assert.equal(await has(hosts[2]!), "concurrent = 1");
+    await up(changed);
+    assert.equal(await has(hosts[2]!), "concurrent = 3");
+  });
+
+  it("destroy with a host that is off names it and cleans the others; with retain it is left as it is", async () => {
+    const nothing = "ls -d /etc/pi-runners /var/lib/pi-runners /usr/local/lib/pi-runners 2>/dev/null; true";
+    await turn("stop");
+    await assert.rejects((await stack()).destroy({ continueOnError: true }), /shell-c|node c/);
+    for (const host of hosts.slice(0, 2)) {
+      assert.equal(await host.host.ok(nothing), "");
+    }
+    await turn("start");
+    await up({}, { c: true });
+    const pid = await hosts[2]!.pid();
+    await turn("stop");
+    await (await stack({}, { c: true })).destroy();
+    await turn("start");
+    assert.notEqual(pid, "0");
+    await until("the runner that was left is up", async () => (await hosts[2]!.pid()) !== "0");
+    await hosts[2]!.reset();
+  });
+
   it("destroy takes it from all of them", async () => {
     await (await stack()).up();
     await (await stack()).destroy();
@@ -89,6 +122,27 @@ describe("shell runner on several hosts", function () {
       );
     }
   });
+
+  const up = async (given: Partial<ShellRunnerArgs> = {}, retain = {}): Promise<auto.UpResult> =>
+    (await stack(given, retain)).up({ continueOnError: true });
+
+  /** Switches the last host off or on. */
+  async function turn(verb: "start" | "stop"): Promise<void> {
+    await lab.engine.run([verb, lab.nodes[2]!.container]);
+    if (verb === "start") {
+      await until(
+        "sshd is up",
+        async () => (await hosts[2]!.host.sh("systemctl is-active ssh")).out.trim() === "active",
+      );
+    }
+  }
+
+  async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+    for (const end = Date.now() + 60_000; !(await holds().catch(() => false));) {
+      assert.ok(Date.now() < end, `not within a minute: ${what}`);
+      await new Promise((done) => setTimeout(done, 500));
+    }
+  }
 
   async function managers(): Promise<Set<string>> {
     const seen = new Set<string>();
@@ -101,8 +155,14 @@ describe("shell runner on several hosts", function () {
     return seen;
   }
 
-  async function stack(given: Partial<ShellRunnerArgs> = {}): Promise<auto.Stack> {
-    const nodes = lab.nodes.map((node, index) => ({ name: names[index]!, host: node.address }));
+  async function stack(
+    given: Partial<ShellRunnerArgs> = {},
+    retain: Partial<Record<string, boolean>> = {},
+  ): Promise<auto.Stack> {
+    const nodes = lab.nodes.map((node, index) => {
+      const name = names[index]!;
+      return { name, host: node.address, retain: retain[name] };
+    });
     const program = async (): Promise<Record<string, unknown>> => {
       const args = { url: standIn.url, token: dood, binary: file, checkInterval: 1, drainTimeout: 30, ...given };
       const runner = new ShellRunner("shell", { nodes, ssh: lab.ssh, ...args });

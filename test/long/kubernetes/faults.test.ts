@@ -7,6 +7,7 @@ import { type Engine, startEngine } from "../../../lab/engine/engine";
 import { server } from "../../../lab/machine/places";
 import { checkout, cluster, destroyWays, eventually, gitlab, onNode } from "../../lab/stack/lab";
 import {
+  deployOnlyPods,
   deployWays,
   ended,
   jobPods,
@@ -72,6 +73,18 @@ describe("faults around jobs of the Kubernetes executor", function () {
     assert.equal((await ended(id)).status, "failed");
     assert.ok(Date.now() - begin < 90_000, "long before the script would have ended");
     assert.equal((await ended(await startJob("evicted", "echo hello"))).status, "success");
+  });
+
+  it("containerd killed on the job's node: the job ends as its log says, its pod goes, and the next one runs", async () => {
+    const id = await startJob("no-containerd", "echo began", "sleep 30", "echo it en''ded");
+    await printed(id, "began");
+    const [pod] = await jobPods();
+    const on = `pi-lab-${pod!.spec!.nodeName}`;
+    await engine.exec(on, ["sh", "-c", "kill -9 $(systemctl show -p MainPID --value containerd)"]);
+    const { status, trace } = await ended(id);
+    console.log(status, trace);
+    await eventually("no pod of a job stays", 90, async () => ((await jobPods()).length === 0 ? true : undefined));
+    assert.equal((await ended(await startJob("no-containerd", "echo hello"))).status, "success");
   });
 
   it("a manager that is killed comes back in its pod, and takes away the pods that it had left", async () => {
@@ -159,7 +172,7 @@ describe("faults around jobs of the Kubernetes executor", function () {
     await gitlab.runPipeline("no-registry", { mustSucceed: true, timeoutMs: 120_000 });
   });
 
-  it("a token that GitLab takes no more: the job that runs ends well, and the manager stays up", async () => {
+  it("a token that GitLab takes no more: the job that runs ends well, no other is taken, and the manager stays up", async () => {
     const before = (await managerPods()).map(restarts);
     const id = await startJob("revoked", "echo began", "sleep 15", "echo ended");
     await printed(id, "began");
@@ -167,12 +180,19 @@ describe("faults around jobs of the Kubernetes executor", function () {
     const { description, tags, id: known } = (await gitlab.runners()).find((one) => one.description === "kubernetes")!;
     await gitlab.deleteRunner(known);
     const { status } = await ended(id);
+    const waiting = await startJob("revoked", "echo at last");
     await sleep(20_000);
     await gitlab.createRunner({ description, tags, token: tokenOf(description) });
     assert.equal(status, "success");
     const [manager] = await managerPods();
     assert.deepEqual([restarts(manager!)], before);
     assert.equal(manager!.status!.containerStatuses![0]!.ready, true);
+    await sleep(5_000);
+    assert.equal((await gitlab.pipeline(waiting)).jobs[0]!.status, "pending", "it asks no more for an hour");
+    // Other settings reach it, and it asks again.
+    await deployOnlyPods({ concurrent: 5 });
+    assert.equal((await ended(waiting)).status, "success");
+    assert.deepEqual((await managerPods()).map(restarts), before);
   });
 
   /** A job that would run long; its pipeline. */

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { nodesReady } from "../../../lab/cluster/cluster";
 import { joinNodes, removeNodes } from "../../../lab/cluster/join";
 import { type Engine, startEngine } from "../../../lab/engine/engine";
-import { imageSets } from "../../../lab/images/nodeImages";
+import { imageSets, loadForPods } from "../../../lab/images/nodeImages";
 import { node } from "../../../lab/machine/places";
 import { patience } from "../../host/trust/lab";
 import { destroyWays, gitlab } from "../../lab/stack/lab";
@@ -28,6 +28,7 @@ describe("hostUsers: false", function () {
     engine = await startEngine(quiet);
     await deployWays();
     await joinNodes(engine, [newer], await imageSets(engine, quiet), quiet, "docker28");
+    await loadForPods(engine, [newer], ["buildah"], quiet);
     await nodesReady(engine, [newer], quiet);
   });
   after(async () => {
