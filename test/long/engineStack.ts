@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { runnerVersion } from "../../components/runners/images";
 import { findEngine } from "../../lab/engine/engine";
-import type { FileInput, JobView } from "../../lab/gitlab/client";
+import type { FileInput, JobView, LabGitlab } from "../../lab/gitlab/client";
 import { type FurtherImage, loadForPods } from "../../lab/images/nodeImages";
 import { nodes } from "../../lab/machine/places";
 import { checkout, cluster, environment, eventually, gitlab, run } from "../lab/stack/lab";
@@ -52,18 +52,19 @@ export class EngineStack {
     public readonly namespace: string,
     public readonly stack: TokenStack,
     private readonly tokens: Map<string, string>,
+    private readonly instance: LabGitlab,
   ) {}
 
-  /** Makes its runners in GitLab; nothing is deployed yet. */
-  public static async of(namespace: string, runners: RunnerEntry[]): Promise<EngineStack> {
+  /** Makes its runners in GitLab, the lab's or another; nothing is deployed yet. */
+  public static async of(namespace: string, runners: RunnerEntry[], instance = gitlab): Promise<EngineStack> {
     if (runners.some(({ way }) => way === "kubernetes")) {
       await loadOnNodes("buildah");
     }
     const tokens = new Map<string, string>();
     for (const { name } of runners) {
-      tokens.set(name, (await gitlab.createRunner({ description: name, tags: [name] })).token);
+      tokens.set(name, (await instance.createRunner({ description: name, tags: [name] })).token);
     }
-    return new EngineStack(namespace, await tokenStack(namespace), tokens);
+    return new EngineStack(namespace, await tokenStack(namespace), tokens, instance);
   }
 
   /** Deploys these runners, with other settings of the stack in place of the lab's, and secrets by their paths. */
@@ -95,14 +96,14 @@ export class EngineStack {
 
   /** Makes a runner in GitLab again, with another token. */
   public async renew(name: string): Promise<void> {
-    this.tokens.set(name, (await gitlab.createRunner({ description: name, tags: [name] })).token);
+    this.tokens.set(name, (await this.instance.createRunner({ description: name, tags: [name] })).token);
   }
 
   /** Takes it away; nothing of it is left in GitLab. */
   public async destroy(): Promise<void> {
     const { code, output } = await this.stack.attempt("destroy", "--yes", "--skip-preview");
-    const runners = (await gitlab.runners()).filter(({ description }) => this.tokens.has(description));
-    await Promise.all(runners.map(({ id }) => gitlab.deleteRunner(id)));
+    const runners = (await this.instance.runners()).filter(({ description }) => this.tokens.has(description));
+    await Promise.all(runners.map(({ id }) => this.instance.deleteRunner(id)));
     await this.stack.remove();
     if (code !== 0) {
       throw new Error(output);
