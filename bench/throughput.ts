@@ -9,8 +9,7 @@ import { say } from "./say";
 import { interrupted } from "./stops";
 
 const gitlab = new LabGitlab(gitlabUrl);
-/** `dind-plain` is `dind` but for TLS. */
-const ways = ["dood", "dind-resident", "shell", "dind-job", "dind", "kubernetes"];
+const ways = ["dood", "dind-resident", "shell", "dind-job", "dind", "dind-plain", "kubernetes"];
 /** The largest first: its jobs make a place for each of the daemons that there will be. */
 const settings = [4, 2, 1] as const;
 /** Two for each place, and enough to tell a rate by. */

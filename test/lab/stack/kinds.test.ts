@@ -253,6 +253,20 @@ describe("nodes of every kind in one cluster", function () {
           }
         }
 
+        if (kind === "debian12") {
+          it("BuildKit in its Docker knows the CA after a restart, and a registry without TLS never", async () => {
+            await engine.exec(node.container, ["systemctl", "restart", "docker"]);
+            const dood = runners.find(({ way }) => way === "dood")!;
+            const [plain, byCa] = await Promise.all(
+              registries.map((registry) => build(dood, registry, `${kind}-again`, buildkit)),
+            );
+            assert.equal(byCa!.status, "success", byCa!.trace);
+            assert.match(byCa!.trace, /\[internal\] load build definition/);
+            assert.equal(plain!.status, "failed", plain!.trace);
+            assert.match(plain!.trace, unknownTo2010[registries[0]]);
+          });
+        }
+
         it("pods of jobs were there and nowhere else", async () => {
           const { items } = await cluster().listNamespacedEvent({
             namespace: "gitlab-ways",
