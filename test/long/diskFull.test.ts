@@ -10,6 +10,7 @@ import { node } from "../../lab/machine/places";
 import { patience } from "../host/trust/lab";
 import { onNode } from "../lab/stack/lab";
 import { dockerWays, EngineStack, only, runJob, type Ended, type RunnerEntry } from "./engineStack";
+import { labConfig } from "./tokenStack";
 
 const filling = "FROM registry.lab:5000/base:1\nRUN head -c 5000000000 /dev/zero >/much\n";
 /** What is said is another layer, so that no cache has it. */
@@ -161,7 +162,9 @@ describe("the disk of a node's pods is full", function () {
     await loadForPods(engine, [small], ["buildah"], quiet);
     await nodesReady(engine, [small], quiet);
     stack = await EngineStack.of("full-pods", runners);
-    await stack.up(runners);
+    // Of use to no runner here, and so refused.
+    const { prune: _prune, dindImage: _image, ...runnerDefaults } = labConfig(name)["runnerDefaults"] as RunnerEntry;
+    await stack.up(runners, { runnerDefaults });
   });
   after(async () => {
     await stack?.destroy();
