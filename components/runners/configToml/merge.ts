@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { mergeTables, type Rule } from "../merge";
 import type { ConfigRest } from "./rest";
 import type { ConfigToml } from "./settings/config";
 import type { DockerSettings } from "./settings/docker";
@@ -35,66 +36,43 @@ function mountPath(volume: { mount_path?: string }): string[] {
 }
 
 /**
- * Lists that a build mode depends on, with what an entry is known by. What the user gives is added to them, and takes the
- * place of the preset's entry that is known by the same: the runner refuses two volumes with one destination, and of two
- * hosts or services with one name it takes the first. Every other list of the preset is replaced as a whole.
+ * A list that a build mode depends on, with what an entry is known by. What the user gives is added to it, and takes the place of
+ * the preset's entry that is known by the same: the runner refuses two volumes with one destination, and of two hosts or
+ * services with one name it takes the first. Every other list of the preset is replaced as a whole.
  */
-const mergedLists = new Map<string, (entry: never) => string[]>([
-  ["runners.environment", (variable: string) => [variable.split("=", 1)[0]!]],
-  ["runners.docker.volumes", (volume: string) => [volumeDestination(volume)]],
-  ["runners.docker.extra_hosts", (host: string) => [host.split(":", 1)[0]!.toLowerCase()]],
-  ["runners.docker.services", serviceNames],
-  ["runners.kubernetes.host_aliases", ({ hostnames = [] }: { hostnames?: string[] }) => hostnames],
-  ["runners.kubernetes.volumes.config_map", mountPath],
-  ["runners.kubernetes.volumes.empty_dir", mountPath],
-  ["runners.kubernetes.pod_spec", ({ name }: { name?: string }) => [name ?? ""]],
+function listBy<T>(namesOf: (entry: T) => string[]): Rule {
+  return (preset, own) => {
+    const taken = new Set((own as T[]).flatMap(namesOf));
+    return [...(preset as T[]).filter((entry) => !namesOf(entry).some((name) => taken.has(name))), ...(own as T[])];
+  };
+}
+
+/** A script of the preset comes first. */
+const appended: Rule = (preset, own) => `${String(preset)}\n${String(own)}`;
+
+const rules = new Map<string, Rule>([
+  ["runners.environment", listBy((variable: string) => [variable.split("=", 1)[0]!])],
+  ["runners.docker.volumes", listBy((volume: string) => [volumeDestination(volume)])],
+  ["runners.docker.extra_hosts", listBy((host: string) => [host.split(":", 1)[0]!.toLowerCase()])],
+  ["runners.docker.services", listBy(serviceNames)],
+  ["runners.kubernetes.host_aliases", listBy(({ hostnames = [] }: { hostnames?: string[] }) => hostnames)],
+  ["runners.kubernetes.volumes.config_map", listBy(mountPath)],
+  ["runners.kubernetes.volumes.empty_dir", listBy(mountPath)],
+  ["runners.kubernetes.pod_spec", listBy(({ name }: { name?: string }) => [name ?? ""])],
   // The image of the mode's daemon stays privileged, as no job could build without.
-  ["runners.docker.allowed_privileged_images", (image: string) => [image]],
-  ["runners.docker.allowed_privileged_services", (image: string) => [image]],
+  ["runners.docker.allowed_privileged_images", listBy((image: string) => [image])],
+  ["runners.docker.allowed_privileged_services", listBy((image: string) => [image])],
+  ["runners.pre_get_sources_script", appended],
+  ["runners.pre_build_script", appended],
 ]);
 
-/**
- * Puts what the stack file says over a preset. Tables are merged key by key; a value replaces the preset's, except that
- * lists on which the build mode depends are merged (see above), and scripts of the preset are appended to.
- */
+/** Puts what the stack file says over a preset, by the rules above. */
 export function merge(preset: ConfigToml, rest: ConfigRest): ConfigToml {
   const { runners = [], ...global } = rest;
-  const merged = mergeTables(preset, global, "");
+  const merged = mergeTables(preset, global, rules);
   const own = runners[0];
   if (own !== undefined) {
-    merged["runners"] = (preset.runners ?? []).map((runner) => mergeTables(runner, own, "runners."));
+    merged["runners"] = (preset.runners ?? []).map((runner) => mergeTables(runner, own, rules, "runners"));
   }
   return merged;
-}
-
-type Table = Record<string, unknown>;
-
-function mergeTables(preset: Table, own: Table, path: string): Table {
-  const result = new Map(Object.entries(preset));
-  for (const [key, value] of Object.entries(own)) {
-    result.set(key, mergeValues(path + key, result.get(key), value));
-  }
-  return Object.fromEntries(result);
-}
-
-function mergeValues(path: string, preset: unknown, own: unknown): unknown {
-  if (own === undefined || preset === undefined) {
-    return own ?? preset;
-  }
-  const namesOf = mergedLists.get(path) as ((entry: unknown) => string[]) | undefined;
-  if (namesOf !== undefined) {
-    const taken = new Set((own as unknown[]).flatMap(namesOf));
-    return [
-      ...(preset as unknown[]).filter((entry) => !namesOf(entry).some((name) => taken.has(name))),
-      ...(own as unknown[]),
-    ];
-  }
-  if (path === "runners.pre_get_sources_script" || path === "runners.pre_build_script") {
-    return `${String(preset)}\n${String(own)}`;
-  }
-  return isTable(preset) && isTable(own) ? mergeTables(preset, own, `${path}.`) : own;
-}
-
-function isTable(value: unknown): value is Table {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
