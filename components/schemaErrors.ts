@@ -40,6 +40,9 @@ function unknownKey(key: string, known: string[]): string {
 function describe(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case "invalid_type":
+      if (issue.expected === "never") {
+        return issue.message; // Nothing may be given there, and the schema says why.
+      }
       return issue.input === undefined && /undefined/.test(issue.message)
         ? `is missing; give ${withArticle(issue.expected)}`
         : `must be ${withArticle(issue.expected)}`;

@@ -138,7 +138,7 @@ function reference(): string {
 function section(path: string, schema: unknown): string[] {
   const type = bare(schema);
   const inner = type instanceof z.ZodArray ? bare(type.element) : type;
-  const own = path.endsWith(".config");
+  const own = /\.(config|deployment)$/.test(path); // In the words of gitlab-runner, and of Kubernetes.
   const name = type instanceof z.ZodArray ? `${path}[]` : path;
   if (inner instanceof z.ZodDiscriminatedUnion) {
     return unionSection(name, unionKinds(inner));

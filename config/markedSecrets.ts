@@ -4,12 +4,12 @@ import { isEncryptedValue } from "./plainSecrets";
 import type { RawConfig } from "./stackFile";
 
 /**
- * Marks as secrets what the stack file has encrypted of each runner's `config` and `proxy`, so that no preview shows it: a
+ * Marks as secrets what the stack file has encrypted of each runner's `config`, `deployment` and `proxy`, so that no preview shows it: a
  * component takes an output wherever it takes a value. (The type stays that of the values, which the checks were made with.)
  *
  * @param isEncrypted is any part of a key encrypted? All there is to know where it stands in no file
  */
-export function markSecrets<R extends { settings: { config?: unknown; proxy?: RunnerProxy } }>(
+export function markSecrets<R extends { settings: { config?: unknown; deployment?: unknown; proxy?: RunnerProxy } }>(
   runners: R[],
   file: RawConfig | undefined,
   isEncrypted: (key: string) => boolean,
@@ -29,10 +29,11 @@ export function markSecrets<R extends { settings: { config?: unknown; proxy?: Ru
     below(raw, Array.isArray(raw) ? raw[index] : undefined, "runners", setting);
   const defaults = file?.["runnerDefaults"];
   return runners.map((runner, index) => {
-    const { config, proxy } = runner.settings;
+    const { config, deployment, proxy } = runner.settings;
     const ofProxy = written(index, "proxy") ?? below(defaults, defaults, "runnerDefaults", "proxy");
     const secrets = {
       ...(config === undefined ? {} : { config: marked(written(index, "config"), config) }),
+      ...(deployment === undefined ? {} : { deployment: marked(written(index, "deployment"), deployment) }),
       ...(proxy === undefined ? {} : { proxy: markedProxy(ofProxy, proxy) }),
     };
     return { ...runner, settings: { ...runner.settings, ...secrets } };

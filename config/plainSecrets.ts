@@ -84,5 +84,15 @@ function secretLeaves(schema: unknown, value: unknown, path: Path): Leaf[] {
     ? value.flatMap((entry, index) =>
         secretLeaves(at instanceof z.ZodArray ? at.element : undefined, entry, [...path, index]),
       )
-    : Object.entries(value).flatMap(([key, entry]) => secretLeaves(below(key), entry, [...path, key]));
+    : Object.entries(value).flatMap(([key, entry]) =>
+        key === "value" && path.at(-2) === "env"
+          ? variableLeaf(value, [...path, key])
+          : secretLeaves(below(key), entry, [...path, key]),
+      );
+}
+
+/** A variable of a container, as Kubernetes writes it: its name tells. */
+function variableLeaf({ name, value }: { name?: unknown; value?: unknown }, path: Path): Leaf[] {
+  const looksIt = typeof value === "string" && looksSecret(`${String(name)}=${value}`, ["environment", 0]);
+  return looksIt ? [{ path, text: value }] : [];
 }

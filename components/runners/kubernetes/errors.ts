@@ -15,6 +15,7 @@ import { managerResources } from "../sizes";
 import { layersImage } from "./buildCache";
 import { buildCacheErrors } from "./buildCacheErrors";
 import { configErrors, own } from "./configErrors";
+import { deploymentErrors } from "./deploymentErrors";
 import { jobImage, usedHelperImage, usedPullPolicy } from "./kubernetesConfig";
 import { kubernetesRunnerSettings, ownKubernetes, type KubernetesRunnerSettings } from "./settings";
 
@@ -46,6 +47,7 @@ export function kubernetesRunnerErrors(settings: KubernetesRunnerSettings): Inpu
     ...proxyErrors(settings),
     ...configErrors(settings),
     ...buildCacheErrors(settings, own),
+    ...deploymentErrors(settings),
   ];
 }
 

@@ -20,6 +20,7 @@ import type { Risk } from "../risk";
 import { drainOf } from "../settings";
 import { daemonFile, daemonScript } from "./buildCache";
 import { buildkitFile, containersItems } from "./buildFiles";
+import type { DeploymentPatch } from "./deployment";
 import { checkKubernetesRunner } from "./errors";
 import { kubernetesRunnerConfig } from "./kubernetesConfig";
 import { objectNames } from "./names";
@@ -43,6 +44,31 @@ export interface KubernetesRunnerArgs extends Inputs<z.input<typeof componentSet
 }
 
 type Settings = pulumi.Output<KubernetesRunnerSettings>;
+
+/** The next manager takes jobs while the one before lets its own finish. */
+const rolling = { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } };
+
+/** How managers are rolled, where `deployment` may say so. */
+function rollout(patch: pulumi.Output<DeploymentPatch>) {
+  const spec = patch.apply((given) => given.spec ?? {});
+  return {
+    // Another strategy takes the place of ours, as in Kubernetes (`retainKeys`): Recreate has no rollingUpdate.
+    strategy: spec.apply(({ strategy = rolling }) => strategy),
+    // Kubernetes' own defaults: nothing, where it is a secret, would be sent as a value.
+    minReadySeconds: spec.apply(({ minReadySeconds = 0 }) => minReadySeconds),
+    progressDeadlineSeconds: spec.apply(({ progressDeadlineSeconds = 600 }) => progressDeadlineSeconds),
+    revisionHistoryLimit: spec.apply(({ revisionHistoryLimit = 10 }) => revisionHistoryLimit),
+  };
+}
+
+/**
+ * With Recreate the next manager starts when the jobs of the one before have ended. Timeouts have to be known when the program
+ * runs: a strategy that is not may be that.
+ */
+function isRolling({ deployment }: { deployment?: unknown }): boolean {
+  const { spec } = (deployment ?? {}) as { spec?: { strategy?: { type?: unknown } } };
+  return [undefined, rolling.type].includes(spec?.strategy?.type as string | undefined);
+}
 
 /** What previews and the state show of it, as of a runner on Docker. */
 function visible(name: string, { token: _token, config, ...args }: KubernetesRunnerArgs): pulumi.Inputs {
@@ -185,6 +211,10 @@ export class KubernetesRunner extends pulumi.ComponentResource {
     opts: pulumi.CustomResourceOptions,
   ): Deployment {
     const slow = `${drainOf(args) + 900}s`;
+    const template = settings.apply(podTemplate);
+    const id = makeIdentity(name, opts);
+    const skipAwait: Record<string, string> = (args.waitForNodes ?? true) ? {} : { "pulumi.com/skipAwait": "true" };
+    const patch = args.deployment === undefined ? undefined : settings.apply(({ deployment = {} }) => deployment);
     return new Deployment(
       name,
       {
@@ -193,18 +223,22 @@ export class KubernetesRunner extends pulumi.ComponentResource {
           labels: settings.apply((plain) => ({
             ...selectorLabels(plain.name),
             "app.kubernetes.io/managed-by": "pi-runners",
+            ...plain.deployment?.metadata?.labels,
           })),
-          annotations: (args.waitForNodes ?? true) ? {} : { "pulumi.com/skipAwait": "true" },
+          annotations: patch?.apply(({ metadata }) => ({ ...metadata?.annotations, ...skipAwait })) ?? skipAwait,
         },
         spec: {
           replicas: settings.apply(({ replicas }) => replicas),
           selector: { matchLabels: settings.apply((plain) => selectorLabels(plain.name)) },
-          // The next one takes jobs while the one before lets its own finish.
-          strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
-          template: identified(settings.apply(podTemplate), makeIdentity(name, opts), annotations),
+          ...(patch === undefined ? { strategy: rolling } : rollout(patch)),
+          template: identified(template, id, annotations, patch !== undefined),
         },
       },
-      { ...opts, ignoreChanges: [keptIdentity], customTimeouts: { create: "10m", update: "10m", delete: slow } },
+      {
+        ...opts,
+        ignoreChanges: [keptIdentity],
+        customTimeouts: { create: "10m", update: isRolling(args) ? "10m" : slow, delete: slow },
+      },
     );
   }
 

@@ -6,6 +6,7 @@ import { gracePeriod, hostAliases, placement, selectorLabels, watched } from "..
 import { homeFolder, runManager, stateFolder } from "../manager/scripts";
 import { proxyEnvironment, proxyFiles } from "../proxy";
 import { managerResources } from "../sizes";
+import { managerContainerName, patchedTemplate } from "./deployment";
 import { kubernetesRunnerConfig } from "./kubernetesConfig";
 import { objectNames } from "./names";
 import { orphansScript } from "./orphans";
@@ -20,10 +21,15 @@ export function secretFiles(settings: KubernetesRunnerSettings, token: string): 
 }
 
 /**
- * The pod template of a manager that runs jobs as pods, as data. It meets Kubernetes' level `restricted`. It depends on
- * nothing that the runner can reload by itself, and on nothing secret: a change of those leaves every pod alone.
+ * The pod template of a manager that runs jobs as pods, as data. It depends on nothing that the runner can reload by itself, and
+ * on nothing secret: a change of those leaves every pod alone. What `deployment` says is over it.
  */
 export function podTemplate(settings: KubernetesRunnerSettings): types.input.core.v1.PodTemplateSpec {
+  return patchedTemplate(ownTemplate(settings), settings);
+}
+
+/** The pod template without what `deployment` says. It meets Kubernetes' level `restricted`. */
+function ownTemplate(settings: KubernetesRunnerSettings): types.input.core.v1.PodTemplateSpec {
   const names = objectNames(settings.name);
   return {
     metadata: { labels: { ...selectorLabels(settings.name), "app.kubernetes.io/managed-by": "pi-runners" } },
@@ -57,21 +63,26 @@ const startScript = (settings: KubernetesRunnerSettings): string =>
     runManager,
   ].join("\n");
 
+/** What the manager's container has in its environment. */
+export function managerEnvironment(settings: KubernetesRunnerSettings): types.input.core.v1.EnvVar[] {
+  return [
+    // A Deployment's pods move from node to node, and are one runner: their system id has no node in it.
+    { name: "NODE_NAME", value: "" },
+    { name: "RUNNER_POOL", value: `${settings.namespace}/${settings.name}` },
+    identityVariable,
+    { name: "POD_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "metadata.name" } } },
+    { name: "HOME", value: homeFolder },
+    ...proxyEnvironment(settings, objectNames(settings.name).secret),
+  ];
+}
+
 function managerContainer(settings: KubernetesRunnerSettings): types.input.core.v1.Container {
   return {
-    name: "runner",
+    name: managerContainerName,
     image: settings.image,
     imagePullPolicy: "IfNotPresent",
     command: ["/bin/sh", "-c", startScript(settings)],
-    env: [
-      // A Deployment's pods move from node to node, and are one runner: their system id has no node in it.
-      { name: "NODE_NAME", value: "" },
-      { name: "RUNNER_POOL", value: `${settings.namespace}/${settings.name}` },
-      identityVariable,
-      { name: "POD_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "metadata.name" } } },
-      { name: "HOME", value: homeFolder },
-      ...proxyEnvironment(settings, objectNames(settings.name).secret),
-    ],
+    env: managerEnvironment(settings),
     ...watched(settings),
     resources: managerResources(settings.size, settings.resources),
     securityContext: { privileged: false, ...confinedContainer },

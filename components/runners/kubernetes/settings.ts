@@ -14,6 +14,7 @@ import {
   podSettings,
   registriesSetting,
 } from "../settings";
+import { deploymentPatch } from "./deployment";
 
 /** The words of config.toml's `[runners.kubernetes]`. */
 export type KubernetesSection = z.infer<typeof kubernetes>;
@@ -89,6 +90,11 @@ export const ownSettings = {
   config: configSetting(
     "Everything else that config.toml accepts, in its own words: all of `[runners.kubernetes]` with `pod_spec`, and `[runners.cache]`. Values replace those of the build mode; entries of `environment`, `volumes`, `host_aliases` and `pod_spec` are added to its own.",
   ),
+  deployment: optional(deploymentPatch, {
+    description:
+      "What the manager's Deployment is to have besides, in Kubernetes' own words: `{metadata: …, spec: {strategy: …, template: {metadata: …, spec: …}}}`. It goes over ours as a strategic merge patch does; the manager's container is called `runner`, and `null` removes. What the runner depends on is refused; Kubernetes judges the rest. docs/ways.md has an example. A change of the template rolls the pods, each after its jobs have ended.",
+    defaultText: "nothing",
+  }),
 };
 
 /** Registries that builds in pods are to trust. */

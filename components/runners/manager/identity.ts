@@ -1,5 +1,5 @@
 import type { types } from "@pulumi/kubernetes";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import { RandomId } from "@pulumi/random";
 import { identityAnnotation } from "../identity";
 
@@ -16,17 +16,20 @@ export function makeIdentity(name: string, { parent }: pulumi.ResourceOptions): 
  * A pod template with the runner's id. What is not known in the first preview is the id alone: the rest can be read.
  *
  * @param annotations those that the template has beside
+ * @param isAnnotated true: the template may have annotations itself, and then all of them are known with the id
  */
 export function identified(
   template: pulumi.Output<PodTemplate>,
   id: pulumi.Output<string>,
   annotations: Record<string, pulumi.Output<string>> = {},
+  isAnnotated = false,
 ): pulumi.Input<PodTemplate> {
-  const of = template.apply(({ metadata }) => metadata as { labels: Record<string, string> });
+  const of = template.apply(({ metadata }) => metadata as Record<"labels" | "annotations", Record<string, string>>);
+  const all = { ...annotations, ...identityAnnotation(id) };
   return {
     metadata: {
       labels: of.apply(({ labels }) => labels),
-      annotations: { ...annotations, ...identityAnnotation(id) },
+      annotations: isAnnotated ? pulumi.all([of, all]).apply(([own, ours]) => ({ ...own.annotations, ...ours })) : all,
     },
     spec: template.apply(({ spec }) => spec as types.input.core.v1.PodSpec),
   };

@@ -167,6 +167,73 @@ describe("components", () => {
       assert.equal(only(two, budget).inputs["spec"].maxUnavailable, 1);
     });
 
+    it("has in the Deployment what deployment says, and else the same as without it", async () => {
+      const deploymentOf = async (args: object): Promise<Registered["inputs"]> => {
+        const all = await during(() => new components.KubernetesRunner("pods", { ...common, ...args }));
+        return only(all, "kubernetes:apps/v1:Deployment").inputs;
+      };
+      const ours = await deploymentOf({});
+      const strategy = { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } };
+      assert.deepEqual(ours["spec"].strategy, strategy);
+      const defaults = { minReadySeconds: 0, progressDeadlineSeconds: 600, revisionHistoryLimit: 10 }; // Kubernetes' own
+      assert.deepEqual(await deploymentOf({ deployment: {} }), { ...ours, spec: { ...ours["spec"], ...defaults } });
+      const metadata = { labels: { team: "ci" }, annotations: { "example.com/note": "yes" } };
+      const spec = { strategy: { type: "Recreate" }, minReadySeconds: 5, revisionHistoryLimit: 2 };
+      const deployment = { metadata, spec: { ...spec, template: { metadata, spec: { schedulerName: "own" } } } };
+      const { metadata: ofIt, spec: its } = await deploymentOf({
+        deployment: pulumi.output(deployment),
+        waitForNodes: false,
+      });
+      assert.deepEqual(ofIt.labels, { ...ours["metadata"].labels, ...metadata.labels });
+      assert.deepEqual(ofIt.annotations, { ...metadata.annotations, "pulumi.com/skipAwait": "true" });
+      const { template, ...rest } = its;
+      const { template: before, ...others } = ours["spec"];
+      assert.deepEqual(rest, { ...others, ...defaults, ...spec });
+      assert.deepEqual(template, {
+        metadata: {
+          labels: { ...before.metadata.labels, ...metadata.labels },
+          annotations: { ...metadata.annotations, ...before.metadata.annotations },
+        },
+        spec: { ...before.spec, schedulerName: "own" },
+      });
+    });
+
+    it("waits for the jobs of the manager before, where deployment has the next one begin after it", async () => {
+      const timeoutOf = async (deployment?: object): Promise<unknown> => {
+        let timeout: unknown;
+        const look: pulumi.ResourceTransformation = ({ type, opts }) => {
+          timeout = type.endsWith(":Deployment") ? (opts as pulumi.CustomResourceOptions).customTimeouts : timeout;
+          return undefined;
+        };
+        const args = { ...common, drainTimeout: 7200, deployment };
+        await during(() => new components.KubernetesRunner("pods", args, { transformations: [look] }));
+        return (timeout as pulumi.CustomTimeouts).update;
+      };
+      const recreate = { spec: { strategy: { type: "Recreate" } } };
+      assert.equal(await timeoutOf(), "10m");
+      assert.equal(await timeoutOf({ spec: { strategy: { type: "RollingUpdate" } } }), "10m");
+      assert.equal(await timeoutOf(recreate), "8100s");
+      assert.equal(await timeoutOf(pulumi.output(recreate)), "8100s");
+    });
+
+    it("keeps what deployment was given as a secret one in the Deployment, and in what previews show", async () => {
+      const env = [{ name: "MINE", value: pulumi.secret("SeCrEt") }];
+      const deployment = { spec: { template: { spec: { containers: [{ name: "runner", env }] } } } };
+      const all = await during(() => new components.KubernetesRunner("pods", { ...common, deployment }));
+      const { spec } = only(all, "kubernetes:apps/v1:Deployment").inputs;
+      assert.match(JSON.stringify(unwrapSecret(spec)), /"name":"MINE","value":"SeCrEt"/);
+      const { deployment: shown, configToml: toml } = only(all, "pi-runners:index:KubernetesRunner").inputs;
+      assert.deepEqual(unwrapSecret(shown), {
+        spec: { template: { spec: { containers: [{ name: "runner", env: [{ name: "MINE", value: "SeCrEt" }] }] } } },
+      });
+      assert.doesNotMatch(String(toml), /SeCrEt/);
+      // The mock engine has a secret where the outermost part is one: nothing else may have the text.
+      for (const { type, inputs } of all) {
+        const plain = Object.values(inputs).filter((value) => unwrapSecret(value) === undefined);
+        assert.doesNotMatch(JSON.stringify(plain), /SeCrEt/, type);
+      }
+    });
+
     it("lets its manager reach the API server, and jobs whatever they name, and nobody reach either", async () => {
       const all = await during(() => new components.KubernetesRunner("pods", common));
       const policies = all.filter(({ type }) => type === "kubernetes:networking.k8s.io/v1:NetworkPolicy");

@@ -98,6 +98,21 @@ describe("the configuration", () => {
     }
   });
 
+  it("keeps of a runner's deployment secret what is encrypted, and shows the rest", async () => {
+    const deployment = (value: unknown): object => {
+      const containers = [{ name: "runner", env: [{ name: "MINE", value }] }];
+      return { spec: { minReadySeconds: 5, template: { spec: { containers } } } };
+    };
+    const runner = (value: unknown): object => ({ name: "dood", way: "kubernetes", deployment: deployment(value) });
+    const encrypted = { secure: "v1:x" };
+    const file = { ...sound, tokens: encrypted, runners: [runner(encrypted)] };
+    const { settings } = read({ ...sound, runners: [runner("marked")] }, {}, file).runners[0]! as {
+      settings: { deployment: { spec: { minReadySeconds: unknown } } };
+    };
+    assert.equal(await pulumi.isSecret(pulumi.output(settings.deployment)), true);
+    assert.equal(settings.deployment.spec.minReadySeconds, 5);
+  });
+
   it("keeps tokens and passwords secret", async () => {
     const config = read({ ...sound, ssh: { sudoPassword: "SeCrEt" } });
     assert.equal(await pulumi.isSecret(pulumi.output(config.runners[0]!.token.authenticationToken)), true);
@@ -127,6 +142,15 @@ describe("the configuration", () => {
       [undefined, "mine:dind"],
     );
     assert.deepEqual(dockerSettings(config)[1]!.registries, [{ address: "registry.lan:5000", insecure: true }]);
+  });
+
+  it("has the namespace judge pods as its managers' deployments need it", () => {
+    const levelWith = (spec: object): string => {
+      const runner = { name: "dood", way: "kubernetes", deployment: { spec: { template: { spec } } } };
+      return read({ ...sound, runners: [runner] }).podSecurity;
+    };
+    assert.equal(levelWith({ schedulerName: "own" }), "baseline");
+    assert.equal(levelWith({ hostNetwork: true }), "privileged");
   });
 
   it("has the namespace judge pods as strictly as its runners' ways allow", () => {
@@ -500,6 +524,19 @@ describe("a stack file", () => {
       "ssh.privateKey",
       "tokens.dood",
     ]);
+    const env = [
+      { name: "API_TOKEN", value: "SeCrEtSeCrEt" },
+      { name: "TZ", value: "Europe/Berlin" },
+      { name: "OTHER", value: "glpat-SeCrEt0123456789ab" },
+      { name: "DB_PASSWORD", valueFrom: { secretKeyRef: { name: "db", key: "password" } } },
+    ];
+    const deployment = { spec: { template: { spec: { containers: [{ name: "runner", env }] } } } };
+    assert.deepEqual(
+      Object.keys(plain({ runners: [{ name: "dood", way: "kubernetes", deployment }] })).filter((path) =>
+        path.includes("deployment"),
+      ),
+      [0, 2].map((index) => `runners[0].deployment.spec.template.spec.containers[0].env[${index}].value`),
+    );
   });
 });
 

@@ -33,4 +33,10 @@ const {
 /** For every setting a value that is not its default; the compiler asks for one that is missing. */
 export const otherKubernetesValues: {
   [K in Exclude<keyof KubernetesRunnerInput, "way">]-?: NonNullable<KubernetesRunnerInput[K]>;
-} = { ...common, replicas: 2, hostUsers: false, buildCache: { hostFolder: "/mnt/ssd" } };
+} = {
+  ...common,
+  replicas: 2,
+  hostUsers: false,
+  buildCache: { hostFolder: "/mnt/ssd" },
+  deployment: { spec: { template: { spec: { schedulerName: "own" } } } },
+};
