@@ -84,17 +84,26 @@ interface Place {
   value: unknown;
   /** Where the place may hold several kinds of object, all of them; `schema` is then the one that was meant. */
   union?: z.ZodDiscriminatedUnion;
+  /** In such an object, the same place in each kind, and the word that tells which was meant. */
+  kinds?: { discriminator: string; word: string; all: { words: string[]; schema: unknown }[] };
 }
 
 function placeAt(schema: z.ZodType, path: Path, value: unknown): Place {
   let place = meant(schema, value);
   for (const part of path) {
-    const at = bare(place.schema);
-    const below =
-      at instanceof z.ZodArray ? at.element : at instanceof z.ZodObject ? at.shape[String(part)] : undefined;
-    place = meant(below, (place.value as Record<PropertyKey, unknown> | undefined)?.[part]);
+    const { schema: at, value: whole, kinds } = place;
+    place = meant(below(at, part), (whole as Record<PropertyKey, unknown> | undefined)?.[part]);
+    place.kinds ??= kinds && {
+      ...kinds,
+      all: kinds.all.map((kind) => ({ ...kind, schema: below(kind.schema, part) })),
+    };
   }
   return place;
+}
+
+function below(schema: unknown, part: PropertyKey): unknown {
+  const at = bare(schema);
+  return at instanceof z.ZodArray ? at.element : at instanceof z.ZodObject ? at.shape[String(part)] : undefined;
 }
 
 /** Of several kinds of object, the one that a value says it is. */
@@ -103,22 +112,28 @@ function meant(schema: unknown, value: unknown): Place {
   if (!(union instanceof z.ZodDiscriminatedUnion)) {
     return { schema, value };
   }
-  const word = wordOf(union, value);
-  return { schema: unionKinds(union).find(({ words }) => words.includes(word))?.object, value, union };
+  const { discriminator } = union.def;
+  const word = String((value as Record<string, unknown> | undefined)?.[discriminator]);
+  const all = unionKinds(union).map(({ words, object }) => ({ words, schema: object }));
+  return {
+    schema: all.find(({ words }) => words.includes(word))?.schema,
+    value,
+    union,
+    kinds: { discriminator, word, all },
+  };
 }
 
-const wordOf = ({ def }: z.ZodDiscriminatedUnion, value: unknown): string =>
-  String((value as Record<string, unknown> | undefined)?.[def.discriminator]);
-
 /** What is said of a key that only other kinds of object have. */
-function otherKinds(key: string, { union, value }: Place): string | undefined {
-  const others = union && unionKinds(union).filter(({ object }) => Object.hasOwn(object.shape, key));
-  if (union === undefined || others === undefined || others.length === 0) {
+function otherKinds(key: string, { kinds }: Place): string | undefined {
+  const others = kinds?.all.filter(({ schema }) => {
+    const at = bare(schema);
+    return at instanceof z.ZodObject && Object.hasOwn(at.shape, key);
+  });
+  if (kinds === undefined || others === undefined || others.length === 0) {
     return undefined;
   }
-  const { discriminator } = union.def;
   const words = others.flatMap((kind) => kind.words).join(", ");
-  return `is for ${discriminator} ${words}, which another executor runs, and not for ${wordOf(union, value)}; drop it`;
+  return `is for ${kinds.discriminator} ${words}, which another executor runs, and not for ${kinds.word}; drop it`;
 }
 
 /** The keys that an object of this kind may have. */
