@@ -161,7 +161,8 @@ function unionSection(name: string, kinds: UnionKind[]): string[] {
   const rows = shapes.map((shape) => shape.map(row));
   const common = rows[0]!.filter((one) => rows.every((others) => others.includes(one)));
   const inAll = ([key, schema]: [string, z.ZodType]): boolean => common.includes(row([key, schema]));
-  const below = new Map(shapes.flat().map(([key, schema]) => [key, section(`${name}.${key}`, schema)]));
+  // Of a key that several kinds have, the first kind has all that any of them has.
+  const first = shapes.flat().filter(([key], index, all) => all.findIndex(([other]) => other === key) === index);
   return [
     `## \`${name}\``,
     "",
@@ -173,7 +174,7 @@ function unionSection(name: string, kinds: UnionKind[]): string[] {
       ...table(shapes[index]!.filter((entry) => !inAll(entry))),
       "",
     ]),
-    ...[...below.values()].flat(),
+    ...first.flatMap(([key, schema]) => section(`${name}.${key}`, schema)),
   ];
 }
 

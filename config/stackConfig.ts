@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { z } from "zod";
+import { z } from "zod";
 import type { PodSecurity } from "../components/namespace/runnerNamespace";
 import type { Registry } from "../components/registryTrust/registry";
 import type { TrustNode } from "../components/registryTrust/args";
@@ -16,6 +16,7 @@ import { proxyPorts } from "../components/runners/proxy";
 import { shellRunnerSettings } from "../components/runners/shell/settings";
 import type { Resources } from "../components/runners/sizes";
 import type { RunnerTokenArgs } from "../components/token/runnerToken";
+import { bare } from "../components/schema";
 import { schemaErrors } from "../components/schemaErrors";
 import type { RolloutSettings } from "../hosts/rollout";
 import type { HostSsh } from "../hosts/ssh";
@@ -259,7 +260,9 @@ function withDefaults<R extends RunnerEntry["runner"]>(
   takes = (_key: string): boolean => true,
 ): R {
   const known = ([key, value]: [string, unknown]): boolean => Object.hasOwn(settings.shape, key) && value !== undefined;
-  const common = Object.entries(stack.runnerDefaults).filter(([key]) => takes(key));
+  const common = Object.entries(stack.runnerDefaults)
+    .filter(([key]) => takes(key))
+    .map(([key, value]): [string, unknown] => [key, knownPart(settings.shape[key], value)]);
   const own = runner as { resources?: Resources };
   return {
     ...Object.fromEntries(common.filter(known)),
@@ -268,6 +271,14 @@ function withDefaults<R extends RunnerEntry["runner"]>(
       ? { resources: mergedResources(stack.runnerDefaults.resources, own.resources) }
       : {}),
   } as R;
+}
+
+/** A default without what only other executors know of it, such as the image of `prune`. */
+function knownPart(schema: unknown, value: unknown): unknown {
+  const type = bare(schema);
+  return type instanceof z.ZodObject && typeof value === "object" && value !== null
+    ? Object.fromEntries(Object.entries(value).filter(([key]) => Object.hasOwn(type.shape, key)))
+    : value;
 }
 
 /** A runner's requests and limits over those of all runners, resource by resource. */

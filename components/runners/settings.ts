@@ -40,6 +40,9 @@ export const folderPath = z.string().regex(/^(\/(?!\.\.(\/|$))[\w.@+-]+)+$/, {
 
 export type Toleration = z.infer<typeof toleration>;
 
+/** Where a machine's Docker listens unless said otherwise, and where jobs find it. */
+export const defaultDockerSocket = "/var/run/docker.sock";
+
 /** TCP port of the runner's metrics, and of its probes. */
 export const defaultMetricsPort = 9252;
 

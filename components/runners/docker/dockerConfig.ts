@@ -5,10 +5,11 @@ import type { RunnerSettings } from "../configToml/settings/runner";
 import type { PullPolicy } from "../configToml/settings/values";
 import { presetConfig } from "../manager/config";
 import { containerEnvironment, dockerClientScript, hasProxy } from "../proxy";
+import { defaultDockerSocket } from "../settings";
 import { budgets } from "../sizes";
 import { dockerMajor, innerDaemonFiles } from "./innerDaemon";
 import { buildModes } from "./modes/buildModes";
-import { defaultDockerSocket, ownDocker, type DockerRunnerSettings } from "./settings";
+import { ownDocker, type DockerRunnerSettings } from "./settings";
 import { jobImage, usedHelperImage } from "./usedImages";
 import { hasResidentEngine } from "./ways";
 

@@ -1,6 +1,6 @@
 import type { types } from "@pulumi/kubernetes";
 import { guardFolder, guardScript } from "./guardScript";
-import { pruneDefaults, type DockerRunnerSettings } from "./settings";
+import { guardDefaults, type DockerRunnerSettings } from "./settings";
 import { hasResidentEngine } from "./ways";
 
 type Container = types.input.core.v1.Container;
@@ -21,7 +21,7 @@ export function guardContainer(
   settings: DockerRunnerSettings,
   common: Pick<Container, "env" | "securityContext"> & { socket: string; socketMount: types.input.core.v1.VolumeMount },
 ): Container[] {
-  const guard = { ...pruneDefaults, ...settings.prune };
+  const guard = { ...guardDefaults, ...settings.prune };
   if (!guard.enabled) {
     return [];
   }

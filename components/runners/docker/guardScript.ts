@@ -1,11 +1,9 @@
 import { systemIdScript } from "../identity";
+import { pruneSoon } from "../prune";
 import { systemIdLabel } from "./managerScripts";
 
 /** Where the guard has the runner's folder on the node, to note in there when a volume was used last. */
 export const guardFolder = "/node";
-
-/** What is unused for so long goes when the disk is nearly full, hours. */
-const soon = 24;
 
 /** The label of the containers of a job. */
 const jobLabel = "com.gitlab.gitlab-runner.job.id";
@@ -34,7 +32,7 @@ export function guardScript(own: boolean): string {
     "prune() {",
     "  used=$(now_used) older=$PRUNE_OLDER low=",
     '  if [ "${used:-0}" -gt $((100 - PRUNE_FREE)) ]; then',
-    `    low=yes; [ "$older" -le ${soon} ] || older=${soon}`,
+    `    low=yes; [ "$older" -le ${pruneSoon} ] || older=${pruneSoon}`,
     '    say "the disk is $used % full: what is unused for $older hours goes"',
     "  fi",
     `  docker container prune --force ${own ? "" : '--filter "$ours" '}--filter "until=\${PRUNE_OLDER}h"`,

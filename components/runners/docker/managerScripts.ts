@@ -3,7 +3,7 @@ import { systemIdScript } from "../identity";
 import { secretFolder } from "../manager/config";
 import { runManager, stateFolder } from "../manager/scripts";
 import { engineSocket, socketFolder } from "./engineSocket";
-import { defaultDockerSocket } from "./settings";
+import { defaultDockerSocket } from "../settings";
 
 /** File in `stateFolder`: the folder on the node that the node's Docker can see, see folderScript.ts. */
 export const nodeFolderFile = "node-folder";

@@ -8,6 +8,7 @@ import { identityVariable } from "../identity";
 import { proxyEnvironment, proxyFiles } from "../proxy";
 import { managerResources } from "../sizes";
 import { nodeFolder } from "../nodeFolder";
+import { defaultDockerSocket } from "../settings";
 import { daemonFiles, dockerRunnerConfig } from "./dockerConfig";
 import { filesMount, folderMount, folderScript, snapMount } from "./folderScript";
 import {
@@ -22,7 +23,7 @@ import {
 import { engineSocket, socketFolder } from "./engineSocket";
 import { guardContainer } from "./guard";
 import { startScript } from "./managerScripts";
-import { defaultDockerSocket, type DockerRunnerSettings } from "./settings";
+import type { DockerRunnerSettings } from "./settings";
 import { hasInnerDaemon, hasResidentEngine } from "./ways";
 
 type Container = types.input.core.v1.Container;

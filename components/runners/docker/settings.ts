@@ -2,9 +2,11 @@ import { z } from "zod";
 import { about, optional, text, withoutDefaults } from "../../schema";
 import type { DockerSettings } from "../configToml/settings/docker";
 import { images } from "../images";
+import { pruneDefaults, pruneSettings } from "../prune";
 import {
   configSetting,
   containerSettings,
+  defaultDockerSocket,
   everySetting,
   folderPath,
   mirrorsSetting,
@@ -17,11 +19,8 @@ import {
 import { nodeFolders } from "../nodeFolder";
 import { dockerWays } from "./ways";
 
-/** Where the node's Docker listens unless said otherwise, and where jobs find it. */
-export const defaultDockerSocket = "/var/run/docker.sock";
-
 /** What stands for what is not said of the guard. */
-export const pruneDefaults = { enabled: true, every: 60, olderThan: 168, minFree: 15, image: images.job } as const;
+export const guardDefaults = { ...pruneDefaults, image: images.job } as const;
 
 /** What every runner on the Docker of the nodes may set, each setting declared here and nowhere else. */
 export const commonSettings = {
@@ -44,25 +43,11 @@ export const commonSettings = {
   prune: about(
     z
       .strictObject({
-        enabled: optional(z.boolean(), {
-          description: "`false`: nothing is removed.",
-          defaultText: `\`${pruneDefaults.enabled}\``,
-        }),
-        every: optional(z.int().min(1).max(10080), {
-          description: "Minutes between two looks. What is removed when is told in docs/ways.md.",
-          defaultText: `\`${pruneDefaults.every}\``,
-        }),
-        olderThan: optional(z.int().min(24).max(8760), {
-          description: "Hours that something has to be unused.",
-          defaultText: `\`${pruneDefaults.olderThan}\`, a week`,
-        }),
-        minFree: optional(z.int().min(0).max(99), {
-          description: "Percent of the disk that are to be free; with less, what is unused for a day goes.",
-          defaultText: `\`${pruneDefaults.minFree}\``,
-        }),
+        ...pruneSettings,
         image: optional(text, {
-          description: "Image with the docker command, for the guard itself.",
-          defaultText: `\`${pruneDefaults.image}\``,
+          description:
+            "Image with the docker command, for the guard itself; not for `shell`, which has no container for it.",
+          defaultText: `\`${guardDefaults.image}\``,
         }),
       })
       .optional(),

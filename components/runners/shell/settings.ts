@@ -2,6 +2,7 @@ import { z } from "zod";
 import { rolloutSettings } from "../../../hosts/rollout";
 import { about, optional, text, withoutDefaults } from "../../schema";
 import { waysByExecutor } from "../executors";
+import { pruneSettings } from "../prune";
 import { configSetting, everySetting, placeSettings } from "../settings";
 
 /** Where gitlab-runner comes from: a package that the host's apt knows, or a file. */
@@ -38,6 +39,11 @@ export const commonSettings = {
     z.boolean().default(false),
     "`true`: the user may use the host's Docker (group `docker`), as image builds need. Then jobs are root on the host: whoever may start one owns it.",
   ),
+  prune: about(z.strictObject(pruneSettings).optional(), {
+    description:
+      "What of the runner's local cache, and with `docker: true` of images without a name and build cache, is removed by itself, as SD cards are small.",
+    defaultText: "what follows",
+  }),
 };
 
 /** What one runner says for itself only. */

@@ -5,6 +5,7 @@ import { systemId } from "../identity";
 import { presetConfig } from "../manager/config";
 import { dockerClientScript, hasProxy, hostEnvironment } from "../proxy";
 import { buildsFolder, configFolder, proxyFile } from "./places";
+import { pruneScript } from "./pruneScript";
 import { roomScript } from "./roomScript";
 import type { ShellRunnerSettings } from "./settings";
 
@@ -35,7 +36,7 @@ function shellRunnerConfig(settings: ShellRunnerSettings, token: string, node: s
     builds_dir: `${builds}/builds`,
     cache_dir: `${builds}/cache`,
     environment: [`DOCKER_CONFIG=${dockerConfig}`, "BUILDKIT_NO_CLIENT_TOKEN=1", ...hostEnvironment(settings)],
-    pre_get_sources_script: roomScript(`${builds}/builds`, node),
+    pre_get_sources_script: [...pruneScript(settings, builds), roomScript(`${builds}/builds`, node)].join("\n"),
     pre_build_script: [freshDockerConfig, ...(hasProxy(settings) ? [dockerClientScript(dockerConfig)] : [])].join("\n"),
     ...(settings.serverCa === undefined ? {} : { "tls-ca-file": `${configFolder(settings.name)}/gitlab-ca.crt` }),
   });

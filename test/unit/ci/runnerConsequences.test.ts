@@ -26,6 +26,7 @@ const others: Record<string, unknown> = {
   sha256: "1".repeat(64),
   user: "ci",
   docker: true,
+  prune: { every: 30 },
 };
 
 /** What a preview has when settings of a runner on a host change: the host's own are blinded. */

@@ -8,7 +8,7 @@ import { metaOf } from "../../../components/schema";
 import type { DockerRunnerSettings } from "../../../components/runners/docker/settings";
 import { ways } from "../../../components/runners/executors";
 import { stackSchema } from "../../../config/schema";
-import { asText, configOf, hostKey, inPlaceWith, project } from "./stackFile";
+import { asText, configOf, hostKey, inPlaceWith, project, stackOf } from "./stackFile";
 
 type Values = Record<string, unknown>;
 
@@ -182,6 +182,21 @@ describe("the configuration", () => {
     assert.deepEqual([pods!["dockerSocket"], pods!["replicas"], pods!["concurrent"]], [undefined, 2, 7]);
     assert.deepEqual(pods!["registries"], [{ address: "registry.lan:5000", insecure: true }]);
   });
+
+  it("gives a host's runner what it knows of the default of `prune`, and its own in place of that", () => {
+    const prune = { every: 30, image: "docker:mine" };
+    const [dood, host, own] = stackOf(
+      [
+        { name: "dood", way: "dood" },
+        { name: "host", way: "shell", hosts: ["pi1"] },
+        { name: "own", way: "shell", hosts: ["pi2"], prune: { enabled: false } },
+      ],
+      { runnerDefaults: { prune } },
+    ).runners.map(({ settings }) => (settings as { prune?: object }).prune);
+    assert.deepEqual([dood, host, own], [prune, { every: 30 }, { enabled: false }]);
+    const alone = stackOf([{ name: "host", way: "shell", hosts: ["pi1"] }], { runnerDefaults: { prune } });
+    assert.deepEqual((alone.runners[0]!.settings as { prune?: object }).prune, { every: 30 });
+  });
 });
 
 describe("bad input", () => {
@@ -299,8 +314,27 @@ describe("bad input", () => {
     assert.match(found["runners[1].dockerSocket"]!, /is for way dood, dind, .*not for kubernetes/);
     assert.match(found["runners[1].replics"]!, /did you mean replicas\?/);
   });
+  it("a part of a setting that another executor has", () => {
+    const found = errorsOf({
+      ...sound,
+      runners: [
+        { name: "host", way: "shell", hosts: ["pi1"], prune: { image: "docker:cli", evry: 1 } },
+        { name: "dood", way: "dood", prune: { image: "docker:cli", evry: 1 } },
+      ],
+    });
+    assert.deepEqual(Object.keys(found), ["runners[0].prune.image", "runners[0].prune.evry", "runners[1].prune.evry"]);
+    assert.match(found["runners[0].prune.image"]!, /is for way dood, dind, .*not for shell; drop it/);
+    assert.match(found["runners[0].prune.evry"]!, /did you mean every\?/);
+    assert.match(found["runners[1].prune.evry"]!, /did you mean every\?/);
+  });
   it("a default that no runner of the stack can use", () =>
     oneError({ runnerDefaults: { replicas: 2 } }, "runnerDefaults.replicas", /no runner of this stack/));
+  it("a default of prune in a stack that prunes nothing", () =>
+    oneError(
+      { runners: [{ name: "dood", way: "kubernetes" }], runnerDefaults: { prune: { every: 5 } } },
+      "runnerDefaults.prune",
+      /no runner of this stack/,
+    ));
   it("duplicate runner names", () =>
     oneError(
       {

@@ -29,6 +29,7 @@ const others: { [K in keyof ShellRunnerInput]-?: NonNullable<ShellRunnerInput[K]
   sha256: sum,
   user: "builder",
   docker: true,
+  prune: { every: 30 },
   proxy: { http: "http://proxy.lan:3128" },
   config: { log_level: "debug" },
 };
@@ -84,8 +85,21 @@ describe("a runner with the shell executor", () => {
   it("runs scripts of `config` after its own", () => {
     const config = { runners: [{ pre_get_sources_script: "echo mine", pre_build_script: "echo mine" }] };
     const [runner] = (parse(fileOf("config.toml", { config })) as { runners: Record<string, string>[] }).runners;
-    assert.match(runner!["pre_get_sources_script"]!, /room for the checkout[^]*\necho mine$/);
+    assert.match(
+      runner!["pre_get_sources_script"]!,
+      /unused for long[^]*room for the checkout[^]*\necho mine$/,
+    );
     assert.match(runner!["pre_build_script"]!, /pi-runners-docker[^]*\necho mine$/);
+  });
+
+  it("removes what nobody used, unless it is switched off, below its own folder", () => {
+    const script = (prune?: ShellRunnerInput["prune"]): string =>
+      (parse(fileOf("config.toml", { prune })) as { runners: Record<string, string>[] }).runners[0]![
+        "pre_get_sources_script"
+      ]!;
+    assert.ok(script().includes(`builds='${onHost().builds}' `));
+    assert.doesNotMatch(script({ enabled: false }), /unused/);
+    assert.match(script({ olderThan: 30 }), /echo 24; else echo 30;/);
   });
 
   it("has an identity with a random id of its own, and a host that has one keeps it", () => {
@@ -108,7 +122,7 @@ describe("a runner with the shell executor", () => {
     assert.ok(marked({ metricsPort: 9300 }) && marked({ user: "builder" }) && marked({ packageVersion: "1" }));
     assert.ok(marked({ binary: "https://example.org/r", sha256: sum }));
     assert.ok(!marked({ concurrent: 9 }) && !marked({ drainTimeout: 60 }) && !marked({ docker: true }));
-    assert.ok(!marked({ config: { log_level: "debug" } }));
+    assert.ok(!marked({ config: { log_level: "debug" } }) && !marked({ prune: { enabled: false } }));
   });
 
   it("has a service that drains, and whose jobs are not stopped with it", () => {
@@ -144,6 +158,11 @@ describe("a runner with the shell executor", () => {
     assert.match(errorsOf({ binary: "ftp://example.org/r", sha256: sum }), /^binary: .*neither http/);
     assert.match(errorsOf({ binary: "/nowhere/gitlab-runner" }), /^binary: \/nowhere\/gitlab-runner is no file/);
     assert.match(errorsOf({ binary: "https://e.org/r", sha256: sum, packageVersion: "1" }), /^packageVersion: belongs/);
+    assert.match(
+      errorsOf({ prune: { image: "docker:cli" } as object }),
+      /^prune\.image: no such key; known here: enabled,/,
+    );
+    assert.match(errorsOf({ prune: { olderThan: 1 } }), /^prune\.olderThan: must be at least 24/);
     assert.match(errorsOf({ user: "root" }), /^user: jobs of root own the host/);
     assert.match(errorsOf({ user: "a b" }), /^user: "a b" is no user name/);
     assert.match(errorsOf({ name: "Pi" }), /^name: "Pi" is no DNS label/);

@@ -1,9 +1,10 @@
 import type { InputError } from "../../../inputErrors";
 import { engineFolder, isIn, engineDataOfNodes } from "../../nodeFolder";
+import { defaultDockerSocket } from "../../settings";
 import { engineData } from "../engineScript";
 import { engineSocket } from "../engineSocket";
 import { jobsFolder, sharedEngineErrors } from "./sharedEngine";
-import { defaultDockerSocket, ownDocker, type DockerRunnerSettings } from "../settings";
+import { ownDocker, type DockerRunnerSettings } from "../settings";
 import { dindImage } from "../usedImages";
 import type { BuildMode } from "./buildMode";
 

@@ -1,4 +1,4 @@
-import { defaultDockerSocket } from "../settings";
+import { defaultDockerSocket } from "../../settings";
 import type { BuildMode } from "./buildMode";
 import { jobsFolder, sharedEngineErrors } from "./sharedEngine";
 
