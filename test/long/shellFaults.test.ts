@@ -12,6 +12,7 @@ import {
   type TrustLab,
 } from "../host/trust/lab";
 import type { StandIn } from "../lab/gitlab/standIn";
+import { idOf, oldImage } from "./oldImage";
 
 describe("faults around jobs of the shell executor", function () {
   this.timeout(300_000);
@@ -179,6 +180,51 @@ describe("faults around jobs of the shell executor", function () {
       assert.equal(next.status, "success", next.trace);
       assert.doesNotMatch(next.trace, /the disk with the checkouts/);
     });
+  });
+
+  it("what nobody used goes when a job begins, and the job that builds beside it is none the worse", async () => {
+    const { builds } = shell.settings();
+    const cached =
+      "job:\n  cache: [{key: old, paths: [kept]}, {key: new, paths: [kept]}]\n  script: [echo began >kept]\n";
+    const zips = async (): Promise<string[]> =>
+      (await shell.host.ok(`find ${builds}/cache -name cache.zip | sort`)).split("\n");
+    const build = `docker build --tag ${registry}/beside:$CI_JOB_ID .`;
+    const wait = "for n in $(seq 45); do sleep 1; done";
+    await shell.apply(shell.settings({ concurrent: 2, prune: { every: 1, olderThan: 24 } }));
+    try {
+      await standIn.lab.createProject("cached", { files: { ".gitlab-ci.yml": cached } });
+      const first = await ended((await standIn.lab.startPipeline("cached")).id);
+      assert.equal(first.status, "success", first.trace);
+      const [fresh, old, ...none] = await zips();
+      assert.deepEqual(
+        [/\/new[^/]*\/cache\.zip$/.test(fresh!), /\/old[^/]*\/cache\.zip$/.test(old!), none],
+        [true, true, []],
+      );
+      const beside = await start(
+        "beside",
+        "printf 'FROM scratch\\nCOPY Dockerfile /\\n' >Dockerfile",
+        build,
+        wait,
+        build,
+      );
+      const nameless = idOf(await shell.host.ok(oldImage("nameless")));
+      const named = idOf(await shell.host.ok(oldImage("named", "old-named:1")));
+      await shell.host.ok(`touch -d '2 days ago' ${old} && touch -d '2 minutes ago' ${builds}/pruned`);
+      const next = await ended(await pipeline("next", "true"));
+      assert.equal(next.status, "success", next.trace);
+      assert.match(next.trace, /pi-runners: removed .*files of the local cache \(1\), unused for 24 hours/);
+      assert.doesNotMatch(next.trace, /could not remove/);
+      const images = await shell.host.ok("docker image ls --all --quiet --no-trunc");
+      assert.deepEqual([images.includes(nameless), images.includes(named)], [false, true]);
+      assert.deepEqual(await zips(), [fresh]);
+      const { jobs } = await standIn.lab.pipeline(beside);
+      assert.equal(jobs[0]!.status, "running", "it was beside it");
+      const last = await ended(beside);
+      assert.equal(last.status, "success", last.trace);
+    } finally {
+      await shell.host.sh("docker image rm old-named:1");
+      await shell.apply(shell.settings());
+    }
   });
 
   it("the host starts again during a job: nothing of the job stays, and the runner is back with the same identity", async () => {
