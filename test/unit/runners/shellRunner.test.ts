@@ -85,10 +85,7 @@ describe("a runner with the shell executor", () => {
   it("runs scripts of `config` after its own", () => {
     const config = { runners: [{ pre_get_sources_script: "echo mine", pre_build_script: "echo mine" }] };
     const [runner] = (parse(fileOf("config.toml", { config })) as { runners: Record<string, string>[] }).runners;
-    assert.match(
-      runner!["pre_get_sources_script"]!,
-      /unused for long[^]*room for the checkout[^]*\necho mine$/,
-    );
+    assert.match(runner!["pre_get_sources_script"]!, /unused for long[^]*room for the checkout[^]*\necho mine$/);
     assert.match(runner!["pre_build_script"]!, /pi-runners-docker[^]*\necho mine$/);
   });
 
