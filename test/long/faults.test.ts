@@ -215,7 +215,11 @@ describe("faults while jobs run", function () {
         `timeout 100 sh -c '${everywhere}' && systemctl kill -s KILL lab-registry && systemctl stop lab-registry`,
       );
       for (const [way, { trace }] of await expectEnds(started, all("failed"))) {
-        assert.match(trace, /connection refused|EOF|connection reset|broken pipe|closed network connection/i, `${way}: ${trace}`);
+        assert.match(
+          trace,
+          /connection refused|EOF|connection reset|broken pipe|closed network connection/i,
+          `${way}: ${trace}`,
+        );
       }
     } finally {
       await onNode(1, "tc qdisc del dev eth0 root");
