@@ -7,6 +7,21 @@ export const pruneDefaults = { enabled: true, every: 60, olderThan: 168, minFree
 /** What is unused for so long goes when the disk is nearly full, hours. */
 export const pruneSoon = 24;
 
+/**
+ * Shell: prints the ids of images without a name that were made more than `$1` hours ago. Not by `docker image prune`: with
+ * Docker's containerd image store that takes the leases of pulls and exports that run, however new (moby v2.0.0-beta.24,
+ * daemon/containerd/image_prune.go); and what was pulled by digest alone counts as nameless there.
+ *
+ * @param docker the command that asks Docker
+ */
+export const namelessImages = (docker: string): string[] => [
+  "nameless_images() {",
+  '  before=$(date -d "@$(($(date +%s) - $1 * 3600))" "+%Y-%m-%d %H:%M:%S")',
+  `  ${docker} image ls --no-trunc --filter dangling=true --format "{{.Repository}} {{.CreatedAt}} {{.ID}}" |`,
+  `    awk -v before="$before" '$1 == "<none>" && $2 " " $3 < before { print $NF }' | sort -u`,
+  "}",
+];
+
 /** What every runner may set of `prune` that has it. */
 export const pruneSettings = {
   enabled: optional(z.boolean(), {

@@ -125,9 +125,13 @@ export async function loadForPods(
   for (const name of names) {
     const reference = await image(engine, name, say);
     const marker = `/var/lib/containerd/pi-lab-${name}`;
-    const marks = await Promise.all(nodes.map(({ container }) => engine.attempt(["exec", container, "cat", marker])));
-    const waiting = nodes.filter((_, at) => marks[at]!.stdout !== reference);
+    const there = `cat ${marker}; ctr --namespace k8s.io images ls -q name==docker.io/${alias(name)}`;
+    const found = await Promise.all(
+      nodes.map(({ container }) => engine.attempt(["exec", container, "sh", "-c", there])),
+    );
+    const waiting = nodes.filter((_, at) => found[at]!.stdout.trim() !== `${reference}\ndocker.io/${alias(name)}`);
     const file = join(imageFiles, `${name}-${process.pid}.tar`);
+    rmSync(file, { force: true });
     try {
       for (const { name: node, container } of waiting) {
         if (!existsSync(file)) {
@@ -135,7 +139,7 @@ export async function loadForPods(
         }
         say(`${node}: importing ${alias(name)} into containerd`);
         await engine.exec(container, ["ctr", "--namespace", "k8s.io", "images", "import", file]);
-        await engine.exec(container, ["tee", marker], { input: reference });
+        await engine.exec(container, ["tee", marker], { input: `${reference}\n` });
       }
     } finally {
       rmSync(file, { force: true });

@@ -1,16 +1,8 @@
-/** Disks that builds fill: that of the node's Docker, of a resident engine, of a node's pods. Each is a file system of its own here. */
+/** Disks that builds fill: that of the node's Docker, and that of a resident engine. Both are file systems of their own here. */
 import assert from "node:assert/strict";
 import { runnerVersion } from "../../components/runners/images";
-import { nodesReady } from "../../lab/cluster/cluster";
-import { joinNodes, removeNodes } from "../../lab/cluster/join";
-import { ensureNodes } from "../../lab/cluster/nodes";
-import { type Engine, startEngine } from "../../lab/engine/engine";
-import { imageSets, loadForPods } from "../../lab/images/nodeImages";
-import { node } from "../../lab/machine/places";
-import { patience } from "../host/trust/lab";
 import { onNode } from "../lab/stack/lab";
 import { dockerWays, EngineStack, only, runJob, type Ended, type RunnerEntry } from "./engineStack";
-import { labConfig } from "./tokenStack";
 
 const filling = "FROM registry.lab:5000/base:1\nRUN head -c 5000000000 /dev/zero >/much\n";
 /** What is said is another layer, so that no cache has it. */
@@ -134,51 +126,5 @@ describe("the disk of a resident engine is full", function () {
       const { status, trace } = await runJob(name, projectOf(name), ["docker volume rm hog"]);
       assert.equal(status, "success", trace);
     });
-  });
-});
-
-describe("the disk of a node's pods is full", function () {
-  this.timeout(600_000);
-  const name = "full-pods";
-  const small = node(136);
-  const runners: RunnerEntry[] = [
-    { name, way: "kubernetes", jobImage: "pi-lab/buildah:1", nodeSelector: { "kubernetes.io/hostname": small.name } },
-  ];
-  const [folder, disk] = ["/var/lib/kubelet", "/var/lib/docker/pi-pods.disk"];
-  const quiet = (): void => undefined;
-  const buildInPod = ["buildah build --tag here ."];
-  let engine: Engine;
-  let stack: EngineStack;
-
-  before(async function () {
-    this.timeout(patience);
-    engine = await startEngine(quiet);
-    await ensureNodes(engine, [small], quiet);
-    // Before its kubelet runs, which has the volumes of pods there. The lab's kubelets evict nothing when a disk fills.
-    await onSmall(`truncate --size 1500M ${disk} && mkfs.ext4 -q -m 0 ${disk}`);
-    await onSmall("for i in $(seq 0 31); do test -e /dev/loop$i || mknod /dev/loop$i b 7 $i; done");
-    await onSmall(`mount -o loop ${disk} ${folder} && mount --make-shared ${folder}`);
-    await joinNodes(engine, [small], await imageSets(engine, quiet), quiet);
-    await loadForPods(engine, [small], ["buildah"], quiet);
-    await nodesReady(engine, [small], quiet);
-    stack = await EngineStack.of("full-pods", runners);
-    // Of use to no runner here, and so refused.
-    const { prune: _prune, dindImage: _image, ...runnerDefaults } = labConfig(name)["runnerDefaults"] as RunnerEntry;
-    await stack.up(runners, { runnerDefaults });
-  });
-  after(async () => {
-    await stack?.destroy();
-    await onSmall(`systemctl stop kubelet; umount --recursive --lazy ${folder}`);
-    await removeNodes(engine, [small], quiet);
-  });
-
-  const onSmall = (command: string): Promise<string> => engine.exec(small.container, ["sh", "-c", command]);
-
-  it("the job fails and says so, all that it took goes with its pod, and the next one builds", async () => {
-    const { status, trace } = await runJob(name, name, buildInPod, { Dockerfile: filling });
-    assert.equal(status, "failed", trace);
-    assert.match(trace, /no space left on device/i);
-    const next = await runJob(name, name, buildInPod, little("after a build"));
-    assert.equal(next.status, "success", `${await onSmall(`df -Pm ${folder}`)}\n${next.trace}`);
   });
 });

@@ -1,5 +1,5 @@
 import { systemIdScript } from "../identity";
-import { pruneSoon } from "../prune";
+import { namelessImages, pruneSoon } from "../prune";
 import { systemIdLabel } from "./managerScripts";
 
 /** Where the guard has the runner's folder on the node, to note in there when a volume was used last. */
@@ -28,6 +28,7 @@ export function guardScript(own: boolean): string {
     'now_used() { df -P "$PRUNE_DISK" | sed -n "2s/.* \\([0-9]*\\)% .*/\\1/p"; }',
     ...noteUse,
     ...volumes,
+    ...namelessImages("docker"),
     ...(own ? images : []),
     "prune() {",
     "  used=$(now_used) older=$PRUNE_OLDER low=",
@@ -37,7 +38,10 @@ export function guardScript(own: boolean): string {
     "  fi",
     `  docker container prune --force ${own ? "" : '--filter "$ours" '}--filter "until=\${PRUNE_OLDER}h"`,
     `  docker network prune --force ${own ? "" : '--filter "$ours" '}--filter "until=\${PRUNE_OLDER}h"`,
-    '  docker image prune --force --filter "until=${older}h"',
+    '  for image in $(nameless_images "$older"); do',
+    // Without `--force`: Docker keeps what a container or another image needs.
+    '    docker image rm "$image" >/dev/null 2>&1 && say "removed image $image without a name, made more than $older hours ago"',
+    "  done",
     '  docker builder prune --all --force --filter "until=${older}h"',
     '  prune_volumes "$older"',
     ...(own ? ["  see_images", '  [ -z "$low" ] || prune_images "$older"'] : []),

@@ -42,6 +42,9 @@ export function waitForDocker(dockerSocket: string): string[] {
 /** The label by which containers, networks and volumes tell whose they are. */
 export const systemIdLabel = "com.gitlab.gitlab-runner.runner.system_id";
 
+/** Seconds that the removal of what was left may take; the kubelet gives a manager two minutes to start (manager/pod.ts). */
+const leftoversTime = 60;
+
 /**
  * Shell: removes the containers and networks that this runner left on its Docker when it was killed. They carry
  * its system id as a label (gitlab-runner 19.4.0, executors/docker/internal/labels), which no other runner has: neither
@@ -51,8 +54,11 @@ export const systemIdLabel = "com.gitlab.gitlab-runner.runner.system_id";
  * @param own true: the engine is the runner's own, so all containers are; also those that its jobs have started
  */
 const removeLeftovers = (own: boolean): string[] => [
+  // What cannot be killed, as its disk hangs, does not keep the manager from starting.
+  "began=$(date +%s)",
+  `in_time() { [ $(($(date +%s) - began)) -lt ${leftoversTime} ]; }`,
   "list_leftovers() {",
-  '  containers=$(docker_api "/containers/json?all=1" -G --data-urlencode "$left") || return 1',
+  '  containers=$(docker_api "/containers/json?all=1" -G --max-time 10 --data-urlencode "$left") || return 1',
   `  printf %s "$containers" | grep -o '"Id":"[0-9a-f]\\{64\\}"' | cut -d '"' -f 4 || :`,
   "}",
   "remove_leftovers() {",
@@ -62,16 +68,17 @@ const removeLeftovers = (own: boolean): string[] => [
     : `  left="filters={\\"label\\":[\\"${systemIdLabel}=$(cat ${stateFolder}/.runner_system_id)\\"]}"`,
   "  ids=$(list_leftovers) || return 1",
   '  if [ -n "$ids" ]; then',
-  '    for id in $ids; do docker_api "/containers/$id/kill" -X POST >/dev/null 2>&1 || :; done',
+  '    for id in $ids; do in_time && docker_api "/containers/$id/kill" -X POST --max-time 10 >/dev/null 2>&1 || :; done',
   "    sleep 5",
   // A manager that was still ending may have removed some meanwhile.
   "    ids=$(list_leftovers) || return 1",
   "  fi",
   "  for id in $ids; do",
+  "    if ! in_time; then failed=yes; break; fi",
   '    echo "pi-runners: removing container $id, which an earlier life of this runner left" >&2',
-  '    docker_api "/containers/$id?force=1&v=1" -X DELETE >/dev/null || failed=yes',
+  '    docker_api "/containers/$id?force=1&v=1" -X DELETE --max-time 20 >/dev/null || failed=yes',
   "  done",
-  '  docker_api /networks/prune -X POST -G --data-urlencode "$left" >/dev/null && [ -z "$failed" ]',
+  '  docker_api /networks/prune -X POST -G --max-time 10 --data-urlencode "$left" >/dev/null && [ -z "$failed" ]',
   "}",
   'if [ -n "$info" ] && ! remove_leftovers; then',
   '  echo "pi-runners: Docker did not remove everything that an earlier life of this runner left; the next start tries again." >&2',

@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import type { Way } from "../../../components/runners/executors";
+import { namelessImages } from "../../../components/runners/prune";
 import { nodesReady } from "../../../lab/cluster/cluster";
 import { joinNodes, removeNodes } from "../../../lab/cluster/join";
 import type { NodeKind } from "../../../lab/cluster/nodes";
@@ -230,6 +231,18 @@ describe("nodes of every kind in one cluster", function () {
           const ask = (format: string): Promise<string> =>
             engine.exec(node.container, ["docker", "info", "--format", format]);
           assert.match(await ask("{{.ServerVersion}}"), one.docker);
+          // What guards and hosts of way shell ask it for, in words that this release has to know.
+          const nameless = `${namelessImages("docker").join("\n")}\nset -o pipefail; nameless_images 0`;
+          await engine.exec(node.container, ["bash", "-c", nameless]);
+          await engine.exec(node.container, [
+            "docker",
+            "builder",
+            "prune",
+            "--all",
+            "--force",
+            "--filter",
+            "until=9999h",
+          ]);
           assert.equal(
             (await ask("{{json .DriverStatus}}")).includes("io.containerd.snapshotter"),
             kind === "docker29",
@@ -249,8 +262,6 @@ describe("nodes of every kind in one cluster", function () {
               const { status, trace, image } = await jobs.get(nameOf(way, registry, builder))!;
               assert.equal(status, "success", trace);
               assert.match(trace, new RegExp(`${image}@sha256:[0-9a-f]{64}`));
-              // What a host of way shell removes by itself, each release of the docker command has to know.
-              assert.doesNotMatch(trace, /pi-runners: could not/);
             });
           }
         }

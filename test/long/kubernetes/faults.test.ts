@@ -196,6 +196,30 @@ describe("faults around jobs of the Kubernetes executor", function () {
     assert.deepEqual((await managerPods()).map(restarts), before);
   });
 
+  it("a job that takes more of the disk than it may fails at once, what it took goes, and the next one runs", async () => {
+    await deployOnlyPods({ config: { runners: [{ kubernetes: { ephemeral_storage_limit: "300Mi" } }] } });
+    const fill = "head -c 900000000 /dev/zero >/var/lib/containers/much";
+    const id = await eventually("the manager has its new settings", 100, async () => {
+      const started = await startJob("limited", "echo began", "sleep 10", fill, "sleep 200");
+      await printed(started, "began");
+      const [pod] = await jobPods();
+      const build = pod!.spec!.containers.find(({ name }) => name === "build");
+      if (build?.resources?.limits?.["ephemeral-storage"] === "300Mi") {
+        return started;
+      }
+      await gitlab.cancelPipeline(started);
+      await eventually("no pod of a job stays", 60, async () => ((await jobPods()).length === 0 ? true : undefined));
+      return undefined;
+    });
+    const begin = Date.now();
+    const { status, trace } = await ended(id);
+    assert.equal(status, "failed", trace);
+    console.log(trace);
+    assert.ok(Date.now() - begin < 90_000, "long before the script would have ended");
+    await eventually("no pod of a job stays", 90, async () => ((await jobPods()).length === 0 ? true : undefined));
+    assert.equal((await ended(await startJob("limited", "echo hello"))).status, "success");
+  });
+
   /** A job that would run long; its pipeline. */
   async function orphan(project: string): Promise<number> {
     const id = await startJob(project, "echo began", "sleep 250");

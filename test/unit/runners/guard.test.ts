@@ -16,6 +16,17 @@ interface Round {
 
 const day = 86_400;
 
+/** Images that Docker calls dangling, as its client prints them: two without a name, and an old one that was pulled by digest. */
+const made = (days: number): string =>
+  `${new Date(Date.now() - days * day * 1000).toISOString().slice(0, 19).replace("T", " ")} +0000 UTC`;
+const nameless = [
+  `<none> ${made(9)} sha256:old`,
+  `<none> ${made(3)} sha256:young`,
+  `<none> ${made(0.1)} sha256:new`,
+  `registry.lan/pinned ${made(400)} sha256:pinned`,
+  "",
+].join("\\n");
+
 /**
  * One look of the guard, with a Docker that only writes down what it is asked. It has two volumes without a container, one
  * that was used just now and one that was not for ten days, an image that was used when it is said, and one that is new.
@@ -42,6 +53,7 @@ async function round(own: boolean, used: number, jobs = "", seen = 10): Promise<
       events*) exec sleep 30 ;;
       "volume ls"*) printf 'runner-fresh\\nrunner-stale\\nrunner-unseen\\n' ;;
       ps*) printf '${jobs}' ;;
+      "image ls --no-trunc --filter dangling=true"*) printf '${nameless}' ;;
       "image ls"*) echo sha256:1; echo sha256:2 ;;
       *RepoTags*sha256:1) echo registry.lan/old:1 ;;
       *RepoTags*) echo registry.lan/new:1 ;;
@@ -51,7 +63,7 @@ async function round(own: boolean, used: number, jobs = "", seen = 10): Promise<
   const env = { PRUNE_EVERY: "1", PRUNE_OLDER: "168", PRUNE_FREE: "15", PRUNE_DISK: "/" };
   const names = { NODE_NAME: "pi-1", RUNNER_POOL: "ci/builder" };
   const shell = spawn("sh", ["-c", script], {
-    env: { ...env, ...names, PATH: `${bin}:${process.env["PATH"]!}` },
+    env: { ...env, ...names, TZ: "UTC", PATH: `${bin}:${process.env["PATH"]!}` },
     detached: true,
     stdio: "ignore",
   });
@@ -79,7 +91,7 @@ describe("the guard of the disk", function () {
     assert.deepEqual(removals, [
       `container prune --force --filter ${ours} --filter until=168h`,
       `network prune --force --filter ${ours} --filter until=168h`,
-      "image prune --force --filter until=168h",
+      "image rm sha256:old",
       "builder prune --all --force --filter until=168h",
       "volume rm runner-stale",
     ]);
@@ -89,19 +101,25 @@ describe("the guard of the disk", function () {
   it("takes what was unused for a day when the disk is nearly full, and no image with a name even then", async () => {
     const { asked, root } = await round(false, 90);
     assert.ok(asked.includes("builder prune --all --force --filter until=24h"));
-    assert.ok(!asked.some((line) => line.startsWith("image rm")));
+    assert.deepEqual(
+      asked.filter((line) => line.startsWith("image rm")),
+      ["image rm sha256:old", "image rm sha256:young"],
+    );
     assert.ok(existsSync(join(root, "node/used/runner-unseen")), "whose use nobody saw counts as used now");
   });
 
   it("removes images by name in the runner's own engine, when the disk is nearly full and no job runs", async () => {
     const { asked } = await round(true, 90);
     assert.deepEqual(
-      asked.filter((line) => line.startsWith("image rm")),
+      asked.filter((line) => line.startsWith("image rm registry")),
       ["image rm registry.lan/old:1"],
     );
-    assert.ok(!(await round(true, 90, "", 0.5)).asked.some((line) => line.startsWith("image rm")), "used today");
-    assert.ok(!(await round(true, 90, "a-job")).asked.some((line) => line.startsWith("image rm")));
-    assert.ok(!(await round(true, 50)).asked.some((line) => line.startsWith("image rm")));
+    assert.ok(
+      !(await round(true, 90, "", 0.5)).asked.some((line) => line.startsWith("image rm registry")),
+      "used today",
+    );
+    assert.ok(!(await round(true, 90, "a-job")).asked.some((line) => line.startsWith("image rm registry")));
+    assert.ok(!(await round(true, 50)).asked.some((line) => line.startsWith("image rm registry")));
   });
 
   it("is there unless it is switched off", () => {

@@ -190,7 +190,9 @@ describe("the start of a runner manager", () => {
       assert.ok(line.includes(`{"label":["com.gitlab.gitlab-runner.runner.system_id=${id}"]}`), line);
     }
     assert.deepEqual(
-      [...asked.matchAll(/-X DELETE http:\/\/docker\/containers\/(\w{64})\?force=1&v=1$/gm)].map(([, one]) => one),
+      [...asked.matchAll(/-X DELETE --max-time 20 http:\/\/docker\/containers\/(\w{64})\?force=1&v=1$/gm)].map(
+        ([, one]) => one,
+      ),
       ids,
     );
     const kills = [...asked.matchAll(/^.*-X (POST|DELETE) .*$/gm)].map(([line]) => /(kill|force=1)/.exec(line)?.[0]);
@@ -208,7 +210,7 @@ describe("the start of a runner manager", () => {
     const asked = readFileSync(join(pod.root, "asked"), "utf8");
     const lists = asked.split("\n").filter((line) => /containers\/json|networks\/prune/.test(line));
     assert.deepEqual([...new Set(lists.map((line) => /filters=\S+/.exec(line)?.[0]))], ["filters={}"]);
-    assert.match(asked, new RegExp(`-X DELETE http://docker/containers/${ids[0]}\\?force=1&v=1$`, "m"));
+    assert.match(asked, new RegExp(`-X DELETE --max-time 20 http://docker/containers/${ids[0]}\\?force=1&v=1$`, "m"));
   }).timeout(15_000);
 
   it("works with an image that has no curl, and says what it cannot do then", () => {

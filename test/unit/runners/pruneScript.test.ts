@@ -12,10 +12,8 @@ import { command, run } from "./shell";
 const shell = ["bash", "-eo", "pipefail"];
 const [minute, day] = [60, 86_400];
 const info = "info --format {{.DockerRootDir}}";
-const removals = (hours: number): string[] => [
-  `image prune --force --filter until=${hours}h`,
-  `builder prune --all --force --filter until=${hours}h`,
-];
+const list = "image ls --no-trunc --filter dangling=true --format {{.Repository}} {{.CreatedAt}} {{.ID}}";
+const removals = (hours: number): string[] => [list, `builder prune --all --force --filter until=${hours}h`];
 
 /** A host: its folder of a runner, a Docker that writes down what it is asked, and disks that are half full. */
 class Host {
@@ -27,7 +25,7 @@ class Host {
   constructor(docker = "") {
     mkdirSync(this.bin);
     mkdirSync(join(this.builds, "cache"), { recursive: true });
-    this.env = { PATH: `${this.bin}:${process.env["PATH"]!}`, HOME: this.root };
+    this.env = { PATH: `${this.bin}:${process.env["PATH"]!}`, HOME: this.root, TZ: "UTC" };
     this.docker(docker);
     this.disks(50, 50);
     // As long as a test may wait; what is asked without it is not in the list.
@@ -86,16 +84,26 @@ class Host {
   }
 }
 
-const totals = (image: string, cache: string): string => `case $1 in
-  image) printf 'Deleted Images:\\nuntagged: a@sha256:1\\ndeleted: sha256:2\\n\\nTotal reclaimed space: ${image}\\n' ;;
-  builder) printf 'ID\\tRECLAIMABLE\\tSIZE\\tLAST ACCESSED\\nTotal:\\t${cache}\\n' ;;
+/** Images that Docker calls dangling: so many old ones without a name, a new one, and an old one that was pulled by digest. */
+const dangling = (old: number): string =>
+  [
+    ...Array.from({ length: old }, (_, index) => `<none> 2020-01-01 00:00:00 +0000 UTC sha256:old${index}`),
+    `<none> ${new Date().toISOString().slice(0, 19).replace("T", " ")} +0000 UTC sha256:new`,
+    "registry.lan/pinned 2020-01-01 00:00:00 +0000 UTC sha256:pinned",
+  ]
+    .map((line) => `echo '${line}'`)
+    .join("; ");
+
+const totals = (images: number, cache: string): string => `case "$1 $2" in
+  "image ls") ${dangling(images)} ;;
+  "builder prune") printf 'ID\\tRECLAIMABLE\\tSIZE\\tLAST ACCESSED\\nTotal:\\t${cache}\\n' ;;
 esac`;
 
 describe("what a job removes of a host of way shell", function () {
   this.timeout(30_000);
 
   it("is what nobody used for a week: Docker is asked for that alone, and nothing is said where nothing was there", () => {
-    const host = new Host(totals("0B", "0B"));
+    const host = new Host(totals(0, "0B"));
     assert.equal(host.job(), "");
     assert.deepEqual(host.lines("asked"), [info, ...removals(168)]);
     const other = new Host();
@@ -104,12 +112,16 @@ describe("what a job removes of a host of way shell", function () {
   });
 
   it("is said in one line", () => {
-    const host = new Host(totals("1.21GB", "34.5kB"));
+    const host = new Host(totals(2, "34.5kB"));
     host.file("cache/group/project/key/cache.zip", 8);
     assert.equal(
       host.job(),
-      "pi-runners: removed images without a name (1.21GB), unused for 168 hours; " +
+      "pi-runners: removed images without a name (2), made more than 168 hours ago; " +
         "build cache (34.5kB), unused for 168 hours; files of the local cache (1), unused for 168 hours\n",
+    );
+    assert.deepEqual(
+      host.lines("asked").filter((line) => line.startsWith("image rm")),
+      ["image rm sha256:old0", "image rm sha256:old1"],
     );
     const old = new Host('[ "$1" != builder ] || echo "Total reclaimed space: 12MB"');
     assert.equal(old.job(), "pi-runners: removed build cache (12MB), unused for 168 hours\n", "as Docker 20.10 prints");
@@ -226,13 +238,13 @@ describe("what a job removes of a host of way shell", function () {
     const later = new Host('[ "$1" = info ] || exec sleep 60');
     assert.match(
       later.job(),
-      /^pi-runners: could not remove images without a name, .*: no answer from Docker within 30 seconds\n$/,
+      /^pi-runners: could not remove images without a name, .*: no answer from Docker within 10 seconds\n$/,
     );
     assert.deepEqual(later.lines("asked"), [info, removals(168)[0]], "what hangs is asked nothing more");
   });
 
   it("goes in the shell that gitlab-runner makes of it, whose script is a word of eval", () => {
-    const host = new Host(totals("3MB", "0B"));
+    const host = new Host(totals(1, "0B"));
     const script = host.script();
     const env = { ...host.env, script };
     const given =
@@ -241,7 +253,7 @@ describe("what a job removes of a host of way shell", function () {
     assert.equal(status, 0);
     assert.equal(
       output.split("\n").sort().join("\n").trim(),
-      "pi-runners: removed images without a name (3MB), unused for 168 hours\nthe job goes on",
+      "pi-runners: removed images without a name (1), made more than 168 hours ago\nthe job goes on",
     );
   });
 
