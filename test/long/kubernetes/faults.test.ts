@@ -214,7 +214,7 @@ describe("faults around jobs of the Kubernetes executor", function () {
     const begin = Date.now();
     const { status, trace } = await ended(id);
     assert.equal(status, "failed", trace);
-    console.log(trace);
+    assert.match(trace, /Pod ephemeral local storage usage exceeds the total limit of containers 300Mi/);
     assert.ok(Date.now() - begin < 90_000, "long before the script would have ended");
     await eventually("no pod of a job stays", 90, async () => ((await jobPods()).length === 0 ? true : undefined));
     assert.equal((await ended(await startJob("limited", "echo hello"))).status, "success");
