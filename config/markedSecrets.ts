@@ -33,7 +33,9 @@ export function markSecrets<R extends { settings: { config?: unknown; deployment
     const ofProxy = written(index, "proxy") ?? below(defaults, defaults, "runnerDefaults", "proxy");
     const secrets = {
       ...(config === undefined ? {} : { config: marked(written(index, "config"), config) }),
-      ...(deployment === undefined ? {} : { deployment: marked(written(index, "deployment"), deployment) }),
+      ...(deployment === undefined
+        ? {}
+        : { deployment: marked(written(index, "deployment"), deployment, secretLeaves) }),
       ...(proxy === undefined ? {} : { proxy: markedProxy(ofProxy, proxy) }),
     };
     return { ...runner, settings: { ...runner.settings, ...secrets } };
@@ -52,15 +54,25 @@ function markedProxy(written: unknown, proxy: RunnerProxy): unknown {
 /** Stands for a value of which it is known only that it, or something in it, is encrypted. */
 const encrypted = { secure: "" };
 
-function marked(written: unknown, value: unknown): unknown {
+function marked(written: unknown, value: unknown, secret: (value: unknown) => unknown = pulumi.secret): unknown {
   if (isEncryptedValue(written)) {
-    return pulumi.secret(value);
+    return secret(value);
   }
   if (typeof written !== "object" || written === null || typeof value !== "object" || value === null) {
     return value;
   }
-  const below = (key: string, entry: unknown): unknown => marked((written as RawConfig)[key], entry);
+  const below = (key: string, entry: unknown): unknown => marked((written as RawConfig)[key], entry, secret);
   return Array.isArray(value)
     ? value.map((entry, index) => below(String(index), entry))
     : Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, below(key, entry)]));
+}
+
+/** All of a value secret, but no key in it: those of annotations have to be known when a program runs. */
+function secretLeaves(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) {
+    return pulumi.secret(value);
+  }
+  return Array.isArray(value)
+    ? value.map(secretLeaves)
+    : Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, secretLeaves(entry)]));
 }

@@ -10,6 +10,13 @@ export const managerContainerName = "runner";
 /** A key of Kubernetes that nobody gives, as the runner promises what depends on it. */
 const refused = (reason: string) => z.never({ error: reason }).optional();
 
+/** Longer than Pulumi waits, each update would fail. */
+const seconds = (longest: number, reason: string) =>
+  z
+    .int()
+    .refine((given) => given <= longest, `must be at most ${longest}: ${reason}`)
+    .meta({ maximum: longest });
+
 const labelled = z.strictObject({ labels: table.optional(), annotations: table.optional() });
 
 const container = z.looseObject({
@@ -28,7 +35,7 @@ const podSpec = z.looseObject({
   initContainers: z.array(container).optional(),
   volumes: z.array(z.looseObject({ name: text })).optional(),
   imagePullSecrets: z.array(z.looseObject({ name: text })).optional(),
-  hostAliases: z.array(z.looseObject({ ip: text })).optional(),
+  hostAliases: z.array(z.looseObject({ ip: text, hostnames: z.array(text).optional() })).optional(),
   terminationGracePeriodSeconds: refused("follows from drainTimeout; set that"),
   serviceAccountName: refused(rights),
   serviceAccount: refused(rights),
@@ -43,8 +50,8 @@ export const deploymentPatch = z.strictObject({
   spec: z
     .strictObject({
       strategy: z.record(z.string(), z.unknown()).optional(),
-      minReadySeconds: z.int().optional(),
-      progressDeadlineSeconds: z.int().optional(),
+      minReadySeconds: seconds(300, "with it each update would outlast the ten minutes that Pulumi waits").optional(),
+      progressDeadlineSeconds: seconds(600, "Pulumi waits for no longer than ten minutes").optional(),
       revisionHistoryLimit: z.int().optional(),
       template: z.strictObject({ metadata: labelled.optional(), spec: podSpec.optional() }).optional(),
       replicas: refused("is the runner's setting replicas; set that"),
@@ -69,6 +76,12 @@ function listBy(keyOf: (entry: Table) => unknown, over?: (ours: Table, given: Ta
     }, preset as Table[]);
 }
 
+/** Names of one address: ours first. The rest of a patch's entry takes the place of ours. */
+function withNames(ours: Table, given: Table): Table {
+  const names = [ours, given].flatMap(({ hostnames = [] }) => hostnames as string[]);
+  return { ...ours, ...given, hostnames: [...new Set(names)] };
+}
+
 const byName = listBy(({ name }) => name);
 
 /**
@@ -89,7 +102,7 @@ const rules = new Map<string, Rule>([
     ),
   ],
   ["spec.imagePullSecrets", byName],
-  ["spec.hostAliases", listBy(({ ip }) => ip)],
+  ["spec.hostAliases", listBy(({ ip }) => ip, withNames)],
 ]);
 
 type PodTemplate = types.input.core.v1.PodTemplateSpec;

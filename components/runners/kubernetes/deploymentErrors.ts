@@ -30,12 +30,24 @@ export function deploymentErrors(settings: KubernetesRunnerSettings): InputError
         oneError(`${template}.metadata.annotations.${key}`, "the runner sets what begins so itself; drop it"),
       ),
     ...listErrors(pod, `${template}.spec`),
+    ...oneError(
+      `${template}.spec.hostNetwork`,
+      pod["hostNetwork"] === true && overlaps(spec?.strategy)
+        ? "the manager's port is one of the node then, and the next manager could not start beside the one before; set deployment.spec.strategy to {type: Recreate}"
+        : undefined,
+    ),
     ...(pod.containers ?? []).flatMap((container, index) =>
       container.name === managerContainerName
         ? containerErrors(settings, container, `${template}.spec.containers[${index}]`)
         : [],
     ),
   ];
+}
+
+/** Is the next manager there before the one before has gone? */
+function overlaps(strategy: Record<string, unknown> = {}): boolean {
+  const { maxSurge } = (strategy["rollingUpdate"] ?? {}) as { maxSurge?: unknown };
+  return strategy["type"] !== "Recreate" && !["0", "0%"].includes(String(maxSurge));
 }
 
 /** Labels by which managers are found, or a job's pod is told from them. */
@@ -85,6 +97,7 @@ const refusedKeys: Record<string, string> = {
   resources: "is the runner's setting resources, which is judged together with the nodes' memory; set that",
   command: startScript,
   args: startScript,
+  envFrom: "may hold any variable, those that the runner sets too; name each in env, with valueFrom",
 };
 
 const probes = ["startupProbe", "livenessProbe", "readinessProbe"];
@@ -112,7 +125,11 @@ function containerErrors(settings: KubernetesRunnerSettings, given: ContainerPat
     ...env.flatMap(({ name }, index) =>
       oneError(
         `${path}.env[${index}].name`,
-        named.includes(name) ? `the runner sets ${name} itself, a proxy by its setting proxy; drop it` : undefined,
+        named.includes(name)
+          ? `the runner sets ${name} itself, a proxy by its setting proxy; drop it`
+          : name === "LISTEN_ADDRESS"
+            ? "is the runner's setting metricsPort; set that"
+            : undefined,
       ),
     ),
     ...ports.flatMap(({ containerPort }, index) =>

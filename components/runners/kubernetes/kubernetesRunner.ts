@@ -9,7 +9,7 @@ import { Role } from "@pulumi/kubernetes/rbac/v1/role";
 import { RoleBinding } from "@pulumi/kubernetes/rbac/v1/roleBinding";
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
-import { refuseInvalid } from "../../inputErrors";
+import { refuseInvalid, type InputError } from "../../inputErrors";
 import type { Inputs } from "../../schema";
 import { shownConfigToml } from "../configToml/masked";
 import { encoded } from "../manager/config";
@@ -70,6 +70,31 @@ function isRolling({ deployment }: { deployment?: unknown }): boolean {
   return [undefined, rolling.type].includes(spec?.strategy?.type as string | undefined);
 }
 
+/** Annotations of the pods by `deployment`, as far as their keys are known when the program runs. */
+function podAnnotations({ deployment }: { deployment?: unknown }): Record<string, pulumi.Output<string>> {
+  let at = deployment;
+  for (const key of ["spec", "template", "metadata", "annotations"]) {
+    at = isPlain(at) ? at[key] : undefined;
+  }
+  const entries = Object.entries(isPlain(at) ? at : {});
+  return Object.fromEntries(entries.map(([key, value]) => [key, pulumi.output(value as string)]));
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  const isLate = pulumi.Output.isInstance(value) || value instanceof Promise;
+  return typeof value === "object" && value !== null && !isLate;
+}
+
+/** Where keys are not known, the engine could not tell whether pods have the identity that they keep, and would fail. */
+function lateAnnotations(settings: KubernetesRunnerSettings | undefined, known: string[]): InputError[] {
+  return Object.keys(settings?.deployment?.spec?.template?.metadata?.annotations ?? {})
+    .filter((key) => !known.includes(key))
+    .map((key) => ({
+      propertyPath: `deployment.spec.template.metadata.annotations.${key}`,
+      reason: "stands in an output, and keys here have to be known when the program runs; let its value alone be one",
+    }));
+}
+
 /** What previews and the state show of it, as of a runner on Docker. */
 function visible(name: string, { token: _token, config, ...args }: KubernetesRunnerArgs): pulumi.Inputs {
   // The address of a mirror is known late, and config.toml has nothing of it.
@@ -106,7 +131,7 @@ export class KubernetesRunner extends pulumi.ComponentResource {
     super("pi-runners:index:KubernetesRunner", name, visible(name, args), opts);
     const { token: _token, tags, waitForNodes: _wait, runnerName, mirrors, ...given } = args;
     const own = { ...given, name: runnerName ?? name, way: "kubernetes" as const };
-    const known = knownSettings(own, mirrors, (values) => this.checked(name, values));
+    const known = knownSettings(own, mirrors, (values) => this.checked(name, values, args));
     const { settings, mirrored, secrets } = known;
     // Jobs find their layers only where a guard is.
     const guards = this.makeLayersGuard(name, args, settings, opts?.dependsOn);
@@ -117,6 +142,7 @@ export class KubernetesRunner extends pulumi.ComponentResource {
       ...this.makePolicies(name, args, settings),
     ];
     const annotations = {
+      ...podAnnotations(args),
       ...this.layersAnnotation(args, settings),
       ...known.annotations,
     };
@@ -129,9 +155,9 @@ export class KubernetesRunner extends pulumi.ComponentResource {
   }
 
   /** The settings with their defaults. The stack file's were checked before, by the same; this is for other programs. */
-  private checked(name: string, given: unknown): KubernetesRunnerSettings {
+  private checked(name: string, given: unknown, args: KubernetesRunnerArgs): KubernetesRunnerSettings {
     const { settings, errors } = checkKubernetesRunner(given);
-    refuseInvalid(`Runner ${name}`, errors, this);
+    refuseInvalid(`Runner ${name}`, [...errors, ...lateAnnotations(settings, Object.keys(podAnnotations(args)))], this);
     return settings!;
   }
 
@@ -231,7 +257,7 @@ export class KubernetesRunner extends pulumi.ComponentResource {
           replicas: settings.apply(({ replicas }) => replicas),
           selector: { matchLabels: settings.apply((plain) => selectorLabels(plain.name)) },
           ...(patch === undefined ? { strategy: rolling } : rollout(patch)),
-          template: identified(template, id, annotations, patch !== undefined),
+          template: identified(template, id, annotations),
         },
       },
       {

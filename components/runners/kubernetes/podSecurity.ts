@@ -57,10 +57,18 @@ const baselineContext = z.looseObject({
   windowsOptions: z.looseObject({ hostProcess: off }).nullish(),
 });
 
+/** What is asked is the pod's own, and no other host's (since Kubernetes 1.34). */
+const ownHost = z.looseObject({ host: z.literal("").nullish() }).nullish();
+const baselineHandler = z.looseObject({ httpGet: ownHost, tcpSocket: ownHost }).nullish();
+
 const baselineContainers = z.array(
   z.looseObject({
     securityContext: baselineContext.nullish(),
     ports: z.array(z.looseObject({ hostPort: z.literal(0).nullish() })).nullish(),
+    startupProbe: baselineHandler,
+    livenessProbe: baselineHandler,
+    readinessProbe: baselineHandler,
+    lifecycle: z.looseObject({ postStart: baselineHandler, preStop: baselineHandler }).nullish(),
   }),
 );
 

@@ -1,5 +1,5 @@
 import type { types } from "@pulumi/kubernetes";
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { RandomId } from "@pulumi/random";
 import { identityAnnotation } from "../identity";
 
@@ -15,21 +15,19 @@ export function makeIdentity(name: string, { parent }: pulumi.ResourceOptions): 
 /**
  * A pod template with the runner's id. What is not known in the first preview is the id alone: the rest can be read.
  *
- * @param annotations those that the template has beside
- * @param isAnnotated true: the template may have annotations itself, and then all of them are known with the id
+ * @param annotations all others of the template. Their keys are known when the program runs: `keptIdentity` is one of them, and
+ *   where it is not known whether the pods have it, an update fails
  */
 export function identified(
   template: pulumi.Output<PodTemplate>,
   id: pulumi.Output<string>,
   annotations: Record<string, pulumi.Output<string>> = {},
-  isAnnotated = false,
 ): pulumi.Input<PodTemplate> {
-  const of = template.apply(({ metadata }) => metadata as Record<"labels" | "annotations", Record<string, string>>);
-  const all = { ...annotations, ...identityAnnotation(id) };
+  const of = template.apply(({ metadata }) => metadata as { labels: Record<string, string> });
   return {
     metadata: {
       labels: of.apply(({ labels }) => labels),
-      annotations: isAnnotated ? pulumi.all([of, all]).apply(([own, ours]) => ({ ...own.annotations, ...ours })) : all,
+      annotations: { ...annotations, ...identityAnnotation(id) },
     },
     spec: template.apply(({ spec }) => spec as types.input.core.v1.PodSpec),
   };

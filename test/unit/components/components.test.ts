@@ -180,10 +180,7 @@ describe("components", () => {
       const metadata = { labels: { team: "ci" }, annotations: { "example.com/note": "yes" } };
       const spec = { strategy: { type: "Recreate" }, minReadySeconds: 5, revisionHistoryLimit: 2 };
       const deployment = { metadata, spec: { ...spec, template: { metadata, spec: { schedulerName: "own" } } } };
-      const { metadata: ofIt, spec: its } = await deploymentOf({
-        deployment: pulumi.output(deployment),
-        waitForNodes: false,
-      });
+      const { metadata: ofIt, spec: its } = await deploymentOf({ deployment, waitForNodes: false });
       assert.deepEqual(ofIt.labels, { ...ours["metadata"].labels, ...metadata.labels });
       assert.deepEqual(ofIt.annotations, { ...metadata.annotations, "pulumi.com/skipAwait": "true" });
       const { template, ...rest } = its;
@@ -196,6 +193,31 @@ describe("components", () => {
         },
         spec: { ...before.spec, schedulerName: "own" },
       });
+    });
+
+    it("has pods' annotations each by itself, whatever is known late: the identity that stays is always one of them", async () => {
+      const annotations = { "example.com/note": pulumi.output(Promise.resolve("yes")) };
+      const late = pulumi.output(Promise.resolve("own"));
+      const deployment = { spec: { template: { metadata: { annotations }, spec: { schedulerName: late } } } };
+      const seen: unknown[] = [];
+      const look: pulumi.ResourceTransformation = ({ type, props }) => {
+        if (type.endsWith(":Deployment")) {
+          seen.push((props as Registered["inputs"])["spec"].template.metadata.annotations);
+        }
+        return undefined;
+      };
+      const make = (args: object) => (): pulumi.Resource =>
+        new components.KubernetesRunner("pods", { ...common, ...args }, { transformations: [look] });
+      await during(make({ deployment }));
+      await during(make({ deployment: pulumi.output({ spec: { template: { spec: { schedulerName: "own" } } } }) }));
+      assert.deepEqual(
+        seen.map((map) => Object.keys(map as object)),
+        [["example.com/note", "pi-runners/identity"], ["pi-runners/identity"]],
+      );
+      await assert.rejects(
+        during(make({ deployment: pulumi.output(deployment) })),
+        /annotations\.example\.com\/note: stands in an output, .* let its value alone be one/,
+      );
     });
 
     it("waits for the jobs of the manager before, where deployment has the next one begin after it", async () => {

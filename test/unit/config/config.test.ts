@@ -113,6 +113,18 @@ describe("the configuration", () => {
     assert.equal(settings.deployment.spec.minReadySeconds, 5);
   });
 
+  it("knows the keys of a runner's deployment where all of it is encrypted", async () => {
+    const deployment = { spec: { template: { metadata: { annotations: { "example.com/note": "marked" } } } } };
+    const runner = { name: "dood", way: "kubernetes", deployment };
+    const encrypted = { secure: "v1:x" };
+    for (const runners of [encrypted, [{ ...runner, deployment: encrypted }]]) {
+      const config = read({ ...sound, runners: [runner] }, {}, { ...sound, tokens: encrypted, runners });
+      const { settings } = config.runners[0]! as unknown as { settings: { deployment: typeof deployment } };
+      const { annotations } = settings.deployment.spec.template.metadata;
+      assert.equal(await pulumi.isSecret(pulumi.output(annotations["example.com/note"])), true);
+    }
+  });
+
   it("keeps tokens and passwords secret", async () => {
     const config = read({ ...sound, ssh: { sudoPassword: "SeCrEt" } });
     assert.equal(await pulumi.isSecret(pulumi.output(config.runners[0]!.token.authenticationToken)), true);
@@ -150,7 +162,7 @@ describe("the configuration", () => {
       return read({ ...sound, runners: [runner] }).podSecurity;
     };
     assert.equal(levelWith({ schedulerName: "own" }), "baseline");
-    assert.equal(levelWith({ hostNetwork: true }), "privileged");
+    assert.equal(levelWith({ hostIPC: true }), "privileged");
   });
 
   it("has the namespace judge pods as strictly as its runners' ways allow", () => {

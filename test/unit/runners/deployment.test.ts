@@ -20,6 +20,8 @@ const given = (deployment: Patch): KubernetesRunnerInput =>
 const ofPod = (spec: Patch): Patch => ({ spec: { template: { spec } } });
 const ofManager = (container: Patch): Patch => ofPod({ containers: [{ name: "runner", ...container }] });
 
+const onHost = (strategy: Patch): Patch => ({ spec: { strategy, template: { spec: { hostNetwork: true } } } });
+
 const labelled = (key: string): Patch => ({ metadata: { labels: { [key]: "x" } } });
 const annotated = (key: string): Patch => ({ metadata: { annotations: { [key]: "x" } } });
 
@@ -147,7 +149,7 @@ describe("the manager's pod with what deployment says of it", () => {
         ofPod({
           nodeSelector: { "kubernetes.io/arch": null, pool: "managers" },
           imagePullSecrets: [{ name: "first" }, { name: "second" }],
-          hostAliases: [{ ip: "10.0.0.1", hostnames: ["gitlab.lan", "s3.lan"] }],
+          hostAliases: [{ ip: "10.0.0.1", hostnames: ["s3.lan", "gitlab.lan"] }],
         }),
       ),
       architecture: "arm64",
@@ -199,6 +201,12 @@ describe("what deployment may not say", () => {
     [`${container}.lifecycle`, ofManager({ lifecycle: null })],
     [`${container}.lifecycle`, ofManager({ lifecycle: { preStop: { sleep: { seconds: 1 } } } })],
     [`${container}.env[0].name`, ofManager({ env: [{ name: "RUNNER_SALT", value: "x" }] })],
+    [`${container}.env[0].name`, ofManager({ env: [{ name: "LISTEN_ADDRESS", value: ":1" }] })],
+    [`${container}.envFrom`, ofManager({ envFrom: [{ secretRef: { name: "mine" } }] })],
+    [`${template}.spec.hostNetwork`, ofPod({ hostNetwork: true })],
+    [`${template}.spec.hostNetwork`, onHost({ type: "RollingUpdate", rollingUpdate: { maxSurge: 1 } })],
+    ["deployment.spec.minReadySeconds", { spec: { minReadySeconds: 301 } }],
+    ["deployment.spec.progressDeadlineSeconds", { spec: { progressDeadlineSeconds: 601 } }],
     [`${container}.ports[0].containerPort`, ofManager({ ports: [{ containerPort: 9252, hostPort: 9252 }] })],
     [`${container}.volumeMounts[0].mountPath`, ofManager({ volumeMounts: [{ mountPath: `${stateFolder}/` }] })],
     [`${container}.volumeMounts[0].mountPath`, ofManager({ volumeMounts: [{ mountPath: secretFolder }] })],
@@ -221,8 +229,23 @@ describe("what deployment may not say", () => {
   });
 
   it("is said with what to do instead", () => {
-    const [error] = checkKubernetesRunner(given(ofPod({ terminationGracePeriodSeconds: 5 }))).errors;
-    assert.equal(error!.reason, "follows from drainTimeout; set that");
+    const reasonOf = (patch: Patch): string => checkKubernetesRunner(given(patch)).errors[0]!.reason;
+    assert.equal(reasonOf(ofPod({ terminationGracePeriodSeconds: 5 })), "follows from drainTimeout; set that");
+    assert.equal(
+      reasonOf({ spec: { progressDeadlineSeconds: 601 } }),
+      "must be at most 600: Pulumi waits for no longer than ten minutes",
+    );
+  });
+
+  it("is not the node's network where the manager before has gone first, nor times that Pulumi waits for", () => {
+    for (const strategy of [
+      { type: "Recreate" },
+      { rollingUpdate: { maxSurge: 0 } },
+      { rollingUpdate: { maxSurge: "0%" } },
+    ]) {
+      assert.deepEqual(complaints(onHost(strategy)), [], JSON.stringify(strategy));
+    }
+    assert.deepEqual(complaints({ spec: { minReadySeconds: 300, progressDeadlineSeconds: 600 } }), []);
   });
 
   it("is all that would change what the runner depends on", () => {
@@ -304,6 +327,7 @@ describe("the Pod Security Standard of a runner with a deployment of its own", (
     ofManager({ securityContext: { capabilities: { add: ["CHOWN"] }, allowPrivilegeEscalation: true } }),
     ofPod({ containers: [{ name: "beside", ports: [{ containerPort: 80 }] }] }),
     ofPod({ securityContext: { sysctls: [{ name: "net.ipv4.tcp_syncookies", value: "1" }] } }),
+    ofPod({ containers: [{ name: "beside", readinessProbe: { httpGet: { host: "", port: 80 } } }] }),
   ]) {
     it(`stays baseline with ${JSON.stringify(patch)}`, () => {
       assert.equal(podSecurity(kubernetesSettings(given(patch))), "baseline");
@@ -313,7 +337,10 @@ describe("the Pod Security Standard of a runner with a deployment of its own", (
   const unconfined = { "container.apparmor.security.beta.kubernetes.io/runner": "unconfined" };
   for (const patch of [
     ofPod({ volumes: [{ name: "mine", hostPath: { path: "/srv" } }] }),
-    ofPod({ hostNetwork: true }),
+    onHost({ type: "Recreate" }),
+    ofPod({ containers: [{ name: "beside", livenessProbe: { httpGet: { host: "10.0.0.1", port: 80 } } }] }),
+    ofPod({ initContainers: [{ name: "before", startupProbe: { tcpSocket: { host: "10.0.0.1", port: 80 } } }] }),
+    ofManager({ lifecycle: { postStart: { httpGet: { host: "10.0.0.1", port: 80 } } } }),
     ofPod({ hostIPC: true }),
     ofPod({ securityContext: { seccompProfile: { type: "Unconfined" } } }),
     ofPod({ securityContext: { sysctls: [{ name: "kernel.msgmax", value: "1" }] } }),
