@@ -91,10 +91,7 @@ function mochaCounts(file: string, failed: boolean): Outcome {
 }
 
 async function everything(options: { lab: boolean; long: boolean; keep: boolean }): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const stage of options.long ? [] : quick) {
-    rows.push(await run(stage));
-  }
+  const rows = options.long ? [] : await inOrder(quick);
   if (!options.lab) {
     return rows;
   }

@@ -23,7 +23,19 @@ export const quick: Stage[] = [
   { name: "lint", command: ["eslint", "."] },
   { name: "imports", command: ["depcruise", ...rooms] },
   { name: "format", command: ["prettier", "--check", "--log-level=warn", "."] },
-  { name: "unit", files: "test/unit/**/*.test.ts", command: ["mocha"] },
+  // Two at the same time: they wait for half of theirs.
+  {
+    name: "unit: runners",
+    files: "test/unit/@(bench|runners|templates)/**/*.test.ts",
+    command: ["mocha"],
+    beside: true,
+  },
+  {
+    name: "unit",
+    files: "test/unit/{*.test.ts,!(bench|runners|templates)/**/*.test.ts}",
+    command: ["mocha"],
+    beside: true,
+  },
 ];
 
 export const labUp: Stage = { name: "lab up", command: ["tsx", "lab/lab.ts", "up"] };
@@ -85,12 +97,12 @@ export const long: Stage[] = [
     command: ["env", "LAB_KIND=docker28", ...onMachine],
     needsLab: true,
   },
-  {
-    name: "Docker 28 in the cluster",
+  ...["28", "29"].map((release) => ({
+    name: `Docker ${release} in the cluster`,
     files: "test/lab/stack/kinds.test.ts",
-    command: ["env", "LAB_KIND=docker28", ...onMachine],
+    command: ["env", `LAB_KIND=docker${release}`, ...onMachine],
     needsLab: true,
-  },
+  })),
 ];
 
 /** Removes the lab, and proves that nothing of it stays. */
